@@ -1,0 +1,1 @@
+"""One task family a file; each is found and registered by its presence here."""

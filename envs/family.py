@@ -1,0 +1,105 @@
+"""What a task family is: how tasks are drawn, what the agent sees, how rewards come.
+
+A family is a pure, batched description without any state of its own. The state of N
+running episodes is a dictionary of *latents*, arrays with a leading episode axis, which
+:class:`metalocus.envs.episodes.Episodes` keeps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .luck import Luck
+
+Array = NDArray[Any]
+Latents = dict[str, Array]
+
+
+class InvalidTask(ValueError):
+    """Arguments that describe no task; the message says what is wrong and how to mend it."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise :class:`InvalidTask` with ``message`` unless the condition holds."""
+    if not condition:
+        raise InvalidTask(message)
+
+
+def require_probability(name: str, value: Any) -> float:
+    """``value`` as a float in [0, 1], or :class:`InvalidTask`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidTask(f"{name} must be a probability in [0, 1], got {value!r}") from None
+    require(0.0 <= number <= 1.0, f"{name} must be a probability in [0, 1], got {value!r}")
+    return number
+
+
+def require_count(name: str, value: Any, least: int) -> int:
+    """``value`` as an int of at least ``least``, or :class:`InvalidTask`."""
+    ok = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+    require(ok, f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+class Family(ABC):
+    """A distribution of tasks, batched over episodes.
+
+    Class attributes:
+        name: Gymnasium id without the namespace, e.g. ``BernoulliBandit-v0``.
+        separates: one line for ``metalocus list envs``: what this family tells apart.
+
+    Attributes:
+        n_arms: number of actions K.
+        horizon: trials in an episode T.
+        stimulus_size: numbers in a stimulus S, 0 if there is none.
+        reward_range: least and greatest reward.
+        stimulus_range: least and greatest number in a stimulus.
+    """
+
+    name: ClassVar[str]
+    separates: ClassVar[str]
+
+    n_arms: int
+    horizon: int
+    stimulus_size: int = 0
+    reward_range: tuple[float, float] = (0.0, 1.0)
+    stimulus_range: tuple[float, float] = (0.0, 1.0)
+
+    @abstractmethod
+    def begin(self, luck: Luck) -> Latents:
+        """Draw a task for each episode of ``luck``; every latent is [N, ...]."""
+
+    @abstractmethod
+    def means(self, latents: Latents) -> Array:
+        """True expected reward of every arm at the coming trial, [N, K]."""
+
+    @abstractmethod
+    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+        """Rewards of the actions and the latents of the next trial.
+
+        Args:
+            latents: before the trial; not changed.
+            action: [N] integers below K.
+            t: [N] trial numbers from 0.
+            luck: the episodes' randomness.
+
+        Returns:
+            reward [N] float, and latents.
+        """
+
+    def stimulus(self, latents: Latents) -> Array:
+        """What is shown before the coming trial, [N, S]."""
+        return np.zeros((len(next(iter(latents.values()))), 0), dtype=np.float32)
+
+    def check_task(self, latents: Latents) -> None:
+        """Raise :class:`InvalidTask` if latents given by a user describe no task of this family."""
+
+
+def bernoulli_rewards(chance: Array, action: Array, t: Array, luck: Luck) -> Array:
+    """Rewards of 0 or 1 with the given chance [N]; the noise is fixed for each (trial, arm)."""
+    return (luck.uniform("reward", t, action) < chance).astype(np.float64)

@@ -1,0 +1,90 @@
+"""Where each part of an observation stands: [stimulus | action | reward | first | time]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .family import Family, InvalidTask, require
+
+PARTS = ("stimulus", "action", "reward", "first", "time")
+DEFAULT_PARTS = ("stimulus", "action", "reward", "first")
+FEEDBACK = ("action", "reward", "first")
+
+
+class Layout:
+    """The parts of one family's observation.
+
+    Parts: ``stimulus`` [S]; ``action``, the previous action one-hot [K], all zero at the
+    first trial; ``reward``, the previous reward [1]; ``first``, 1 at the first trial [1];
+    ``time``, trial / horizon [1].
+
+    Args:
+        family: gives the sizes and ranges.
+        observe: names of the parts shown, in any order.
+
+    Raises:
+        InvalidTask: an unknown part, or nothing left to observe.
+    """
+
+    def __init__(self, family: Family, observe: Iterable[str] = DEFAULT_PARTS) -> None:
+        names = [observe] if isinstance(observe, str) else list(observe)
+        for name in names:
+            require(name in PARTS, f"observe has no part {name!r}; choose from {', '.join(PARTS)}")
+        sizes = dict(zip(PARTS, (family.stimulus_size, family.n_arms, 1, 1, 1), strict=True))
+        self.family = family
+        self.slices: dict[str, slice] = {}
+        self.size = 0
+        for name in PARTS:
+            if name in names and sizes[name]:
+                self.slices[name] = slice(self.size, self.size + sizes[name])
+                self.size += sizes[name]
+        if not self.size:
+            raise InvalidTask("observe leaves nothing to see; name at least one part that exists")
+
+    def indices(self, parts: Iterable[str]) -> list[int]:
+        """Positions of the named parts in the observation, those that are shown."""
+        names = set(parts)
+        shown = [where for name, where in self.slices.items() if name in names]
+        return [i for where in shown for i in range(where.start, where.stop)]
+
+    def bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Least and greatest value of every number of the observation, each [D]."""
+        low, high = np.zeros(self.size, np.float32), np.ones(self.size, np.float32)
+        for name, (least, most) in (
+            ("stimulus", self.family.stimulus_range),
+            ("reward", self.family.reward_range),
+        ):
+            if name in self.slices:
+                low[self.slices[name]] = min(least, 0.0)
+                high[self.slices[name]] = max(most, 0.0)
+        return low, high
+
+    def encode(
+        self, stimulus: NDArray[Any], action: NDArray[Any], reward: NDArray[Any], t: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """Observations before trial t, [N, D].
+
+        Args:
+            stimulus: [N, S].
+            action: previous action [N], -1 where there is none.
+            reward: previous reward [N], 0 where there is none.
+            t: trial number [N].
+        """
+        obs = np.zeros((len(t), self.size), dtype=np.float32)
+        for name, where in self.slices.items():
+            if name == "stimulus":
+                obs[:, where] = stimulus
+            elif name == "action":
+                rows = np.flatnonzero(action >= 0)
+                obs[rows, where.start + action[rows]] = 1.0
+            elif name == "reward":
+                obs[:, where.start] = reward
+            elif name == "first":
+                obs[:, where.start] = t == 0
+            else:
+                obs[:, where.start] = t / self.family.horizon
+        return obs

@@ -1,0 +1,103 @@
+"""Counter-based randomness: chance as a pure function of (episode, stream, time, index).
+
+Reward noise belongs to the episode, not to the agent: two agents with the same seed
+meet the same luck at the same trial on the same arm, whatever they did before. Nothing
+is consumed, so single, vector and SB3 forms agree step for step, and an environment's
+whole random state is one 64-bit key an episode.
+
+The generator is SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom
+number generators"), evaluated at a counter instead of iterated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Keys = NDArray[np.uint64]
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_TO_UNIT = 2.0**-53
+_INDEX_BITS = np.uint64(24)
+
+
+def mix(x: Keys) -> Keys:
+    """Bijective 64-bit finaliser of SplitMix64, any shape (variant 13 of Stafford)."""
+    z = x ^ (x >> np.uint64(30))
+    z *= _MIX_1
+    z ^= z >> np.uint64(27)
+    z *= _MIX_2
+    z ^= z >> np.uint64(31)
+    return z
+
+
+def episode_keys(seed_keys: Keys, episode: ArrayLike) -> Keys:
+    """Key of the given episode number of each environment. seed_keys [N], episode [N] -> [N]."""
+    number = np.atleast_1d(episode).astype(np.uint64)
+    return mix(seed_keys + (number + np.uint64(1)) * _GAMMA)
+
+
+def seed_keys(seed: int, n: int) -> Keys:
+    """One key for each of n environments; environment i is seeded with seed + i -> [n].
+
+    This is Gymnasium's rule for vector environments: row i equals a single
+    environment reset with ``seed + i``.
+    """
+    return np.array([first_key(np.random.default_rng(seed + i)) for i in range(n)], dtype=np.uint64)
+
+
+def first_key(rng: np.random.Generator) -> int:
+    """The key that an environment draws from its ``np_random`` when it is seeded."""
+    return int(rng.integers(0, 2**63, dtype=np.uint64))
+
+
+class Luck:
+    """All the chance of a batch of episodes.
+
+    Args:
+        keys: one 64-bit key an episode, [N].
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self._streams: dict[str, Keys] = {}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def stream(self, name: str) -> Keys:
+        """Keys of one named, independent stream, [N]."""
+        if name not in self._streams:
+            label = np.uint64(int.from_bytes(name.encode()[:8].ljust(8, b"\0"), "little"))
+            self._streams[name] = mix(self.keys ^ mix(np.atleast_1d(label)))
+        return self._streams[name]
+
+    def uniform(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> NDArray[np.float64]:
+        """Uniform numbers in [0, 1) at time t and index, [N] or [N, W].
+
+        Args:
+            name: the stream; at most 8 ASCII characters tell streams apart.
+            t: time, a number or [N].
+            index: which of the step's numbers: a number, [N] (one for each episode), or
+                [N, W] / [1, W] for several of each episode.
+        """
+        index = np.atleast_1d(index).astype(np.uint64)
+        counter = (np.atleast_1d(t).astype(np.uint64) << _INDEX_BITS) + np.uint64(1)
+        base = self.stream(name) + counter * _GAMMA
+        bits = mix((base if index.ndim == 1 else base[:, None]) + index * _GAMMA)
+        return (bits >> np.uint64(11)) * _TO_UNIT
+
+    def normal(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> NDArray[Any]:
+        """Standard normal numbers, by inversion of :meth:`uniform`; shapes as there."""
+        from scipy.special import ndtri  # a slow import that most families do not need
+
+        half_step = _TO_UNIT / 2  # keeps 0 out of the inverse
+        return np.asarray(ndtri(self.uniform(name, t, index) + half_step))
+
+    def select(self, rows: NDArray[Any]) -> Luck:
+        """The luck of some of the episodes."""
+        return Luck(self.keys[rows])

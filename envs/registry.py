@@ -1,0 +1,75 @@
+"""Finding the task families, building episodes of them, announcing them to Gymnasium."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from . import families as _folder
+from .episodes import Episodes
+from .family import Family, InvalidTask
+from .luck import Keys
+
+NAMESPACE = "metalocus"
+EPISODE_OPTIONS = ("observe", "n_tasks", "task_seed")
+
+
+@cache
+def families() -> dict[str, type[Family]]:
+    """Every family in ``envs/families``, by full id such as ``metalocus/BernoulliBandit-v0``."""
+    for module in pkgutil.iter_modules(_folder.__path__):
+        importlib.import_module(f"{_folder.__name__}.{module.name}")
+    return {f"{NAMESPACE}/{cls.name}": cls for cls in sorted(Family.__subclasses__(), key=_name)}
+
+
+def make_family(env_id: str, **kwargs: Any) -> Family:
+    """The family of an id with its own keyword arguments.
+
+    Raises:
+        InvalidTask: unknown id, unknown or impossible argument.
+    """
+    if env_id not in families():
+        known = ", ".join(families())
+        raise InvalidTask(f"unknown environment {env_id!r}; choose from {known}")
+    try:
+        return families()[env_id](**kwargs)
+    except TypeError as error:
+        reason = str(error).split("__init__() ")[-1]
+        raise InvalidTask(f"{env_id}: {reason}; see `metalocus list envs`") from None
+
+
+def make_episodes(env_id: str, keys: Keys | None = None, **kwargs: Any) -> Episodes:
+    """Episodes of an id; ``kwargs`` are the family's and those of :class:`Episodes`.
+
+    Args:
+        keys: one key an episode, [N]; a single episode of key 0 if None.
+
+    Raises:
+        InvalidTask: as :func:`make_family` and :class:`Episodes`.
+    """
+    options = {name: kwargs.pop(name) for name in EPISODE_OPTIONS if name in kwargs}
+    keys = np.zeros(1, dtype=np.uint64) if keys is None else keys
+    return Episodes(make_family(env_id, **kwargs), keys, **options)
+
+
+def register() -> None:
+    """Register every family with Gymnasium, once."""
+    from gymnasium.envs.registration import register as announce
+    from gymnasium.envs.registration import registry
+
+    for env_id in families():
+        if env_id not in registry:
+            announce(
+                id=env_id,
+                entry_point="metalocus.envs.single:SingleEnv",
+                vector_entry_point="metalocus.envs.vector:BatchEnv",
+                kwargs={"env_id": env_id},
+            )
+
+
+def _name(family: type[Family]) -> str:
+    return family.name

@@ -1,0 +1,128 @@
+"""A family as a Stable-Baselines3 ``VecEnv``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+
+from . import render
+from .family import require_count
+from .luck import seed_keys
+from .registry import make_episodes
+from .spaces import action_space, observation_space
+
+
+class BatchVecEnv(VecEnv):
+    """``num_envs`` episodes at once under SB3's conventions (same-step autoreset).
+
+    Episode returns are reported in ``info["episode"]`` as SB3's ``Monitor`` would, so no
+    wrapper is needed. Row i equals the single environment of seed + i.
+
+    Args:
+        env_id: full id, e.g. ``metalocus/BernoulliBandit-v0``.
+        num_envs: rows N.
+        seed: of row 0; drawn if None.
+        reveal, **kwargs: as for :class:`metalocus.envs.single.SingleEnv`.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int = 1,
+        seed: int | None = None,
+        render_mode: str | None = None,
+        reveal: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        require_count("num_envs", num_envs, 1)
+        self.episodes = make_episodes(env_id, np.zeros(num_envs, dtype=np.uint64), **kwargs)
+        self.layout = self.episodes.layout
+        self.render_mode = render_mode
+        self.reveal = reveal
+        self._pending: int | None = seed if seed is not None else int(np.random.randint(2**31))
+        self._returns = np.zeros(num_envs)
+        self._started = time.time()
+        super().__init__(num_envs, observation_space(self.layout), action_space(self.layout))
+
+    def seed(self, seed: int | None = None) -> Sequence[None | int]:
+        """Seed row i with seed + i at the next reset."""
+        self._pending = seed if seed is not None else int(np.random.randint(2**31))
+        return [self._pending + i for i in range(self.num_envs)]
+
+    def reset(self) -> NDArray[np.float32]:
+        """Begin the next episode in every row, [N, D]."""
+        if self._pending is not None:
+            self.episodes.reseed(seed_keys(self._pending, self.num_envs))
+            self._pending = None
+        else:
+            self.episodes.reset()
+        self._returns = np.zeros(self.num_envs)
+        self.reset_infos = self._reveal()
+        self._reset_seeds()
+        self._reset_options()
+        return self.episodes.observation()
+
+    def step_async(self, actions: NDArray[np.int64]) -> None:
+        """Keep the actions for :meth:`step_wait`."""
+        self._actions = actions
+
+    def step_wait(
+        self,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Pull an arm in every row; finished episodes begin anew at once."""
+        reward, done = self.episodes.step(self._actions)
+        self._returns += reward
+        infos = self._reveal()
+        observation = self.episodes.observation()
+        if done.any():
+            elapsed = round(time.time() - self._started, 6)
+            for row in np.flatnonzero(done):
+                total = {"r": float(self._returns[row]), "l": int(self.episodes.t[row])}
+                infos[row]["terminal_observation"] = observation[row]
+                infos[row]["episode"] = {**total, "t": elapsed}
+                infos[row]["TimeLimit.truncated"] = False
+            self._returns[done] = 0.0
+            self.episodes.reset(done)
+            observation = self.episodes.observation()
+        return observation, reward.astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """One picture a row."""
+        return [render.rgb_array(self.episodes, row) for row in range(self.num_envs)]
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The shared attribute, once for each index."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set the attribute; rows share one core, so it is set for all of them."""
+        setattr(self, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the shared core once for each index."""
+        method = getattr(self, method_name)
+        return [method(*method_args, **method_kwargs) for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
+        """True for ``Monitor``, whose work this class does itself."""
+        return [wrapper_class is Monitor for _ in self._get_indices(indices)]
+
+    def _get_indices(self, indices: None | int | Iterable[int]) -> Iterable[int]:
+        return super()._get_indices(indices)
+
+    def _reveal(self) -> list[dict[str, Any]]:
+        if not self.reveal:
+            return [{} for _ in range(self.num_envs)]
+        hidden = self.episodes.reveal()
+        return [{name: value[i] for name, value in hidden.items()} for i in range(self.num_envs)]

@@ -1,0 +1,78 @@
+"""A family as a ``gymnasium.Env``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from . import render
+from .family import InvalidTask
+from .luck import first_key
+from .registry import make_episodes
+from .spaces import action_space, observation_space
+
+
+class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
+    """One episode at a time; see the family's docstring for the task.
+
+    Args:
+        env_id: which family, set by the registration.
+        render_mode: None, ``ansi`` or ``rgb_array``.
+        reveal: put the hidden variables into ``info``.
+        **kwargs: the family's arguments and ``observe``, ``n_tasks``, ``task_seed``.
+
+    ``reset(options={"task": {...}})`` plays a given task.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
+
+    def __init__(
+        self, env_id: str, render_mode: str | None = None, reveal: bool = False, **kwargs: Any
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise InvalidTask(f"render_mode must be 'ansi' or 'rgb_array', got {render_mode!r}")
+        self.episodes = make_episodes(env_id, **kwargs)
+        self.observation_space = observation_space(self.episodes.layout)
+        self.action_space = action_space(self.episodes.layout)
+        self.render_mode = render_mode
+        self.reveal = reveal
+        self._keyed_by: np.random.Generator | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin the next episode; a seed begins a reproducible sequence of episodes."""
+        super().reset(seed=seed)
+        if self._keyed_by is not self.np_random:
+            self._keyed_by = self.np_random
+            self.episodes.reseed(np.array([first_key(self.np_random)], dtype=np.uint64))
+        else:
+            self.episodes.reset()
+        task = (options or {}).get("task")
+        if task is not None:
+            self.episodes.set_task(task)
+        return self.episodes.observation()[0], self._info()
+
+    def step(
+        self, action: np.int64
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Pull an arm."""
+        if not self.action_space.contains(action):
+            raise InvalidTask(f"action must be in {self.action_space}, got {action!r}")
+        reward, done = self.episodes.step(np.array([action]))
+        observation = self.episodes.observation()[0]
+        return observation, float(reward[0]), bool(done[0]), False, self._info()
+
+    def render(self) -> Any:
+        """A line of text or an [H, W, 3] picture, by ``render_mode``; None without a mode."""
+        if self.render_mode is None:
+            return None
+        return getattr(render, self.render_mode)(self.episodes)
+
+    def _info(self) -> dict[str, Any]:
+        if not self.reveal:
+            return {}
+        return {name: value[0] for name, value in self.episodes.reveal().items()}
