@@ -3,10 +3,10 @@
 Importing this package registers every family with Gymnasium under ``metalocus/``.
 """
 
-from .episodes import Episodes
-from .family import Family, InvalidTask
-from .layout import Layout
-from .registry import families, make_episodes, make_family, register
+from metalocus.envs.episodes import Episodes
+from metalocus.envs.family import Family, InvalidTask
+from metalocus.envs.layout import Layout
+from metalocus.envs.registry import families, make_episodes, make_family, register
 
 __all__ = [
     "Episodes",

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .family import Array, Family, InvalidTask, Latents, require_count
-from .layout import DEFAULT_PARTS, Layout
-from .luck import Keys, Luck, episode_keys, seed_keys
+from metalocus.envs.family import Array, Family, InvalidTask, Latents, require_count
+from metalocus.envs.layout import DEFAULT_PARTS, Layout
+from metalocus.envs.luck import Keys, Luck, episode_keys, seed_keys
 
 
 class Episodes:

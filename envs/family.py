@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .luck import Luck
+from metalocus.envs.luck import Luck
 
 Array = NDArray[Any]
 Latents = dict[str, Array]
@@ -41,8 +41,11 @@ def require_probability(name: str, value: Any) -> float:
 
 def require_count(name: str, value: Any, least: int) -> int:
     """``value`` as an int of at least ``least``, or :class:`InvalidTask`."""
-    ok = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
-    require(ok, f"{name} must be a whole number of at least {least}, got {value!r}")
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    require(
+        whole and int(value) >= least,
+        f"{name} must be a whole number of at least {least}, got {value!r}",
+    )
     return int(value)
 
 

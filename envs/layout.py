@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .family import Family, InvalidTask, require
+from metalocus.envs.family import Family, InvalidTask, require
 
 PARTS = ("stimulus", "action", "reward", "first", "time")
 DEFAULT_PARTS = ("stimulus", "action", "reward", "first")

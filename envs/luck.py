@@ -76,7 +76,14 @@ class Luck:
             self._streams[name] = mix(self.keys ^ mix(np.atleast_1d(label)))
         return self._streams[name]
 
-    def uniform(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> NDArray[np.float64]:
+    def bits(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> Keys:
+        """Random 64-bit words; arguments and shapes as for :meth:`uniform`."""
+        index = np.atleast_1d(index).astype(np.uint64)
+        counter = (np.atleast_1d(t).astype(np.uint64) << _INDEX_BITS) + np.uint64(1)
+        base = self.stream(name) + counter * _GAMMA
+        return mix((base if index.ndim == 1 else base[:, None]) + index * _GAMMA)
+
+    def uniform(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> NDArray[Any]:
         """Uniform numbers in [0, 1) at time t and index, [N] or [N, W].
 
         Args:
@@ -85,11 +92,7 @@ class Luck:
             index: which of the step's numbers: a number, [N] (one for each episode), or
                 [N, W] / [1, W] for several of each episode.
         """
-        index = np.atleast_1d(index).astype(np.uint64)
-        counter = (np.atleast_1d(t).astype(np.uint64) << _INDEX_BITS) + np.uint64(1)
-        base = self.stream(name) + counter * _GAMMA
-        bits = mix((base if index.ndim == 1 else base[:, None]) + index * _GAMMA)
-        return (bits >> np.uint64(11)) * _TO_UNIT
+        return (self.bits(name, t, index) >> np.uint64(11)) * _TO_UNIT
 
     def normal(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> NDArray[Any]:
         """Standard normal numbers, by inversion of :meth:`uniform`; shapes as there."""

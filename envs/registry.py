@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from . import families as _folder
-from .episodes import Episodes
-from .family import Family, InvalidTask
-from .luck import Keys
+from metalocus.envs import families as _folder
+from metalocus.envs.episodes import Episodes
+from metalocus.envs.family import Family, InvalidTask
+from metalocus.envs.luck import Keys
 
 NAMESPACE = "metalocus"
 EPISODE_OPTIONS = ("observe", "n_tasks", "task_seed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .episodes import Episodes
+from metalocus.envs.episodes import Episodes
 
 _HEIGHT, _BAR, _GAP = 120, 24, 8
 _PAPER, _INK, _ARM, _CHOSEN, _WIN, _LOSS = (
@@ -38,7 +38,7 @@ def rgb_array(episodes: Episodes, row: int = 0) -> NDArray[np.uint8]:
     image = np.full((_HEIGHT, width, 3), _PAPER, dtype=np.uint8)
     for arm, mean in enumerate(means):
         left = _GAP + arm * (_BAR + _GAP)
-        height = int(round(80 * (mean - low) / (high - low)))
+        height = round(80 * (mean - low) / (high - low))
         image[108 - height : 109, left : left + _BAR] = _CHOSEN if arm == chosen else _ARM
         if arm == chosen:
             won = episodes.reward[row] > (low + high) / 2

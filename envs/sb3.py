@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from . import render
-from .family import require_count
-from .luck import seed_keys
-from .registry import make_episodes
-from .spaces import action_space, observation_space
+from metalocus.envs import render
+from metalocus.envs.family import require_count
+from metalocus.envs.luck import seed_keys
+from metalocus.envs.registry import make_episodes
+from metalocus.envs.spaces import action_space, observation_space
 
 
 class BatchVecEnv(VecEnv):
@@ -45,15 +45,17 @@ class BatchVecEnv(VecEnv):
         self.layout = self.episodes.layout
         self.render_mode = render_mode
         self.reveal = reveal
-        self._pending: int | None = seed if seed is not None else int(np.random.randint(2**31))
+        self._pending: int | None = None
         self._returns = np.zeros(num_envs)
         self._started = time.time()
         super().__init__(num_envs, observation_space(self.layout), action_space(self.layout))
+        self.seed(seed)
 
-    def seed(self, seed: int | None = None) -> Sequence[None | int]:
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed row i with seed + i at the next reset."""
-        self._pending = seed if seed is not None else int(np.random.randint(2**31))
-        return [self._pending + i for i in range(self.num_envs)]
+        first = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        self._pending = first
+        return [first + i for i in range(self.num_envs)]
 
     def reset(self) -> NDArray[np.float32]:
         """Begin the next episode in every row, [N, D]."""
@@ -118,7 +120,7 @@ class BatchVecEnv(VecEnv):
         """True for ``Monitor``, whose work this class does itself."""
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
 
-    def _get_indices(self, indices: None | int | Iterable[int]) -> Iterable[int]:
+    def _get_indices(self, indices: int | Iterable[int] | None) -> Iterable[int]:
         return super()._get_indices(indices)
 
     def _reveal(self) -> list[dict[str, Any]]:

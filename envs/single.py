@@ -8,11 +8,11 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from . import render
-from .family import InvalidTask
-from .luck import first_key
-from .registry import make_episodes
-from .spaces import action_space, observation_space
+from metalocus.envs import render
+from metalocus.envs.family import InvalidTask
+from metalocus.envs.luck import first_key
+from metalocus.envs.registry import make_episodes
+from metalocus.envs.spaces import action_space, observation_space
 
 
 class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
@@ -35,7 +35,7 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InvalidTask(f"render_mode must be 'ansi' or 'rgb_array', got {render_mode!r}")
         self.episodes = make_episodes(env_id, **kwargs)
-        self.observation_space = observation_space(self.episodes.layout)
+        self.observation_space = observation_space(self.episodes.layout)  # type: ignore[assignment]
         self.action_space = action_space(self.episodes.layout)
         self.render_mode = render_mode
         self.reveal = reveal

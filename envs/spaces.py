@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from .layout import Layout
+from metalocus.envs.layout import Layout
 
 
 def observation_space(layout: Layout) -> spaces.Box:

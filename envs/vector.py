@@ -10,11 +10,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from . import render
-from .family import InvalidTask, require_count
-from .luck import first_key, seed_keys
-from .registry import make_episodes
-from .spaces import action_space, observation_space
+from metalocus.envs import render
+from metalocus.envs.family import InvalidTask, require_count
+from metalocus.envs.luck import first_key, seed_keys
+from metalocus.envs.registry import make_episodes
+from metalocus.envs.spaces import action_space, observation_space
 
 Step = tuple[
     NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]

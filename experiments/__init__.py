@@ -1,1 +1,1 @@
-"""."""
+"""Experiments: training, rollouts, probes, claims, statistics, report and command line."""

@@ -1,1 +1,1 @@
-"""."""
+"""Hand-wired agents whose locus of adaptation is known: they calibrate the probes."""

@@ -1,1 +1,1 @@
-"""."""
+"""One analytic policy a file; each is found by its presence here."""

@@ -7,8 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..family import Array, Family, Latents, bernoulli_rewards, require, require_count, require_probability
-from ..luck import Luck
+from metalocus.envs.family import (
+    Array,
+    Family,
+    Latents,
+    bernoulli_rewards,
+    require,
+    require_count,
+    require_probability,
+)
+from metalocus.envs.luck import Luck
 
 _DEPENDENT = {"easy": 0.1, "medium": 0.25, "hard": 0.4}
 _PRIORS = "'uniform', 'beta(a,b)', 'dependent', 'easy', 'medium' or 'hard'"
@@ -55,7 +63,7 @@ class BernoulliBandit(Family):
     """
 
     name: ClassVar[str] = "BernoulliBandit-v0"
-    separates: ClassVar[str] = "exploration and counting from one-step memory (win-stay, lose-shift)"
+    separates: ClassVar[str] = "exploring and counting from one-step memory (win-stay, lose-shift)"
 
     def __init__(self, n_arms: int = 2, horizon: int = 50, prior: str = "uniform") -> None:
         self.n_arms = require_count("n_arms", n_arms, 2)

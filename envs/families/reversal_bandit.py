@@ -6,8 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..family import Array, Family, InvalidTask, Latents, bernoulli_rewards, require_count, require_probability
-from ..luck import Luck
+from metalocus.envs.family import (
+    Array,
+    Family,
+    InvalidTask,
+    Latents,
+    bernoulli_rewards,
+    require_count,
+    require_probability,
+)
+from metalocus.envs.luck import Luck
 
 
 class ReversalBandit(Family):
@@ -55,7 +63,9 @@ class ReversalBandit(Family):
     """
 
     name: ClassVar[str] = "ReversalBandit-v0"
-    separates: ClassVar[str] = "tracking a hidden switch from counting; cued: responding from learning"
+    separates: ClassVar[str] = (
+        "tracking a hidden switch from counting; cued, responding from learning"
+    )
 
     def __init__(
         self, p: float = 0.75, hazard: float = 0.02, horizon: int = 100, cued: bool = False
@@ -89,7 +99,8 @@ class ReversalBandit(Family):
         """One-hot side of the good arm if cued, [N, 2]; else [N, 0]."""
         if not self.cued:
             return super().stimulus(latents)
-        return (np.arange(2) == latents["good"][:, None]).astype(np.float32)
+        side: Array = np.arange(2) == latents["good"][:, None]
+        return side.astype(np.float32)
 
     def check_task(self, latents: Latents) -> None:
         """The good arm is 0 or 1."""

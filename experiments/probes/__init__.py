@@ -1,1 +1,1 @@
-"""."""
+"""One measurement a file; each is found by its presence here."""

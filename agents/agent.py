@@ -1,0 +1,162 @@
+"""The one interface of every agent, and the three stores it may adapt with.
+
+An agent, trained, hand-wired or analytic, is driven through three calls for a batch of N
+episodes: :meth:`Agent.start`, then for every trial :meth:`Agent.act` and
+:meth:`Agent.learn`. Whatever it carries from one trial to the next lies in
+:class:`Stores`, so a probe can keep, reset, swap or perturb it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metalocus.envs import Family, InvalidTask
+
+Array = NDArray[Any]
+Store = Mapping[str, Array]
+STORES = ("state", "weights", "context")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What an agent carries inside an episode; every array is [N, ...], one row an episode.
+
+    Attributes:
+        state: activations carried from one trial to the next: an LSTM's (h, c), a belief.
+        weights: per-episode parameters that differ from the trained ones, with the
+            optimizer quantities (baselines, visit counts) that travel with them. A carried
+            array is here if it acts as a parameter of the forward pass that reads it.
+        context: past actions, rewards and stimuli that the forward pass reads again.
+    """
+
+    state: Store = field(default_factory=dict)
+    weights: Store = field(default_factory=dict)
+    context: Store = field(default_factory=dict)
+
+    def map(self, change: Callable[[str, str, Array], Array]) -> Stores:
+        """New stores with ``change(store, key, array)`` in place of every array."""
+        return Stores(
+            **{
+                store: {
+                    key: change(store, key, array) for key, array in getattr(self, store).items()
+                }
+                for store in STORES
+            }
+        )
+
+    def restore(self, start: Stores, names: Iterable[str]) -> Stores:
+        """These stores, with the named ones as they were at the episode's start."""
+        return replace(self, **{name: getattr(start, name) for name in names})
+
+    def rows(self, which: Array) -> Stores:
+        """The stores of some of the episodes (or in another order)."""
+        return self.map(lambda _store, _key, array: array[which])
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of one store's exact bytes."""
+        hasher = hashlib.sha256()
+        for key, array in sorted(getattr(self, name).items()):
+            hasher.update(f"{key}{array.dtype}{array.shape}".encode())
+            hasher.update(np.ascontiguousarray(array).tobytes())
+        return hasher.hexdigest()
+
+
+class Agent(ABC):
+    """Something that acts, and may get better, inside an episode.
+
+    No agent keeps anything about an episode outside its :class:`Stores`, and no method
+    changes the arrays it is given.
+
+    Class attributes:
+        omniscient: the agent is shown the arms' true means [N, K] in place of the stimulus;
+            True for the oracle alone.
+    """
+
+    omniscient: ClassVar[bool] = False
+
+    @abstractmethod
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """Stores at the beginning of n episodes; ``rng`` for agents that need chance."""
+
+    @abstractmethod
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Action probabilities [N, K] and new stores, from the stimulus [N, S]."""
+
+    def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
+        """Take in a transition: stimulus [N, S], action [N], reward [N]. Default: ignore it."""
+        return stores
+
+    def parameters(self) -> dict[str, Array]:
+        """Trained parameters, shared by all episodes; none unless the agent was trained."""
+        return {}
+
+
+class NamedAgent(Agent):
+    """An agent that needs no training and is made from a family alone.
+
+    Subclasses in ``agents/references``, ``agents/online`` and ``agents/controls`` are found
+    by their presence there.
+
+    Class attributes:
+        name: as given on the command line.
+        summary: one line for ``metalocus list``: what it is, and its source.
+
+    Args:
+        family: the tasks it will play; the agent may use every parameter of it but not
+            the latents.
+
+    Raises:
+        InvalidTask: the agent cannot play this family; the message says why.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    def __init__(self, family: Family) -> None:
+        reason = self.why_not(family)
+        if reason is not None:
+            raise InvalidTask(f"{self.name} cannot play {family.name}: {reason}")
+        self.family = family
+        self.n_arms = family.n_arms
+
+    @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """Why the agent cannot play this family, None if it can."""
+        return None
+
+
+class ReferencePolicy(NamedAgent):
+    """An analytic policy: the yardstick that trained agents are measured with."""
+
+    def values(self, stores: Stores) -> Array | None:
+        """Its estimate of every arm's worth now, [N, K], None if it has none.
+
+        The unit is the reward still to come if the arm is pulled next and the policy is
+        followed after; equal worths are ties.
+        """
+        return None
+
+
+def one_hot(choice: Array, n_arms: int) -> Array:
+    """Certain choices as probabilities, [N] -> [N, K]."""
+    probs: Array = np.eye(n_arms)[choice]
+    return probs
+
+
+def spread(best: Array) -> Array:
+    """Equal probability over the True entries of each row, [N, K] -> [N, K]."""
+    probs: Array = best / best.sum(axis=1, keepdims=True)
+    return probs
+
+
+def best_arms(values: Array, tolerance: float = 1e-9) -> Array:
+    """True where a value equals its row's maximum within the tolerance, [N, K]."""
+    best: Array = values >= values.max(axis=1, keepdims=True) - tolerance
+    return best
