@@ -21,7 +21,8 @@ def catalogue(folder: str) -> dict[str, type[NamedAgent]]:
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         for _, cls in inspect.getmembers(module, inspect.isclass):
-            if issubclass(cls, NamedAgent) and cls.__module__ == module.__name__:
+            own = cls.__module__ == module.__name__ and "name" in vars(cls)
+            if own and issubclass(cls, NamedAgent):
                 found[cls.name] = cls
     return dict(sorted(found.items()))
 
