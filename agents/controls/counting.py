@@ -1,0 +1,83 @@
+"""What the hand-wired controls share: a table of counts, and their known locus.
+
+Every control counts in the same way and acts in the same way; all that differs is where
+the table stands. So whatever a probe says about them, it says about the stores.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import Array, NamedAgent, Stores, best_arms, spread
+
+CONSTANT_INPUT = np.ones(1)
+"""The one-hot input of an agent that sees only one situation, [1]."""
+
+INDEPENDENT = {"state+weights": 0.0, "state+context": 0.0, "weights+context": 0.0}
+"""Interactions where at most one store holds anything."""
+
+
+class Control(NamedAgent):
+    """An agent whose locus is known by construction.
+
+    Class attributes:
+        known_shares: of each store, as a fraction of the knowledge v(all) - v(none); all
+            zero if the stores hold none.
+        known_interactions: of pairs of stores such as ``state+weights``, in the same
+            unit; pairs without a value known beforehand are left out.
+        contained: everything it carries is in its stores.
+    """
+
+    known_shares: ClassVar[Mapping[str, float]]
+    known_interactions: ClassVar[Mapping[str, float]] = {}
+    contained: ClassVar[bool] = True
+
+
+class Counting(Control):
+    """Counts every arm's successes and failures; pulls an arm of highest posterior mean.
+
+    The prior is Beta(1, 1), ties are spread evenly, and a reward inside the family's range
+    counts as that fraction of a success. Subclasses say where the table stands.
+    """
+
+    @abstractmethod
+    def table(self, stores: Stores) -> Array:
+        """The counts that these stores hold: successes and failures, [N, K, 2]."""
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Equal probability on the arms of highest posterior mean."""
+        counts = self.table(stores)
+        mean = (1.0 + counts[..., 0]) / (2.0 + counts.sum(axis=2))
+        return spread(best_arms(mean)), stores
+
+    def empty(self, n: int) -> Array:
+        """A table without evidence, [N, K, 2]."""
+        return np.zeros((n, self.n_arms, 2))
+
+    def evidence(self, action: Array, reward: Array) -> Array:
+        """The table of one transition: 1 in all, on the arm pulled, [N, K, 2]."""
+        success = self.success(reward)
+        pulled = np.arange(self.n_arms) == action[:, None]
+        counts: Array = pulled[..., None] * np.stack([success, 1.0 - success], axis=1)[:, None]
+        return counts
+
+    def success(self, reward: Array) -> Array:
+        """A reward's place in the family's range, 0 at the least and 1 at the greatest."""
+        low, high = self.family.reward_range
+        fraction: Array = (reward - low) / (high - low)
+        return fraction
+
+
+def as_weights(table: Array) -> Array:
+    """A table as the matrices that map the constant input to it, [N, K, 2] -> [N, K, 2, 1]."""
+    return table[..., None]
+
+
+def output(weights: Array) -> Array:
+    """The linear layer applied to the constant input, [N, K, 2, 1] -> [N, K, 2]."""
+    table: Array = weights @ CONSTANT_INPUT
+    return table
