@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.family import Array, Family, InvalidTask, Latents, require_count
+from metalocus.envs.family import Array, Family, InvalidTask, Latents, require, require_count
 from metalocus.envs.layout import DEFAULT_PARTS, Layout
 from metalocus.envs.luck import Keys, Luck, episode_keys, seed_keys
+
+_PROGRESS = ("keys", "number", "t", "action", "reward")
 
 
 class Episodes:
@@ -42,16 +45,10 @@ class Episodes:
         self.family = family
         self.layout = Layout(family, observe)
         self.n_tasks = None if n_tasks is None else require_count("n_tasks", n_tasks, 1)
-        self._task_key = seed_keys(require_count("task_seed", task_seed, 0), 1)
-        self.reseed(keys)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def reseed(self, keys: Keys) -> None:
-        """Begin the first episode of every row under new keys [N]."""
-        self.keys = keys
+        task_luck = Luck(seed_keys(require_count("task_seed", task_seed, 0), 1))
+        self._task_key = task_luck.stream("tasks")  # no episode's own draw repeats a fixed task
         n = len(keys)
+        self.keys = keys
         self.number = np.full(n, -1, dtype=np.int64)
         self.t = np.zeros(n, dtype=np.int64)
         self.action = np.full(n, -1, dtype=np.int64)
@@ -59,9 +56,21 @@ class Episodes:
         self.latents: Latents = {}
         self.reset()
 
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def reseed(self, keys: Keys, rows: NDArray[np.bool_] | None = None) -> None:
+        """Begin the first episode under new keys [N] in the rows of a mask [N] (all if None)."""
+        rows = np.ones(len(self), dtype=bool) if rows is None else rows
+        self.keys = np.where(rows, keys, self.keys)
+        self.number = np.where(rows, -1, self.number)
+        self.reset(rows)
+
     def reset(self, rows: NDArray[np.bool_] | None = None) -> None:
         """Begin the next episode in the rows of a mask [N] (all if None)."""
         where = np.flatnonzero(rows) if rows is not None else np.arange(len(self))
+        if not len(where):
+            return
         number = self.number.copy()
         number[where] += 1
         luck = Luck(episode_keys(self.keys, number))
@@ -75,21 +84,26 @@ class Episodes:
         self.number, self.luck = number, luck
         self.t[where], self.action[where], self.reward[where] = 0, -1, 0.0
 
-    def set_task(self, task: Mapping[str, Any]) -> None:
-        """Replace hidden variables by given ones, broadcast over the rows.
+    def set_task(self, task: Mapping[str, Any], rows: NDArray[np.bool_] | None = None) -> None:
+        """Replace hidden variables by given ones in the rows of a mask [N] (all if None).
+
+        Every value has the shape of its latent, [N, ...] or without the row axis.
 
         Raises:
             InvalidTask: the task names unknown latents or has impossible values.
         """
+        require(isinstance(task, Mapping), f"task must map latents to values, got {task!r}")
+        where = slice(None) if rows is None else rows
         given = dict(self.latents)
         for name, value in task.items():
-            if name not in given:
-                raise InvalidTask(f"task has no {name!r}; its latents are {', '.join(given)}")
-            was = given[name]
+            require(name in given, f"task has no {name!r}; its latents are {', '.join(given)}")
+            given[name] = given[name].copy()
             try:
-                given[name] = np.broadcast_to(value, was.shape).astype(was.dtype)
+                fitted = np.broadcast_to(value, given[name].shape)
+                given[name][where] = fitted.astype(given[name].dtype, casting="same_kind")[where]
             except (TypeError, ValueError):
-                reason = f"must have shape {was.shape[1:]}, got {value!r}"
+                expected = f"must be {given[name].dtype} of shape {given[name].shape[1:]}"
+                reason = f"{expected}, got {reprlib.repr(value)}"
                 raise InvalidTask(f"task {name!r} {reason}") from None
         self.family.check_task(given)
         self.latents = given
@@ -115,16 +129,18 @@ class Episodes:
 
     def reveal(self) -> dict[str, Array]:
         """The hidden variables and the arms' true means, each [N, ...]."""
-        return {**self.latents, "means": self.means()}
+        hidden = {**self.latents, "means": self.means()}
+        return {name: value.copy() for name, value in hidden.items()}
 
     def state_dict(self) -> dict[str, Array]:
         """Everything needed to continue these episodes exactly, as arrays."""
-        state = {name: getattr(self, name) for name in ("keys", "number", "t", "action", "reward")}
-        return {**state, **{f"latents.{name}": value for name, value in self.latents.items()}}
+        state = {name: getattr(self, name).copy() for name in _PROGRESS}
+        latents = {f"latents.{name}": value.copy() for name, value in self.latents.items()}
+        return {**state, **latents}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Continue from :meth:`state_dict`."""
-        for name in ("keys", "number", "t", "action", "reward"):
+        for name in _PROGRESS:
             setattr(self, name, np.array(state[name]))
         self.latents = {name: np.array(state[f"latents.{name}"]) for name in self.latents}
         self.luck = Luck(episode_keys(self.keys, self.number))

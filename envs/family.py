@@ -20,7 +20,10 @@ Latents = dict[str, Array]
 
 
 class InvalidTask(ValueError):
-    """Arguments that describe no task; the message says what is wrong and how to mend it."""
+    """Arguments that describe no task; one line says what is wrong and how to mend it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 def require(condition: bool, message: str) -> None:
@@ -88,7 +91,7 @@ class Family(ABC):
         Args:
             latents: before the trial; not changed.
             action: [N] integers below K.
-            t: [N] trial numbers from 0.
+            t: [N] trial numbers from 0 to horizon - 1.
             luck: the episodes' randomness.
 
         Returns:

@@ -31,6 +31,7 @@ class Layout:
     """
 
     def __init__(self, family: Family, observe: Iterable[str] = DEFAULT_PARTS) -> None:
+        require(isinstance(observe, Iterable), f"observe must name parts, got {observe!r}")
         names = [observe] if isinstance(observe, str) else list(observe)
         for name in names:
             require(name in PARTS, f"observe has no part {name!r}; choose from {', '.join(PARTS)}")

@@ -70,9 +70,11 @@ class Luck:
         return len(self.keys)
 
     def stream(self, name: str) -> Keys:
-        """Keys of one named, independent stream, [N]."""
+        """Keys of one named, independent stream, [N]; a name has at most 8 ASCII characters."""
         if name not in self._streams:
-            label = np.uint64(int.from_bytes(name.encode()[:8].ljust(8, b"\0"), "little"))
+            if len(name.encode()) > 8:
+                raise ValueError(f"stream name {name!r} is longer than 8 characters")
+            label = np.uint64(int.from_bytes(name.encode().ljust(8, b"\0"), "little"))
             self._streams[name] = mix(self.keys ^ mix(np.atleast_1d(label)))
         return self._streams[name]
 
@@ -87,7 +89,7 @@ class Luck:
         """Uniform numbers in [0, 1) at time t and index, [N] or [N, W].
 
         Args:
-            name: the stream; at most 8 ASCII characters tell streams apart.
+            name: the stream, as for :meth:`stream`.
             t: time, a number or [N].
             index: which of the step's numbers: a number, [N] (one for each episode), or
                 [N, W] / [1, W] for several of each episode.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from functools import cache
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from metalocus.envs import families as _folder
 from metalocus.envs.episodes import Episodes
-from metalocus.envs.family import Family, InvalidTask
+from metalocus.envs.family import Family, require
 from metalocus.envs.luck import Keys
 
 NAMESPACE = "metalocus"
@@ -21,9 +22,14 @@ EPISODE_OPTIONS = ("observe", "n_tasks", "task_seed")
 @cache
 def families() -> dict[str, type[Family]]:
     """Every family in ``envs/families``, by full id such as ``metalocus/BernoulliBandit-v0``."""
-    for module in pkgutil.iter_modules(_folder.__path__):
-        importlib.import_module(f"{_folder.__name__}.{module.name}")
-    return {f"{NAMESPACE}/{cls.name}": cls for cls in sorted(Family.__subclasses__(), key=_name)}
+    found = {}
+    for info in pkgutil.iter_modules(_folder.__path__):
+        module = importlib.import_module(f"{_folder.__name__}.{info.name}")
+        for _, cls in inspect.getmembers(module, inspect.isclass):
+            own = cls.__module__ == module.__name__ and "name" in vars(cls)
+            if own and issubclass(cls, Family):
+                found[f"{NAMESPACE}/{cls.name}"] = cls
+    return dict(sorted(found.items()))
 
 
 def make_family(env_id: str, **kwargs: Any) -> Family:
@@ -32,14 +38,14 @@ def make_family(env_id: str, **kwargs: Any) -> Family:
     Raises:
         InvalidTask: unknown id, unknown or impossible argument.
     """
-    if env_id not in families():
-        known = ", ".join(families())
-        raise InvalidTask(f"unknown environment {env_id!r}; choose from {known}")
-    try:
-        return families()[env_id](**kwargs)
-    except TypeError as error:
-        reason = str(error).split("__init__() ")[-1]
-        raise InvalidTask(f"{env_id}: {reason}; see `metalocus list envs`") from None
+    known = ", ".join(families())
+    require(env_id in families(), f"unknown environment {env_id!r}; choose from {known}")
+    family = families()[env_id]
+    accepted = [*inspect.signature(family).parameters, *EPISODE_OPTIONS]
+    for name in kwargs:
+        message = f"{env_id} has no argument {name!r}; choose from {', '.join(accepted)}"
+        require(name in accepted, message)
+    return family(**kwargs)
 
 
 def make_episodes(env_id: str, keys: Keys | None = None, **kwargs: Any) -> Episodes:
@@ -69,7 +75,3 @@ def register() -> None:
                 vector_entry_point="metalocus.envs.vector:BatchEnv",
                 kwargs={"env_id": env_id},
             )
-
-
-def _name(family: type[Family]) -> str:
-    return family.name

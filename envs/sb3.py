@@ -12,10 +12,10 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from metalocus.envs import render
-from metalocus.envs.family import require_count
+from metalocus.envs.family import require, require_count
 from metalocus.envs.luck import seed_keys
 from metalocus.envs.registry import make_episodes
-from metalocus.envs.spaces import action_space, observation_space
+from metalocus.envs.spaces import action_space, observation_space, require_actions
 
 
 class BatchVecEnv(VecEnv):
@@ -28,7 +28,10 @@ class BatchVecEnv(VecEnv):
         env_id: full id, e.g. ``metalocus/BernoulliBandit-v0``.
         num_envs: rows N.
         seed: of row 0; drawn if None.
+        render_mode: None or ``rgb_array`` (SB3 shows no text).
         reveal, **kwargs: as for :class:`metalocus.envs.single.SingleEnv`.
+
+    ``set_options({"task": {...}})`` plays a given task after the next reset.
     """
 
     def __init__(
@@ -41,29 +44,33 @@ class BatchVecEnv(VecEnv):
         **kwargs: Any,
     ) -> None:
         require_count("num_envs", num_envs, 1)
-        self.episodes = make_episodes(env_id, np.zeros(num_envs, dtype=np.uint64), **kwargs)
+        shown = f"render_mode must be None or 'rgb_array', got {render_mode!r}"
+        require(render_mode in (None, "rgb_array"), shown)
+        first = _drawn(seed)
+        self.episodes = make_episodes(env_id, seed_keys(first, num_envs), **kwargs)
         self.layout = self.episodes.layout
         self.render_mode = render_mode
         self.reveal = reveal
-        self._pending: int | None = None
         self._returns = np.zeros(num_envs)
         self._started = time.time()
         super().__init__(num_envs, observation_space(self.layout), action_space(self.layout))
-        self.seed(seed)
+        self.seed(first)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed row i with seed + i at the next reset."""
-        first = int(np.random.default_rng().integers(2**31)) if seed is None else seed
-        self._pending = first
-        return [first + i for i in range(self.num_envs)]
+        first = _drawn(seed)
+        self._seeds = [first + i for i in range(self.num_envs)]
+        return self._seeds
 
     def reset(self) -> NDArray[np.float32]:
         """Begin the next episode in every row, [N, D]."""
-        if self._pending is not None:
-            self.episodes.reseed(seed_keys(self._pending, self.num_envs))
-            self._pending = None
+        if self._seeds[0] is not None:
+            self.episodes.reseed(seed_keys(self._seeds[0], self.num_envs))
         else:
             self.episodes.reset()
+        for row, options in enumerate(self._options):
+            if options.get("task") is not None:
+                self.episodes.set_task(options["task"], np.arange(self.num_envs) == row)
         self._returns = np.zeros(self.num_envs)
         self.reset_infos = self._reveal()
         self._reset_seeds()
@@ -71,8 +78,8 @@ class BatchVecEnv(VecEnv):
         return self.episodes.observation()
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
-        """Keep the actions for :meth:`step_wait`."""
-        self._actions = actions
+        """Keep the actions for :meth:`step_wait`; :class:`InvalidTask` if one names no arm."""
+        self._actions = require_actions(actions, self.num_envs, self.episodes.family.n_arms)
 
     def step_wait(
         self,
@@ -92,6 +99,10 @@ class BatchVecEnv(VecEnv):
             self._returns[done] = 0.0
             self.episodes.reset(done)
             observation = self.episodes.observation()
+            if self.reveal:
+                fresh = self._reveal()
+                for row in np.flatnonzero(done):
+                    self.reset_infos[row] = fresh[row]
         return observation, reward.astype(np.float32), done, infos
 
     def close(self) -> None:
@@ -128,3 +139,8 @@ class BatchVecEnv(VecEnv):
             return [{} for _ in range(self.num_envs)]
         hidden = self.episodes.reveal()
         return [{name: value[i] for name, value in hidden.items()} for i in range(self.num_envs)]
+
+
+def _drawn(seed: int | None) -> int:
+    """The seed, or one drawn from the operating system's chance."""
+    return int(np.random.default_rng().integers(2**31)) if seed is None else seed

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from metalocus.envs import render
@@ -59,7 +60,14 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
     def step(
         self, action: np.int64
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Pull an arm."""
+        """Pull an arm.
+
+        Raises:
+            InvalidTask: there is no such arm.
+            ResetNeeded: no episode is under way.
+        """
+        if self._keyed_by is None or self.episodes.t[0] >= self.episodes.family.horizon:
+            raise ResetNeeded("no episode is under way; call reset() before step()")
         if not self.action_space.contains(action):
             raise InvalidTask(f"action must be in {self.action_space}, got {action!r}")
         reward, done = self.episodes.step(np.array([action]))
