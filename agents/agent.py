@@ -131,6 +131,12 @@ class NamedAgent(Agent):
         """Why the agent cannot play this family, None if it can."""
         return None
 
+    def reward_fraction(self, reward: Array) -> Array:
+        """A reward's place in the family's range, 0 at the least and 1 at the greatest, [N]."""
+        low, high = self.family.reward_range
+        fraction: Array = (reward - low) / (high - low)
+        return fraction
+
 
 class ReferencePolicy(NamedAgent):
     """An analytic policy: the yardstick that trained agents are measured with."""

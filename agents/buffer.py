@@ -1,0 +1,67 @@
+"""Rollouts kept in time order, and handed out as whole sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import RolloutBuffer
+from torch import Tensor
+
+from metalocus.agents.cell import Carry
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """B environments' whole rollouts; tensors are [T, B, ...], carry is [B, ...]."""
+
+    obs: Tensor
+    actions: Tensor
+    starts: Tensor
+    values: Tensor
+    log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+    carry: Carry
+
+
+class SequenceBuffer(RolloutBuffer):
+    """SB3's rollout buffer, whose minibatches are sets of environments over all of time.
+
+    Every sequence has the rollout's length, so nothing is padded; where episodes begin
+    inside it is told by ``starts``. ``carry`` is what was carried into the rollout.
+    """
+
+    carry: Carry
+
+    def sequences(self, n_sequences: int) -> Generator[Sequences]:
+        """A pass over all environments in random order, ``n_sequences`` at a time."""
+        arrays = {
+            "obs": self.observations,
+            "actions": self._shaped_actions(),
+            "starts": self.episode_starts,
+            "values": self.values,
+            "log_probs": self.log_probs,
+            "advantages": self.advantages,
+            "returns": self.returns,
+        }
+        order = torch.randperm(self.n_envs).numpy()
+        whole = n_sequences >= self.n_envs
+        for first in range(0, self.n_envs, n_sequences):
+            rows = order[first : first + n_sequences]
+            chosen = slice(None) if whole else rows
+            tensors = {name: self.to_torch(array[:, chosen]) for name, array in arrays.items()}
+            carry = {name: value[chosen] for name, value in self.carry.items()}
+            yield Sequences(**tensors, carry=carry)
+
+    def to_torch(self, array: np.ndarray[Any, Any], copy: bool = False) -> Tensor:
+        """On the training device, without a copy where none is needed."""
+        return torch.as_tensor(array, device=self.device)
+
+    def _shaped_actions(self) -> np.ndarray[Any, Any]:
+        """Actions without SB3's extra axis for discrete ones, [T, N] or [T, N, A]."""
+        scalar = not self.action_space.shape
+        return self.actions[..., 0] if scalar else self.actions

@@ -1,0 +1,110 @@
+"""The contract of a sequence model, and how the ones in ``agents/cells`` are found."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from metalocus.envs import InvalidTask
+from metalocus.envs.layout import PARTS
+
+Carry = dict[str, Tensor]
+
+
+class Cell(nn.Module, ABC):
+    """A sequence model: features of every timestep from inputs, carrying what it needs.
+
+    Class attributes:
+        name: of the model.
+        carried: the store (``state``, ``weights`` or ``context``) each carried tensor
+            belongs to, by the tensor's name.
+
+    Attributes:
+        output_size: width of the features.
+    """
+
+    name: ClassVar[str]
+    carried: ClassVar[Mapping[str, str]] = {}
+    output_size: int
+
+    @abstractmethod
+    def initial(self, n: int) -> Carry:
+        """What is carried into the first step of n episodes; every tensor is [N, ...]."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """Run T steps at once.
+
+        Args:
+            x: inputs [T, N, I].
+            starts: 1 where a step is the first of an episode, else 0, [T, N]; there the
+                carried tensors are first put back to :meth:`initial`.
+            carry: from the step before.
+
+        Returns:
+            features [T, N, output_size], and what to carry on.
+        """
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """An agent that is trained: a cell, what it sees, and settings that train it well.
+
+    Attributes:
+        name: as given on the command line.
+        summary: one line for ``metalocus list agents``.
+        cell: the sequence model.
+        sees: parts of the observation (:mod:`metalocus.envs.layout`) that reach the cell.
+        cell_kwargs: arguments of the cell.
+        settings: arguments of :class:`metalocus.agents.ppo.SequencePPO` that differ from its
+            defaults.
+    """
+
+    name: str
+    summary: str
+    cell: type[Cell]
+    sees: tuple[str, ...] = PARTS
+    cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@cache
+def trainables() -> dict[str, Trainable]:
+    """Every trainable agent, by name: the ``AGENTS`` of each module in ``agents/cells``."""
+    package = importlib.import_module("metalocus.agents.cells")
+    found: dict[str, Trainable] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        found |= {agent.name: agent for agent in module.AGENTS}
+    return dict(sorted(found.items()))
+
+
+def trainable(name: str) -> Trainable:
+    """The trainable agent of a name.
+
+    Raises:
+        InvalidTask: there is none.
+    """
+    if name not in trainables():
+        known = ", ".join(trainables())
+        raise InvalidTask(f"unknown agent {name!r}; agents that can be trained are {known}")
+    return trainables()[name]
+
+
+@cache
+def cells() -> dict[str, type[Cell]]:
+    """The cells of all trainable agents, by the cell's name."""
+    return {agent.cell.name: agent.cell for agent in trainables().values()}
+
+
+def keep(starts: Tensor) -> Tensor:
+    """0 where an episode starts and 1 elsewhere, same shape."""
+    return torch.ones_like(starts) - starts

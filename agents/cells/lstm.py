@@ -1,0 +1,149 @@
+"""Long short-term memory with a hand-derived backward pass, fused over time.
+
+The recurrence of Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000,
+in PyTorch's parametrisation:
+
+    i, f, g, o = sigmoid(W_i z), sigmoid(W_f z), tanh(W_g z), sigmoid(W_o z),  z = [h, x, 1]
+    c' = f c + i g,   h' = o tanh(c')
+
+Arrays are kept feature-first, [H, N], so that each gate is one contiguous block and every
+elementwise kernel runs at full width; input, recurrent and bias weights are one matrix, so
+a step is one product forward and two backward. Weight gradients are accumulated while the
+step's arrays are still in cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from metalocus.agents.cell import Carry, Cell, Trainable, keep
+
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+
+class LSTM(Cell):
+    """``n_layers`` stacked LSTM layers with PyTorch's parameters and initialisation.
+
+    Carries ``h`` and ``c``, [N, L, H] each, both as activations (state).
+    """
+
+    name: ClassVar[str] = "lstm"
+    carried: ClassVar[Mapping[str, str]] = {"h": "state", "c": "state"}
+
+    def __init__(self, input_size: int, hidden_size: int = 64, n_layers: int = 1) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.LSTM(input_size if layer == 0 else hidden_size, hidden_size)
+            for layer in range(n_layers)
+        )
+        self.output_size = hidden_size
+
+    def initial(self, n: int) -> Carry:
+        """Zeros."""
+        shape = (n, len(self.layers), self.output_size)
+        like = next(self.parameters())
+        return {"h": like.new_zeros(shape), "c": like.new_zeros(shape)}
+
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """[T, N, I] -> [T, N, H]."""
+        h_last, c_last = [], []
+        for depth, layer in enumerate(self.layers):
+            w_x, w_h, b_x, b_h = layer.parameters()
+            h, c = carry["h"][:, depth].T, carry["c"][:, depth].T
+            x, h, c = _lstm_sequence(x, starts, w_x, w_h, b_x + b_h, h, c)
+            h_last.append(h.T)
+            c_last.append(c.T)
+        return x, {"h": torch.stack(h_last, dim=1), "c": torch.stack(c_last, dim=1)}
+
+
+class _LSTMSequence(torch.autograd.Function):
+    """One layer over a sequence: x [T, N, I], h and c [H, N] -> y [T, N, H], h, c."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, starts, w_x, w_h, b, h, c = inputs
+        steps, n, size = x.shape
+        hidden = w_h.shape[1]
+        order = _sigmoid_gates_first(hidden, x.device)
+        w = torch.cat([w_h, w_x, b[:, None]], dim=1)[order]
+        z = x.new_empty(steps, hidden + size + 1, n)
+        z[:, hidden:-1] = x.transpose(1, 2)
+        z[:, -1] = 1.0
+        gates, y, cs, tanh_c = (x.new_empty(steps, k * hidden, n) for k in (4, 1, 1, 1))
+        before = x.new_empty(steps, hidden, n)  # c carried into each step
+        resets = _reset_masks(starts)
+        for t in range(steps):
+            if (kept := resets[t]) is not None:
+                h, c = h * kept, c * kept
+            z[t, :hidden], before[t] = h, c
+            gate = gates[t]
+            torch.mm(w, z[t], out=gate)
+            gate[: 3 * hidden].sigmoid_()
+            gate[3 * hidden :].tanh_()
+            i, f, o, g = gate.chunk(4)
+            torch.mul(f, c, out=cs[t])
+            c = cs[t].addcmul_(i, g)
+            torch.tanh(c, out=tanh_c[t])
+            h = torch.mul(o, tanh_c[t], out=y[t])
+        ctx.save_for_backward(w, order, z, gates, before, tanh_c)
+        ctx.resets = resets
+        ctx.wants_x = ctx.needs_input_grad[0]
+        return y.transpose(1, 2), h.clone(), c.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        w, order, z, gates, before, tanh_c = ctx.saved_tensors
+        steps, hidden, n = before.shape
+        dy, dh, dc = grads[0].transpose(1, 2), grads[1].clone(), grads[2].clone()
+        dx = z.new_empty(steps, z.shape[1] - hidden - 1, n) if ctx.wants_x else None
+        dw, w_hidden = torch.zeros_like(w), w[:, :hidden].T.contiguous()
+        d = z.new_empty(4 * hidden, n)
+        di, df, do, dg = d.chunk(4)
+        through_tanh = z.new_empty(hidden, n)
+        for t in range(steps - 1, -1, -1):
+            i, f, o, g = gates[t].chunk(4)
+            dh += dy[t]
+            torch.mul(dh, tanh_c[t], out=do)
+            torch.mul(dh, o, out=through_tanh)
+            dc += _tanh_backward(through_tanh, tanh_c[t], grad_input=through_tanh)
+            torch.mul(dc, g, out=di)
+            torch.mul(dc, before[t], out=df)
+            torch.mul(dc, i, out=dg)
+            sigmoids = d[: 3 * hidden]
+            _sigmoid_backward(sigmoids, gates[t, : 3 * hidden], grad_input=sigmoids)
+            _tanh_backward(dg, g, grad_input=dg)
+            dw.addmm_(d, z[t].T)
+            if dx is not None:
+                torch.mm(w[:, hidden:-1].T, d, out=dx[t])
+            dc *= f
+            torch.mm(w_hidden, d, out=dh)
+            if ctx.resets[t] is not None:
+                dh *= ctx.resets[t]
+                dc *= ctx.resets[t]
+        dw = torch.empty_like(dw).index_copy_(0, order, dw)
+        dx = None if dx is None else dx.transpose(1, 2)
+        return dx, None, dw[:, hidden:-1], dw[:, :hidden], dw[:, -1], dh, dc
+
+
+_lstm_sequence: Any = _LSTMSequence.apply
+
+
+def _sigmoid_gates_first(hidden: int, device: torch.device) -> Tensor:
+    """Row order (i, f, o, g) out of PyTorch's (i, f, g, o), [4H]."""
+    rows = torch.arange(4 * hidden, device=device).view(4, hidden)
+    return rows[[0, 1, 3, 2]].reshape(-1)
+
+
+def _reset_masks(starts: Tensor) -> list[Tensor | None]:
+    """For each step the factors [N] on what is carried in, None where no episode starts."""
+    some = (starts != 0).any(dim=1).tolist()
+    kept = keep(starts)
+    return [kept[t] if some[t] else None for t in range(len(some))]
+
+
+AGENTS = (Trainable("lstm", "recurrent: a long short-term memory, all feedback seen", LSTM),)

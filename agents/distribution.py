@@ -1,0 +1,36 @@
+"""A categorical action distribution without the overhead of argument checks."""
+
+from __future__ import annotations
+
+import torch
+from stable_baselines3.common.distributions import CategoricalDistribution
+from torch import Tensor
+
+
+class Categorical(CategoricalDistribution):
+    """SB3's categorical distribution, computed directly from log-probabilities [..., K]."""
+
+    log_probs: Tensor
+
+    def proba_distribution(self, action_logits: Tensor) -> Categorical:
+        """Set the distribution from logits [..., K]."""
+        self.log_probs = torch.log_softmax(action_logits, dim=-1)
+        return self
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Log-probabilities of actions [...]."""
+        return self.log_probs.gather(-1, actions.long().unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        """In nats, [...]."""
+        return -(self.log_probs.exp() * self.log_probs).sum(dim=-1)
+
+    def sample(self) -> Tensor:
+        """Actions [...], by inversion of one uniform number each."""
+        cumulative = self.log_probs.exp().cumsum(dim=-1)
+        u = torch.rand_like(cumulative[..., :1]) * cumulative[..., -1:]
+        return (u >= cumulative[..., :-1]).sum(dim=-1)
+
+    def mode(self) -> Tensor:
+        """Most probable actions [...]."""
+        return self.log_probs.argmax(dim=-1)

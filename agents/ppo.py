@@ -1,0 +1,278 @@
+"""PPO over a sequence model: the one training engine of every learned agent."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explained_variance
+from stable_baselines3.common.vec_env import VecEnv
+from torch.nn import functional as F
+
+from metalocus.agents.buffer import SequenceBuffer, Sequences
+from metalocus.agents.cell import Carry
+from metalocus.agents.policy import SequencePolicy
+from metalocus.agents.scaling import RewardScale
+
+
+class NonFinite(RuntimeError):
+    """A reward, observation, loss or gradient is NaN or infinite; no weight was changed."""
+
+
+class SequencePPO(PPO):
+    """Proximal policy optimisation (Schulman et al. 2017) on whole sequences.
+
+    A drop-in for sb3-contrib's ``RecurrentPPO`` and, with a memoryless cell, for SB3's
+    ``PPO``: ``learn``, ``predict(obs, state, episode_start)``, callbacks, logger keys. With
+    the same rollout, weights and settings it computes the same losses and gradients.
+
+    It differs in its defaults, which are chosen for learning within episodes from large
+    batches, and in these arguments:
+
+    Args:
+        policy: ``SequencePolicy``; choose the cell by ``policy_kwargs={"cell": "lstm"}``.
+        n_steps: length of a rollout; None for the environment's horizon, so that every
+            sequence is one whole episode.
+        batch_size: transitions in a minibatch, rounded down to whole sequences; None for
+            ``1 / n_minibatches`` of the rollout.
+        n_minibatches: used if ``batch_size`` is None.
+        scale_rewards: divide rewards by a running standard deviation of the discounted
+            return, so that the value loss does not drown the policy gradient.
+        final_ent_coef: the entropy coefficient falls linearly to this; None keeps it.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"SequencePolicy": SequencePolicy}
+    policy: SequencePolicy
+    rollout_buffer: SequenceBuffer
+
+    def __init__(
+        self,
+        policy: str | type[SequencePolicy],
+        env: GymEnv | str,
+        learning_rate: float | Schedule | None = None,
+        n_steps: int | None = None,
+        batch_size: int | None = None,
+        n_minibatches: int = 4,
+        n_epochs: int = 4,
+        gamma: float = 0.9,
+        gae_lambda: float = 0.3,
+        ent_coef: float = 0.02,
+        final_ent_coef: float | None = 0.0,
+        scale_rewards: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.n_minibatches = n_minibatches
+        self.final_ent_coef = final_ent_coef
+        self.initial_ent_coef = ent_coef
+        self.scale_rewards = scale_rewards
+        self._auto_n_steps, self._auto_batch = n_steps is None, batch_size is None
+        super().__init__(
+            policy,
+            env,
+            learning_rate=LinearSchedule(3e-3, 0.0, 1.0)
+            if learning_rate is None
+            else learning_rate,
+            n_steps=n_steps or 2,
+            batch_size=batch_size or 2,
+            n_epochs=n_epochs,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            ent_coef=ent_coef,
+            rollout_buffer_class=kwargs.pop("rollout_buffer_class", SequenceBuffer),
+            device=kwargs.pop("device", "cpu"),
+            **kwargs,
+        )
+
+    def _setup_model(self) -> None:
+        assert self.env is not None
+        if self._auto_n_steps:
+            self.n_steps = _horizon(self.env)
+        if self._auto_batch:
+            self.batch_size = max(self.n_steps * self.n_envs // self.n_minibatches, self.n_steps)
+        super()._setup_model()
+        self.reward_scale = RewardScale(self.n_envs, self.gamma) if self.scale_rewards else None
+        self._last_carry = self.policy.initial_carry(self.n_envs)
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Play ``n_rollout_steps`` in every environment; False if the callback said stop."""
+        assert isinstance(rollout_buffer, SequenceBuffer)
+        assert isinstance(self._last_obs, np.ndarray)
+        assert self._last_episode_starts is not None
+        self.policy.set_training_mode(False)
+        rollout_buffer.reset()
+        carry = rollout_buffer.carry = self._last_carry
+        callback.on_rollout_start()
+        with torch.no_grad():
+            for _ in range(n_rollout_steps):
+                starts = self._starts(self._last_episode_starts)
+                obs = torch.as_tensor(self._last_obs, device=self.device)
+                actions, values, log_probs, carry = self.policy(obs, carry, starts)
+                chosen = actions.cpu().numpy()
+                new_obs, rewards, dones, infos = env.step(self._in_bounds(chosen))
+                assert isinstance(new_obs, np.ndarray)
+                self.num_timesteps += env.num_envs
+                callback.update_locals(locals())
+                if not callback.on_step():
+                    return False
+                self._check_finite(new_obs, rewards)
+                if dones.any():
+                    self._update_info_buffer(infos, dones)
+                    rewards = self._bootstrap_truncated(rewards, dones, infos, carry)
+                if isinstance(self.action_space, spaces.Discrete):
+                    chosen = chosen[:, None]
+                rollout_buffer.add(
+                    self._last_obs, chosen, rewards, self._last_episode_starts, values, log_probs
+                )
+                self._last_obs, self._last_episode_starts = new_obs, dones
+                self._last_carry = carry
+            obs = torch.as_tensor(self._last_obs, device=self.device)
+            last_values = self.policy.predict_values(obs, carry, self._starts(dones))
+        if self.reward_scale is not None:
+            scale = self.reward_scale.update(rollout_buffer.rewards, rollout_buffer.episode_starts)
+            rollout_buffer.rewards /= scale
+        rollout_buffer.compute_returns_and_advantage(last_values=last_values, dones=dones)
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def train(self) -> None:
+        """Update the policy on the rollout: ``n_epochs`` passes over minibatches of sequences."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        progress = self._current_progress_remaining
+        if self.final_ent_coef is not None:
+            fallen = (self.initial_ent_coef - self.final_ent_coef) * progress
+            self.ent_coef = self.final_ent_coef + fallen
+        log: dict[str, list[float]] = {}
+        per_batch = max(1, self.batch_size // self.n_steps)
+        for _ in range(self.n_epochs):
+            for batch in self.rollout_buffer.sequences(per_batch):
+                loss, terms = self.losses(batch)
+                for name, value in terms.items():
+                    log.setdefault(name, []).append(value)
+                if self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl:
+                    break
+                self._descend(loss)
+            self._n_updates += 1
+            if self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl:
+                break
+        self._record(log)
+
+    def losses(self, batch: Sequences) -> tuple[torch.Tensor, dict[str, float]]:
+        """PPO's loss on a minibatch, and its terms for the log (Schulman 2017, equations 7, 9)."""
+        progress = self._current_progress_remaining
+        clip = _at(self.clip_range, progress)
+        values, log_prob, entropy = self.policy.evaluate_actions(
+            batch.obs, batch.actions, batch.carry, batch.starts
+        )
+        advantages, returns = batch.advantages.flatten(), batch.returns.flatten()
+        if self.normalize_advantage and advantages.numel() > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = log_prob - batch.log_probs.flatten()
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        if self.clip_range_vf is not None:
+            bound, old = _at(self.clip_range_vf, progress), batch.values.flatten()
+            values = old + (values - old).clamp(-bound, bound)
+        value_loss = F.mse_loss(returns, values)
+        entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
+        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
+        with torch.no_grad():
+            terms = {
+                "policy_gradient_loss": policy_loss,
+                "value_loss": value_loss,
+                "entropy_loss": entropy_loss,
+                "approx_kl": (ratio - 1 - log_ratio).mean(),
+                "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
+                "loss": loss,
+            }
+            return loss, {name: float(value) for name, value in terms.items()}
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        """One optimizer step, unless the gradient is not finite."""
+        self.policy.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        if not torch.isfinite(norm):
+            where = f"at step {self.num_timesteps}"
+            raise NonFinite(f"the gradient is not finite {where}; the weights were not changed")
+        self.policy.optimizer.step()
+
+    def _record(self, log: dict[str, list[float]]) -> None:
+        """SB3's logger keys."""
+        buffer = self.rollout_buffer
+        for name, values in log.items():
+            self.logger.record(f"train/{name}", np.mean(values) if name != "loss" else values[-1])
+        variance = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
+        self.logger.record("train/explained_variance", variance)
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", self.policy.log_std.exp().mean().item())
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        progress = self._current_progress_remaining
+        self.logger.record("train/clip_range", _at(self.clip_range, progress))
+        self.logger.record("train/ent_coef", self.ent_coef)
+
+    def _starts(self, dones: np.ndarray[Any, Any]) -> torch.Tensor:
+        return torch.as_tensor(dones, dtype=torch.float32, device=self.device)
+
+    def _in_bounds(self, actions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Actions as the environment may take them."""
+        if not isinstance(self.action_space, spaces.Box):
+            return actions
+        if self.policy.squash_output:
+            return np.asarray(self.policy.unscale_action(actions))
+        return np.asarray(np.clip(actions, self.action_space.low, self.action_space.high))
+
+    def _bootstrap_truncated(
+        self,
+        rewards: np.ndarray[Any, Any],
+        dones: np.ndarray[Any, Any],
+        infos: list[dict[str, Any]],
+        carry: Carry,
+    ) -> np.ndarray[Any, Any]:
+        """Add the discounted value of the last observation where an episode was cut off."""
+        cut = [int(i) for i in np.flatnonzero(dones) if infos[i].get("TimeLimit.truncated", False)]
+        if not cut:
+            return rewards
+        last = np.stack([infos[i]["terminal_observation"] for i in cut])
+        rows = {name: value[cut] for name, value in carry.items()}
+        obs = torch.as_tensor(last, device=self.device)
+        values = self.policy.predict_values(obs, rows, torch.zeros(len(cut), device=self.device))
+        rewards = rewards.copy()
+        rewards[cut] += self.gamma * values.cpu().numpy()
+        return rewards
+
+    def _check_finite(self, obs: np.ndarray[Any, Any], rewards: np.ndarray[Any, Any]) -> None:
+        for what, array in (("reward", rewards), ("observation", obs)):
+            if not np.isfinite(array.sum()):
+                rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+                where = f"of environment {rows[0]} at step {self.num_timesteps}"
+                raise NonFinite(f"the {what} {where} is not finite; the weights were not changed")
+
+
+def _at(schedule: Any, progress: float) -> float:
+    """A schedule's value; SB3 turns constants into schedules when it sets up."""
+    assert isinstance(schedule, FloatSchedule)
+    return float(schedule(progress))
+
+
+def _horizon(env: VecEnv) -> int:
+    """Trials in an episode, as our environments tell; 128 steps for others."""
+    try:
+        return int(env.get_attr("layout")[0].family.horizon)
+    except AttributeError:
+        return 128

@@ -1,0 +1,88 @@
+"""A trained policy as an agent: its carried tensors and its feedback as stores."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from metalocus.agents.agent import STORES, Agent, Array, Stores
+from metalocus.agents.cell import Carry
+from metalocus.agents.policy import SequencePolicy
+from metalocus.envs import Layout
+
+_FEEDBACK = "feedback"
+
+
+class TrainedAgent(Agent):
+    """A frozen policy, driven through the agent interface.
+
+    What the cell carries goes to the store that the cell declares. The previous action and
+    reward, as far as the policy sees them, stand in ``context["feedback"]`` [N, D], an
+    observation without its stimulus; a policy that sees no feedback has no context.
+
+    Args:
+        policy: on the CPU; it is not changed.
+        layout: of the observations it was trained on.
+    """
+
+    def __init__(self, policy: SequencePolicy, layout: Layout) -> None:
+        policy.set_training_mode(False)
+        self.policy, self.layout = policy, layout
+        seen = range(layout.size) if policy.inputs is None else policy.inputs
+        given = set(layout.indices(("stimulus",)))
+        self._seen = np.isin(np.arange(layout.size), [i for i in seen if i not in given])
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """The cell's initial tensors, and the feedback of a first trial."""
+        stores: dict[str, dict[str, Array]] = {store: {} for store in STORES}
+        for name, value in self.policy.cell.initial(n).items():
+            stores[self.policy.cell.carried[name]][name] = value.detach().numpy()
+        if self._seen.any():
+            stores["context"][_FEEDBACK] = self._feedback(np.full(n, -1), np.zeros(n), 0.0)
+        return Stores(**stores)
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """One step of the policy."""
+        n = len(stimulus)
+        blank = np.zeros((n, self.layout.size), dtype=np.float32)
+        obs = stores.context.get(_FEEDBACK, blank).copy()
+        if "stimulus" in self.layout.slices:
+            obs[:, self.layout.slices["stimulus"]] = stimulus
+        carried = self.policy.cell.carried
+        carry = {name: torch.from_numpy(getattr(stores, s)[name]) for name, s in carried.items()}
+        with torch.no_grad():
+            actor, critic, after = self.policy.features(
+                torch.from_numpy(obs)[None], self._with_critic(carry, n), torch.zeros(1, n)
+            )
+            log_probs = self.policy.read_out(actor, critic)[0].log_probs  # type: ignore[attr-defined]
+        fresh = {name: after[name].numpy() for name in carried}
+
+        def replaced(store: str, name: str, array: Array) -> Array:
+            return fresh.get(name, array)
+
+        return log_probs.exp().numpy().astype(np.float64), stores.map(replaced)
+
+    def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
+        """The transition becomes the feedback that the next forward pass reads."""
+        if not self._seen.any():
+            return stores
+        clock = 0.0
+        if "time" in self.layout.slices:
+            before = stores.context[_FEEDBACK][:, self.layout.slices["time"].start]
+            clock = float(before[0]) * self.layout.family.horizon + 1.0
+        feedback = self._feedback(action, reward, clock or 1.0)
+        return Stores(stores.state, stores.weights, {**stores.context, _FEEDBACK: feedback})
+
+    def parameters(self) -> dict[str, Array]:
+        """All trained parameters, by name."""
+        return {name: p.detach().numpy() for name, p in self.policy.named_parameters()}
+
+    def _feedback(self, action: Array, reward: Array, t: float) -> Array:
+        n = len(action)
+        nothing = np.zeros((n, self.layout.family.stimulus_size))
+        obs = self.layout.encode(nothing, action, reward, np.full(n, t))
+        return obs * self._seen.astype(np.float32)
+
+    def _with_critic(self, carry: Carry, n: int) -> Carry:
+        """The critic's own cell, if there is one, plays no part in acting: it starts anew."""
+        return {**self.policy.initial_carry(n), **carry}
