@@ -100,8 +100,8 @@ class Luck:
         """Standard normal numbers, by inversion of :meth:`uniform`; shapes as there."""
         from scipy.special import ndtri  # a slow import that most families do not need
 
-        half_step = _TO_UNIT / 2  # keeps 0 out of the inverse
-        return np.asarray(ndtri(self.uniform(name, t, index) + half_step))
+        open_below = np.maximum(self.uniform(name, t, index), _TO_UNIT / 2)  # 0 has no inverse
+        return np.asarray(ndtri(open_below))
 
     def select(self, rows: NDArray[Any]) -> Luck:
         """The luck of some of the episodes."""

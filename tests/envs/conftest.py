@@ -7,6 +7,7 @@ import inspect
 from itertools import combinations
 
 import pytest
+
 from metalocus.envs import families
 from metalocus.envs.layout import PARTS
 

@@ -6,10 +6,11 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from metalocus.envs.sb3 import BatchVecEnv
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+from metalocus.envs.sb3 import BatchVecEnv
 
 ROWS = 3
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
@@ -145,7 +146,7 @@ def test_a_row_that_is_over_ignores_its_action(env_id, brief):
         env.reset(seed=3)
         for _ in range(env.episodes.family.horizon):
             env.step(np.array([0]))
-        observation, reward, done, *_ = env.step(np.array([action]))
+        _, reward, done, *_ = env.step(np.array([action]))
         assert reward.tolist() == [0.0]
         assert not done.any()
         assert env.episodes.t.tolist() == [0]

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env as check_gymnasium
+from stable_baselines3.common.env_checker import check_env as check_sb3
+
 from metalocus.envs import families
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.single import SingleEnv
 from metalocus.envs.vector import BatchEnv
-from stable_baselines3.common.env_checker import check_env as check_sb3
 
 SECTIONS = (
     "Description",
