@@ -60,16 +60,10 @@ class Counting(Control):
 
     def evidence(self, action: Array, reward: Array) -> Array:
         """The table of one transition: 1 in all, on the arm pulled, [N, K, 2]."""
-        success = self.success(reward)
+        success = self.reward_fraction(reward)
         pulled = np.arange(self.n_arms) == action[:, None]
         counts: Array = pulled[..., None] * np.stack([success, 1.0 - success], axis=1)[:, None]
         return counts
-
-    def success(self, reward: Array) -> Array:
-        """A reward's place in the family's range, 0 at the least and 1 at the greatest."""
-        low, high = self.family.reward_range
-        fraction: Array = (reward - low) / (high - low)
-        return fraction
 
 
 def as_weights(table: Array) -> Array:

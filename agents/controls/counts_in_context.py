@@ -27,7 +27,7 @@ class CountsInContext(Counting):
     def table(self, stores: Stores) -> Array:
         """Every past trial counted again."""
         action, reward = stores.context["action"], stores.context["reward"]
-        success = np.where(action >= 0, self.success(reward), 0.0)
+        success = np.where(action >= 0, self.reward_fraction(reward), 0.0)
         pulled = action[..., None] == np.arange(self.n_arms)
         wins = np.einsum("ntk,nt->nk", pulled, success)
         return np.stack([wins, pulled.sum(axis=1) - wins], axis=2)
