@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,16 @@ class BatchVecEnv(VecEnv):
                 for row in np.flatnonzero(done):
                     self.reset_infos[row] = fresh[row]
         return observation, reward.astype(np.float32), done, infos
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Everything needed to continue these episodes exactly."""
+        return {"returns": self._returns.copy(), **self.episodes.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from :meth:`state_dict`; a seed that waits for a reset is forgotten."""
+        self._reset_seeds()
+        self._returns = np.array(state["returns"])
+        self.episodes.load_state_dict(state)
 
     def close(self) -> None:
         """Nothing to release."""
