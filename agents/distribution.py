@@ -8,9 +8,16 @@ from torch import Tensor
 
 
 class Categorical(CategoricalDistribution):
-    """SB3's categorical distribution, computed directly from log-probabilities [..., K]."""
+    """SB3's categorical distribution, computed directly from log-probabilities [..., K].
 
-    log_probs: Tensor
+    Args:
+        n_actions: K.
+        logits: [..., K].
+    """
+
+    def __init__(self, n_actions: int, logits: Tensor) -> None:
+        super().__init__(n_actions)
+        self.proba_distribution(logits)
 
     def proba_distribution(self, action_logits: Tensor) -> Categorical:
         """Set the distribution from logits [..., K]."""

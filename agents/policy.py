@@ -69,8 +69,6 @@ class SequencePolicy(ActorCriticPolicy):
         separate = self.critic == "separate"
         self.critic_cell = make(max(seen, 1), **self.cell_kwargs) if separate else None
         super()._build(lr_schedule)
-        if isinstance(self.action_space, spaces.Discrete):
-            self.action_dist = Categorical(int(self.action_space.n))
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = MlpExtractor(
@@ -121,6 +119,8 @@ class SequencePolicy(ActorCriticPolicy):
         latent_pi = self.mlp_extractor.forward_actor(actor)
         latent_vf = self.mlp_extractor.forward_critic(critic)
         values = self.value_net(latent_vf).squeeze(-1)
+        if isinstance(self.action_space, spaces.Discrete):
+            return Categorical(int(self.action_space.n), self.action_net(latent_pi)), values
         return self._get_action_dist_from_latent(latent_pi), values
 
     def forward(  # type: ignore[override]

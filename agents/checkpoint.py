@@ -1,0 +1,161 @@
+"""Saving a model so that it continues bit for bit, and loading it without unpickling.
+
+A checkpoint is one safetensors file. Its tensors are everything that training reads:
+parameters, optimizer moments, the environment's episodes, what is carried, the reward
+scale, PyTorch's generator. Its header holds the counters and a SHA-256 of the tensors,
+since safetensors itself accepts a flipped byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from metalocus.agents.ppo import SequencePPO
+from metalocus.envs.sb3 import BatchVecEnv
+
+Tensors = dict[str, Tensor]
+
+
+class Corrupt(ValueError):
+    """A file that is not what it should be; the message says which and what to do."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all, even if the machine stops half-way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_tensors(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> str:
+    """Write tensors and a JSON-able header; returns the SHA-256 of the tensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    digest = tensor_digest(tensors)
+    text = json.dumps({**header, "sha256": digest})
+    write_atomically(path, save(tensors, metadata={"metalocus": text}))
+    return digest
+
+
+def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Tensors and header of a file.
+
+    Raises:
+        Corrupt: not such a file, or its contents do not match their SHA-256.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header: dict[str, Any] = json.loads(metadata["metalocus"])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        raise Corrupt(
+            f"{path} is not a metalocus weights file; delete it and train again"
+        ) from None
+    if header.get("sha256") != tensor_digest(tensors):
+        raise Corrupt(f"{path} is corrupt (SHA-256 differs); delete it and train again")
+    return tensors, header
+
+
+def tensor_digest(tensors: Tensors) -> str:
+    """SHA-256 over names, types, shapes and bytes."""
+    hasher = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        hasher.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        hasher.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def save_checkpoint(model: SequencePPO, path: Path) -> None:
+    """Write all that the next rollout and update read; call it between rollouts."""
+    env = model.get_env()
+    assert env is not None
+    tensors = {f"policy.{name}": value for name, value in model.policy.state_dict().items()}
+    for i, moments in model.policy.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(v) for name, v in moments.items()}
+    tensors |= {f"carry.{name}": value for name, value in model._last_carry.items()}
+    arrays = {"obs": model._last_obs, "starts": model._last_episode_starts}
+    if model.reward_scale is not None:
+        arrays["running"] = model.reward_scale.running
+    if isinstance(env.unwrapped, BatchVecEnv):
+        state = env.unwrapped.state_dict()
+        arrays |= {f"env.{name}": value for name, value in state.items()}
+    tensors |= {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    tensors["rng"] = torch.get_rng_state()
+    write_tensors(path, tensors, {"counters": _counters(model)})
+
+
+def load_checkpoint(model: SequencePPO, path: Path) -> None:
+    """Continue as the saved model would have; ``model`` must be set up alike.
+
+    Raises:
+        Corrupt: the file is damaged, or belongs to a model of other shapes.
+    """
+    tensors, header = read_tensors(path)
+    env = model.get_env()
+    assert env is not None
+    try:
+        model.policy.load_state_dict(_under("policy.", tensors))
+        _load_optimizer(model.policy.optimizer, _under("optimizer.", tensors))
+        model._last_carry = _under("carry.", tensors)
+        model._last_obs = tensors["obs"].numpy()
+        model._last_episode_starts = tensors["starts"].numpy()
+        counters = header["counters"]
+        model.num_timesteps, model._n_updates = counters["num_timesteps"], counters["n_updates"]
+        if model.reward_scale is not None:
+            model.reward_scale.running = tensors["running"].numpy()
+            vars(model.reward_scale).update(counters["reward_scale"])
+        if isinstance(env.unwrapped, BatchVecEnv):
+            state = _under("env.", tensors)
+            env.unwrapped.load_state_dict({name: value.numpy() for name, value in state.items()})
+        torch.set_rng_state(tensors["rng"])
+    except (KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise Corrupt(f"{path} belongs to another model ({reason}); delete it") from None
+
+
+def _counters(model: SequencePPO) -> dict[str, Any]:
+    counters: dict[str, Any] = {
+        "num_timesteps": model.num_timesteps,
+        "n_updates": model._n_updates,
+    }
+    if model.reward_scale is not None:
+        scale = vars(model.reward_scale)
+        counters["reward_scale"] = {name: scale[name] for name in ("count", "mean", "sum_squares")}
+    return counters
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, flat: Tensors) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,149 @@
+"""Run directories: what a training run leaves behind, and how it is read back.
+
+config.json         the settings, written first
+checkpoint          to continue from, gone when the run is done
+weights.safetensors the trained policy
+meta.json           its SHA-256, its observation layout and the versions that made it
+results.parquet     step, metric, value: every measurement during training
+events.out.tfevents TensorBoard
+manifest.json       written last; its presence means the run is done
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metalocus.agents.checkpoint import Corrupt, read_tensors, write_atomically
+from metalocus.agents.trained import TrainedAgent
+from metalocus.envs import make_episodes
+from metalocus.experiments.config import RunConfig
+
+CONFIG, CHECKPOINT, MANIFEST = "config.json", "checkpoint", "manifest.json"
+WEIGHTS, META, RESULTS = "weights.safetensors", "meta.json", "results.parquet"
+LOCK, PROGRESS = ".lock", ".progress"
+
+
+class NotARun(ValueError):
+    """A folder that holds no finished run."""
+
+
+class Busy(RuntimeError):
+    """Another process is working in the folder."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of a run's results: a metric's value after so many steps."""
+
+    step: int
+    metric: str
+    value: float
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Hold the folder for this process alone; :class:`Busy` if another holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Busy(f"another process is writing {folder}; wait for it or stop it") from None
+        yield
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the run in the folder is finished."""
+    return (folder / MANIFEST).is_file()
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The settings of the run in a folder.
+
+    Raises:
+        NotARun: there is none, or its config is damaged.
+    """
+    try:
+        return RunConfig.from_json((folder / CONFIG).read_text())
+    except (OSError, ValueError, TypeError):
+        raise NotARun(f"{folder} is not a run directory (no readable {CONFIG})") from None
+
+
+def write_progress(folder: Path, done: int, total: int) -> None:
+    """Leave word of the steps done, for whoever watches."""
+    (folder / PROGRESS).write_text(f"{done} {total}")
+
+
+def read_progress(folder: Path) -> int | None:
+    """Steps done at the last word, None if there is none."""
+    try:
+        return int((folder / PROGRESS).read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def write_results(folder: Path, rows: Sequence[Measurement]) -> None:
+    """Write all measurements, with page checksums."""
+    columns = {name: [getattr(row, name) for row in rows] for name in ("step", "metric", "value")}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, write_page_checksum=True)
+    write_atomically(folder / RESULTS, sink.getvalue().to_pybytes())
+
+
+def read_results(folder: Path) -> list[Measurement]:
+    """All measurements of a run.
+
+    Raises:
+        Corrupt: the file is missing or damaged.
+    """
+    try:
+        table = pq.read_table(folder / RESULTS, page_checksum_verification=True)
+        return [Measurement(**row) for row in table.to_pylist()]
+    except (OSError, pa.ArrowException, TypeError):
+        raise Corrupt(f"{folder / RESULTS} is damaged; delete the run and train again") from None
+
+
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """What was recorded when the run finished; :class:`NotARun` if it has not."""
+    read_config(folder)
+    if not is_done(folder):
+        raise NotARun(f"{folder} is an unfinished run; repeat its train command to continue it")
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    return manifest
+
+
+def load_agent(folder: Path) -> tuple[TrainedAgent, RunConfig]:
+    """The trained agent of a finished run; nothing is unpickled.
+
+    Raises:
+        NotARun: no finished run is there.
+        Corrupt: its weights are damaged or not those that were recorded.
+    """
+    from metalocus.experiments.training import build_policy  # torch models are slow to import
+
+    load_manifest(folder)
+    config = read_config(folder)
+    try:
+        meta = json.loads((folder / META).read_text())
+    except (OSError, ValueError):
+        raise Corrupt(f"{folder / META} is damaged; delete the run and train again") from None
+    tensors, header = read_tensors(folder / WEIGHTS)
+    if header["sha256"] != meta.get("sha256"):
+        raise Corrupt(f"{folder / WEIGHTS} is not the file that {META} records; train again")
+    policy = build_policy(config)
+    try:
+        policy.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise Corrupt(f"{folder / WEIGHTS} does not fit {CONFIG} ({reason}); train again") from None
+    layout = make_episodes(config.env, **config.env_kwargs).layout
+    return TrainedAgent(policy, layout), config

@@ -1,0 +1,126 @@
+"""Running one training run: build, continue where it was, measure on the way, write it down."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.utils import ConstantSchedule
+
+from metalocus.agents.cell import trainable
+from metalocus.agents.checkpoint import load_checkpoint, write_atomically, write_tensors
+from metalocus.agents.policy import SequencePolicy, n_parameters
+from metalocus.agents.ppo import SequencePPO
+from metalocus.envs import Layout, make_episodes
+from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.envs.spaces import action_space, observation_space
+from metalocus.experiments import runs
+from metalocus.experiments.config import RunConfig
+from metalocus.experiments.monitor import Monitor
+
+SEED_SPACING = 2**20
+"""Row i of run s is seeded s * SEED_SPACING + i, so that no two runs share a task stream."""
+Report = Callable[[int, int], None]
+"""Told the steps done and to do, now and then."""
+
+
+def policy_settings(config: RunConfig, layout: Layout) -> dict[str, Any]:
+    """Arguments of the agent's :class:`SequencePolicy` for observations of this layout."""
+    agent = trainable(config.agent)
+    inputs = layout.indices(agent.sees)
+    return {"cell": agent.cell.name, "cell_kwargs": dict(agent.cell_kwargs), "inputs": inputs}
+
+
+def build_policy(config: RunConfig) -> SequencePolicy:
+    """The untrained policy of a run, on the CPU."""
+    layout = make_episodes(config.env, **config.env_kwargs).layout
+    return SequencePolicy(
+        observation_space(layout),
+        action_space(layout),
+        ConstantSchedule(0.0),
+        **policy_settings(config, layout),
+    )
+
+
+def build_model(config: RunConfig) -> SequencePPO:
+    """The untrained model of a run, in its environment."""
+    env = BatchVecEnv(config.env, config.n_envs, **config.env_kwargs)
+    model = SequencePPO(
+        "SequencePolicy",
+        env,
+        policy_kwargs=policy_settings(config, env.layout),
+        seed=config.seed,
+        device=config.device,
+        **trainable(config.agent).settings,
+    )
+    env.seed(config.seed * SEED_SPACING)
+    return model
+
+
+def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
+    """Make a run under ``out``, or finish it; a finished run is left as it is.
+
+    One torch thread is used: other counts give other bits.
+
+    Args:
+        config: the run.
+        out: folder of runs; the run's own folder in it is named by the config.
+        report: called with progress.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        InvalidTask: the config describes no run.
+        Busy: another process is making it.
+        Corrupt: its checkpoint is damaged.
+    """
+    config.check()
+    torch.set_num_threads(1)
+    folder = out / config.name
+    with runs.locked(folder):
+        if not runs.is_done(folder):
+            write_atomically(folder / runs.CONFIG, config.to_json().encode())
+            _train(config, folder, report)
+    return folder
+
+
+def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
+    started = time.process_time(), time.time()
+    model = build_model(config)
+    model.set_logger(Logger(str(folder), [TensorBoardOutputFormat(str(folder))]))
+    monitor = Monitor(config, folder, report)
+    if (folder / runs.CHECKPOINT).is_file():
+        load_checkpoint(model, folder / runs.CHECKPOINT)
+        monitor.resume(model.num_timesteps)
+    if config.steps > model.num_timesteps:
+        model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
+    monitor.finish(model)
+    digest = write_tensors(folder / runs.WEIGHTS, dict(model.policy.state_dict()), {})
+    layout = make_episodes(config.env, **config.env_kwargs).layout
+    parts = {name: [where.start, where.stop] for name, where in layout.slices.items()}
+    meta = {"sha256": digest, "layout": parts, "versions": versions()}
+    write_atomically(folder / runs.META, json.dumps(meta, indent=2).encode())
+    manifest = {
+        "steps": model.num_timesteps,
+        "parameters": n_parameters(model.policy),
+        "cpu_seconds": round(time.process_time() - started[0], 1),
+        "wall_seconds": round(time.time() - started[1], 1),
+        "threads": torch.get_num_threads(),
+        "sha256": digest,
+    }
+    write_atomically(folder / runs.MANIFEST, json.dumps(manifest, indent=2).encode())
+    (folder / runs.CHECKPOINT).unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries that decide a run's numbers."""
+    packages = ("metalocus", "torch", "numpy", "gymnasium", "stable-baselines3")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
