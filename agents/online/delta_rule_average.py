@@ -1,0 +1,69 @@
+"""The delta rule whose step size is one over the number of pulls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.online.value_table import (
+    ValueSettings,
+    ValueTable,
+    surprise,
+    value_gradient,
+)
+
+
+@dataclass(frozen=True)
+class AverageSettings(ValueSettings):
+    """Constants of the rule.
+
+    Attributes:
+        prior_pulls: pulls that the first value is worth.
+    """
+
+    prior_pulls: float
+
+
+class DeltaRuleAverage(ValueTable[AverageSettings]):
+    """Moves a value by 1/N of the surprise, so that it is a mean.
+
+    N is the arm's pulls so far plus what the first value is worth. With a stimulus, N
+    counts how often a feature was active with the arm, and the active features share the
+    step. The counts travel with the weights, as an optimizer's quantities do. Sutton &
+    Barto 2018, "Reinforcement learning", equation 2.3.
+    """
+
+    name: ClassVar[str] = "delta_rule_average"
+    summary: ClassVar[str] = "online: value table with step size 1/N"
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+        ("BernoulliBandit-v0", 2): AverageSettings(
+            start=0.739, epsilon=0.0, temperature=0.0122, prior_pulls=1.69
+        ),
+        ("BernoulliBandit-v0", 5): AverageSettings(
+            start=0.78, epsilon=0.00225, temperature=0.0, prior_pulls=5.91
+        ),
+        ("BernoulliBandit-v0", 10): AverageSettings(
+            start=0.78, epsilon=0.00225, temperature=0.0, prior_pulls=5.91
+        ),
+        ("ReversalBandit-v0", 2): AverageSettings(
+            start=1.05, epsilon=0.00524, temperature=0.0, prior_pulls=8.97
+        ),
+    }
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """The first values, and what they are worth."""
+        values = super().start(n, rng).weights["values"]
+        pulls = np.full_like(values, self.settings.prior_pulls)
+        return Stores(weights={"values": values, "pulls": pulls})
+
+    def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
+        """One step of size 1/N."""
+        values = weights["values"]
+        gradient = value_gradient(x, action, self.n_arms)
+        pulls = weights["pulls"] + gradient**2
+        rate = 1.0 / (np.maximum(pulls, 1.0) * (x**2).sum(axis=1)[:, None, None])
+        step = rate * surprise(x, values, action, reward) * gradient
+        return {"values": values + step, "pulls": pulls}

@@ -1,0 +1,88 @@
+"""REINFORCE after every transition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import Array, Store, Stores, one_hot
+from metalocus.agents.online.learner import OnlineLearner, linear, softmax
+
+
+@dataclass(frozen=True)
+class PolicyGradientSettings:
+    """Constants of the rule.
+
+    Attributes:
+        rate: step size of the policy.
+        baseline: the critic's first value.
+        baseline_rate: its step size.
+        bound: greatest absolute value of a policy weight, to which every step is clipped;
+            a policy that cannot become certain can still notice a reversal.
+    """
+
+    rate: float
+    baseline: float
+    baseline_rate: float
+    bound: float
+
+
+class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
+    """A softmax policy that climbs (reward - baseline) * grad log pi.
+
+    The baseline is a running average of the rewards: the critic's weight on a constant
+    input. Williams 1992, "Simple statistical gradient-following algorithms for
+    connectionist reinforcement learning", equation 4.
+    """
+
+    name: ClassVar[str] = "policy_gradient"
+    summary: ClassVar[str] = "online: REINFORCE with a baseline after every transition"
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+        ("BernoulliBandit-v0", 2): PolicyGradientSettings(
+            rate=2.68, baseline=0.67, baseline_rate=0.0521, bound=np.inf
+        ),
+        ("BernoulliBandit-v0", 5): PolicyGradientSettings(
+            rate=2.2, baseline=0.782, baseline_rate=0.0568, bound=np.inf
+        ),
+        ("BernoulliBandit-v0", 10): PolicyGradientSettings(
+            rate=7.59, baseline=0.906, baseline_rate=0.00814, bound=4.86
+        ),
+        ("ReversalBandit-v0", 2): PolicyGradientSettings(
+            rate=6.55, baseline=0.604, baseline_rate=0.0152, bound=1.49
+        ),
+    }
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """A uniform policy and the first baseline."""
+        baseline = np.full(n, self.settings.baseline)
+        return Stores(weights={"policy": self.fresh_weights(n), "baseline": baseline})
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Softmax of the linear layer."""
+        return softmax(linear(self.features(stimulus), stores.weights["policy"])), stores
+
+    def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
+        """One gradient step of the policy and one of the baseline."""
+        policy, baseline = weights["policy"], weights["baseline"]
+        error = reward - baseline
+        step = error[:, None, None] * log_gradient(x, policy, action)
+        bound = self.settings.bound
+        return {
+            "policy": np.clip(policy + self.settings.rate * step, -bound, bound),
+            "baseline": baseline + self.settings.baseline_rate * error,
+        }
+
+
+def log_gradient(x: Array, policy: Array, action: Array) -> Array:
+    """Gradient of log pi(action | x) with respect to the policy's weights, [N, F, K].
+
+    Args:
+        x: features [N, F].
+        policy: weights [N, F, K].
+        action: [N].
+    """
+    probs = softmax(linear(x, policy))
+    gradient: Array = x[:, :, None] * (one_hot(action, probs.shape[1]) - probs)[:, None]
+    return gradient

@@ -1,0 +1,58 @@
+"""What the delta rules share: a table of the arms' values, and how it is acted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from metalocus.agents.agent import Array, Stores, best_arms, spread
+from metalocus.agents.online.learner import OnlineLearner, linear, softmax
+
+
+@dataclass(frozen=True)
+class ValueSettings:
+    """How a value table begins and is acted on.
+
+    Attributes:
+        start: every arm's first value; above the mean reward it makes the agent explore.
+        epsilon: probability of a uniformly random arm.
+        temperature: of the softmax otherwise; at 0 the best arm, ties spread evenly.
+    """
+
+    start: float
+    epsilon: float
+    temperature: float
+
+
+Settings = TypeVar("Settings", bound=ValueSettings)
+
+
+class ValueTable(OnlineLearner[Settings]):
+    """Predicts every arm's reward linearly from [1, stimulus] and acts on the predictions."""
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """Every arm at the first value."""
+        return Stores(weights={"values": self.fresh_weights(n, self.settings.start)})
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Softmax or greedy on the predictions, mixed with a random arm."""
+        values = linear(self.features(stimulus), stores.weights["values"])
+        temperature, epsilon = self.settings.temperature, self.settings.epsilon
+        chosen = softmax(values / temperature) if temperature else spread(best_arms(values))
+        return epsilon / self.n_arms + (1.0 - epsilon) * chosen, stores
+
+
+def value_gradient(x: Array, action: Array, n_arms: int) -> Array:
+    """Gradient of the action's prediction: the features in its column, [N, F, K]."""
+    pulled = np.arange(n_arms) == action[:, None]
+    gradient: Array = x[:, :, None] * pulled[:, None]
+    return gradient
+
+
+def surprise(x: Array, values: Array, action: Array, reward: Array) -> Array:
+    """Reward above the action's predicted value, [N, 1, 1]."""
+    predicted = linear(x, values)[np.arange(len(action)), action]
+    error: Array = (reward - predicted)[:, None, None]
+    return error
