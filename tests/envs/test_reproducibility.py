@@ -191,8 +191,11 @@ def test_rows_at_different_trials_do_not_disturb_each_other(config):
     for _ in range(20):
         over = rng.random(ROWS) < 0.3
         over |= together.t >= together.family.horizon
+        held, frozen = together.latents, copy.deepcopy(together.latents)
         if over.any():
             together.reset(over)
+        for name, value in held.items():
+            np.testing.assert_array_equal(value, frozen[name])
         for row in np.flatnonzero(over):
             alone[row].reset()
         action = rng.integers(together.family.n_arms, size=ROWS)
