@@ -77,13 +77,13 @@ class ExchangeablePlan:
         self.pulls = wins + losses
         self.mean = mean_reward(wins, losses, prior)
         self.base = len(self.pulls)
-        self.keys = [np.zeros(1, dtype=np.int64)]
-        children = []
+        self.keys: list[Array] = [np.zeros(1, dtype=np.int64)]
+        children: list[Array] = []
         for _ in range(horizon - 1):
             following, child = np.unique(self.outcomes(self.keys[-1]), return_inverse=True)
             self.keys.append(following)
             children.append(child.astype(np.int32).reshape(-1, arms, 2))
-        self.q = [self.mean[self.unpack(self.keys[-1])]]
+        self.q: list[Array] = [self.mean[self.unpack(self.keys[-1])]]
         for keys, child in zip(self.keys[-2::-1], reversed(children), strict=True):
             mean = self.mean[self.unpack(keys)]
             after = self.q[0].max(axis=1)[child]

@@ -60,16 +60,26 @@ def beta_distribution(a: Array, b: Array, rule: Rule) -> Array:
     return distribution
 
 
-def upper_weights(rule: Rule, lower: Array) -> Array:
-    """Weights of a Gauss-Legendre rule for integrals from ``lower`` [N] to 1, [N, M].
+def legendre_coefficients(rule: Rule) -> Array:
+    """Legendre coefficients of the interpolant of values at Gauss-Legendre nodes, [M, M].
 
-    Exact for polynomials of degree below M, each of which is its interpolant at the nodes:
-    Σ_n (2n + 1) w_i P_n(x_i) P_n(x) is the i-th Lagrange polynomial, and
-    ∫ P_n = (P_{n+1} - P_{n-1}) / (2n + 1), with P_{-1} = 1 for the integral of P_0 from x to 1.
+    Entry (i, n), divided by its 2n + 1, is what a value at node i adds to P_n(2x - 1).
     """
-    count = len(rule.x)
-    at_lower = legvander(2.0 * lower - 1.0, count)
-    before = np.concatenate([np.ones((len(lower), 1)), at_lower[:, : count - 1]], axis=1)
-    integrals = (before - at_lower[:, 1:]) / 2.0
-    weights: Array = integrals @ legvander(2.0 * rule.x - 1.0, count - 1).T * rule.weights
+    coefficients: Array = legvander(2.0 * rule.x - 1.0, len(rule.x) - 1) * rule.weights[:, None]
+    return coefficients
+
+
+def upper_weights(coefficients: Array, lower: Array) -> Array:
+    """Weights of the nodes for integrals from ``lower`` [N] to 1, [N, M].
+
+    Exact for polynomials of degree below M, which are their own interpolants. With z = 2x - 1,
+    (2n + 1) ∫ P_n(2x - 1) dx = (P_{n-1}(z) - P_{n+1}(z)) / 2 from x to 1, where P_{-1} = 1.
+
+    Args:
+        coefficients: of the rule, :func:`legendre_coefficients`.
+        lower: from 0 to 1.
+    """
+    at_lower = legvander(2.0 * lower - 1.0, len(coefficients))
+    before = np.concatenate([np.ones((len(lower), 1)), at_lower[:, :-2]], axis=1)
+    weights: Array = (before - at_lower[:, 1:]) / 2.0 @ coefficients.T
     return weights

@@ -70,9 +70,11 @@ class Trace:
         return total
 
 
-def fresh_episodes(env_id: str, n: int, seed: int, **env_kwargs: Any) -> Episodes:
-    """n evaluation episodes of an id; the first m are the same whatever n is."""
-    keys = Luck(seed_keys(seed, 1)).bits("episode", index=np.arange(n))
+def fresh_episodes(
+    env_id: str, n: int, seed: int, *, first: int = 0, **env_kwargs: Any
+) -> Episodes:
+    """Evaluation episodes of an id, from number ``first`` on; each is the same whatever n is."""
+    keys = Luck(seed_keys(seed, 1)).bits("episode", index=np.arange(first, first + n))
     return make_episodes(env_id, keys, **env_kwargs)
 
 
