@@ -146,10 +146,20 @@ def test_a_saved_state_goes_on_exactly(config, seed, before, mask):
     go(copied, actions[:2])
     copied.load_state_dict(state)
     assert go(copied, actions[before:]) == expected
-    copied.reset()
+    copied.load_state_dict(state)
+    copied.reset(np.array([False, True, False]))
     assert state.keys() == frozen.keys()
     for name in state:
         np.testing.assert_array_equal(state[name], frozen[name])
+
+
+def test_a_saved_state_shares_no_memory_with_the_episodes(env_id):
+    episodes = make_episodes(env_id, seed_keys(0, ROWS))
+    saved, frozen = episodes.state_dict(), episodes.state_dict()
+    for value in saved.values():
+        value[...] = 1
+    for name, value in episodes.state_dict().items():
+        np.testing.assert_array_equal(value, frozen[name])
 
 
 def test_a_saved_sb3_environment_goes_on_exactly(env_id, brief):
