@@ -62,12 +62,12 @@ def test_table_is_the_count_of_the_history(name):
 @pytest.mark.parametrize("name", COUNTING)
 def test_pulls_the_arm_of_highest_posterior_mean(name):
     agent = control(name, n_arms=3)
-    # arm 0: one loss, mean 1/3; arm 1: a win and a loss, mean 1/2; arm 2: untried, mean 1/2
-    stores = told(agent, np.array([[0], [1], [1]]), np.array([[0.0], [1.0], [0.0]]))
-    np.testing.assert_array_equal(agent.act(np.zeros((1, 0)), stores)[0], [[0.0, 0.5, 0.5]])
     nothing = np.zeros((1, 0))
-    stores = agent.learn(stores, nothing, np.array([2]), np.array([1.0]))
-    np.testing.assert_array_equal(agent.act(nothing, stores)[0], [[0.0, 0.0, 1.0]])
+    # means: arm 0 (1 + 1) / (2 + 1), arm 1 (1 + 3) / (2 + 4), arm 2 untried 1 / 2
+    stores = told(agent, np.array([[0], [1], [1], [1], [1]]), np.array([[1.0], [1], [0], [1], [1]]))
+    np.testing.assert_array_equal(agent.act(nothing, stores)[0], [[0.5, 0.5, 0.0]])
+    stores = agent.learn(stores, nothing, np.array([1]), np.array([1.0]))
+    np.testing.assert_array_equal(agent.act(nothing, stores)[0], [[0.0, 1.0, 0.0]])
 
 
 @pytest.mark.parametrize("name", COUNTING)

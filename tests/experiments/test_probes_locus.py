@@ -6,6 +6,7 @@ import pytest
 from metalocus.agents.agent import STORES
 from metalocus.agents.catalogue import catalogue, make_named
 from metalocus.envs import InvalidTask, make_family
+from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 from metalocus.experiments.probes.locus import COALITIONS, Locus
 from metalocus.experiments.rollout import fresh_episodes, rollout
 from metalocus.experiments.shapley import coalition_name
@@ -115,6 +116,20 @@ def test_restoring_nothing_is_the_plain_rollout_bit_for_bit():
         chance, best = trace.means.mean(axis=2), trace.means.max(axis=2)
         curve = (trace.value - chance).mean(axis=1) / (best - chance).mean(axis=1)
         assert found["curve"] == curve.tolist()
+
+
+def test_every_trial_has_its_own_scale(monkeypatch):
+    """Where arms draw closer from trial to trial, the gap to normalise by shrinks too."""
+    step = BernoulliBandit.step
+
+    def shrinking(self, latents, action, t, luck):
+        reward, after = step(self, latents, action, t, luck)
+        return reward, {"means": 0.5 + 0.8 * (after["means"] - 0.5)}
+
+    monkeypatch.setattr(BernoulliBandit, "step", shrinking)
+    found = Locus([2, 5]).run(agent("counts_in_state"), BANDIT, {}, episodes=500)
+    assert found["values"]["all"] == [found["curve"][2], found["curve"][5]]
+    assert min(found["total"]) > 0.4
 
 
 def test_responding_to_a_stimulus_is_neither_knowledge_nor_a_leak():

@@ -75,6 +75,11 @@ def test_chance_agrees_half_and_diverges_by_log_2_without_ties():
     np.testing.assert_allclose(result["kl"][1:], np.log(2))
 
 
+def test_divergence_from_a_tie_is_that_of_even_choices():
+    result = found("fixed_bias", episodes=5)
+    assert result["kl"][0] == pytest.approx(0.5 * np.log(0.5 / (2 / 3)) + 0.5 * np.log(1.5))
+
+
 class Contrary(NamedAgent):
     """Does the opposite of the filter, with certainty."""
 
