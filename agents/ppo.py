@@ -45,7 +45,8 @@ class SequencePPO(PPO):
         n_minibatches: used if ``batch_size`` is None.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
-        final_ent_coef: the entropy coefficient falls linearly to this; None keeps it.
+        ent_coef: entropy coefficient, a number or a schedule; by default it falls to 0 at 70%
+            of training, so that exploration is learned first and paid for no longer than needed.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"SequencePolicy": SequencePolicy}
@@ -63,14 +64,13 @@ class SequencePPO(PPO):
         n_epochs: int = 4,
         gamma: float = 0.9,
         gae_lambda: float = 0.3,
-        ent_coef: float = 0.02,
-        final_ent_coef: float | None = 0.0,
+        ent_coef: float | Schedule | None = None,
         scale_rewards: bool = True,
         **kwargs: Any,
     ) -> None:
         self.n_minibatches = n_minibatches
-        self.final_ent_coef = final_ent_coef
-        self.initial_ent_coef = ent_coef
+        entropy = LinearSchedule(0.1, 0.0, 0.7) if ent_coef is None else ent_coef
+        self.entropy_schedule = FloatSchedule(entropy)
         self.scale_rewards = scale_rewards
         self._auto_n_steps, self._auto_batch = n_steps is None, batch_size is None
         super().__init__(
@@ -84,7 +84,7 @@ class SequencePPO(PPO):
             n_epochs=n_epochs,
             gamma=gamma,
             gae_lambda=gae_lambda,
-            ent_coef=ent_coef,
+            ent_coef=self.entropy_schedule(1.0),
             rollout_buffer_class=kwargs.pop("rollout_buffer_class", SequenceBuffer),
             device=kwargs.pop("device", "cpu"),
             **kwargs,
@@ -153,9 +153,7 @@ class SequencePPO(PPO):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         progress = self._current_progress_remaining
-        if self.final_ent_coef is not None:
-            fallen = (self.initial_ent_coef - self.final_ent_coef) * progress
-            self.ent_coef = self.final_ent_coef + fallen
+        self.ent_coef = self.entropy_schedule(progress)
         log: dict[str, list[float]] = {}
         per_batch = max(1, self.batch_size // self.n_steps)
         for _ in range(self.n_epochs):

@@ -1,0 +1,253 @@
+"""The commands of ``metalocus``, one function each; heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import ast
+import json as json_text
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from tyro.conf import Positional
+
+from metalocus.experiments.errors import WrongUse
+
+Kind = Literal["envs", "agents", "references", "probes", "claims"]
+
+
+def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False) -> None:
+    """Train, probe, judge every claim and write report.html; the main job.
+
+    Args:
+        preset: quick (three seeds, minutes), full (ten seeds, hours), or smoke (does it run?).
+        out: folder for runs, verdicts and report; started again, it goes on where it was.
+        json: print the verdicts as JSON.
+    """
+    from metalocus.experiments.debate import hold
+    from metalocus.experiments.table import verdict_table
+
+    found = hold(preset, out)
+    if json:
+        _print_json(found)
+    else:
+        verdict_table(found)
+        print(f"\nreport: {out / 'report.html'}\nTensorBoard: tensorboard --logdir {out / 'runs'}")
+
+
+def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
+    """Show what there is, with one line on each.
+
+    Args:
+        kind: one kind alone; all kinds if left out.
+        json: print as JSON.
+    """
+    from metalocus.experiments.inventory import inventory
+
+    found = inventory()
+    if kind is not None:
+        found = {kind: found[kind]}
+    if json:
+        _print_json(found if kind is None else found[kind])
+        return
+    for name, entries in found.items():
+        print(f"{name}:")
+        width = max(len(entry["name"]) for entry in entries)
+        for entry in entries:
+            print(f"  {entry['name']:{width}}  {entry['about']}")
+
+
+def train(
+    env: str,
+    agent: str,
+    steps: int,
+    seed: int = 0,
+    n_envs: int = 512,
+    device: str = "cpu",
+    out: Path = Path("runs"),
+    env_kwargs: tuple[str, ...] = (),
+) -> None:
+    """Train one agent; its run directory is printed.
+
+    Args:
+        env: id, see `metalocus list envs`.
+        agent: name, see `metalocus list agents`.
+        steps: environment steps.
+        seed: of weights, actions and tasks.
+        n_envs: environments stepped together.
+        device: cpu or cuda.
+        out: folder of runs; a finished run is not repeated, an unfinished one continued.
+        env_kwargs: arguments of the environment, as name=value.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from metalocus.experiments.config import RunConfig
+    from metalocus.experiments.training import train as make
+
+    config = RunConfig(env, agent, steps, seed, n_envs, device, _keywords(env_kwargs))
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(config.name, total=max(steps, 1))
+        folder = make(config, out, lambda done, _total: progress.update(bar, completed=done))
+    print(folder)
+
+
+def score(
+    env: str,
+    policy: str,
+    episodes: int = 10_000,
+    seed: int = 0,
+    env_kwargs: tuple[str, ...] = (),
+    json: bool = False,
+) -> None:
+    """Mean total reward of a policy that needs no training, with a 95% interval.
+
+    Args:
+        env: id, see `metalocus list envs`.
+        policy: a reference, an online learner or a control.
+        episodes: fresh episodes to play.
+        seed: of the episodes; all policies meet the same ones.
+        env_kwargs: arguments of the environment, as name=value.
+        json: print as JSON.
+    """
+    from metalocus.experiments.score import score as measure
+
+    found = measure(env, policy, episodes, seed, _keywords(env_kwargs))
+    if json:
+        _print_json(found)
+    else:
+        interval = f"[{found['low']:.3f}, {found['high']:.3f}]"
+        print(f"{policy}: {found['mean']:.3f}  95% {interval}  {found['episodes']} episodes")
+
+
+def evaluate(
+    run: Positional[Path], episodes: int = 10_000, seed: int = 0, json: bool = False
+) -> None:
+    """A trained run beside every applicable reference, on the same fresh episodes.
+
+    Args:
+        run: a run directory.
+        episodes: fresh episodes to play.
+        seed: of the episodes.
+        json: print as JSON.
+    """
+    from metalocus.experiments.evaluate import evaluate as measure
+    from metalocus.experiments.table import evaluation_table
+
+    found = measure(run, episodes, seed)
+    _print_json(found) if json else evaluation_table(found)
+
+
+def probe(
+    run: Positional[Path], probe: str, episodes: int = 4000, seed: int = 0, json: bool = False
+) -> None:
+    """One measurement on a trained run.
+
+    Args:
+        run: a run directory.
+        probe: name, see `metalocus list probes`.
+        episodes: fresh episodes to play.
+        seed: of the episodes.
+        json: print everything that was measured, as JSON.
+    """
+    from metalocus.experiments.probe import catalogue
+    from metalocus.experiments.runs import load_agent
+    from metalocus.experiments.table import probe_table
+    from metalocus.experiments.tasks import whole_distribution
+
+    if probe not in catalogue():
+        raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(catalogue())}")
+    agent, config = load_agent(run)
+    kwargs = whole_distribution(config.env_kwargs)
+    found = catalogue()[probe]().run(agent, config.env, kwargs, episodes, seed)
+    _print_json(found) if json else probe_table(found)
+
+
+def claim(
+    name: Positional[str], preset: str = "quick", out: Path = Path("debate"), json: bool = False
+) -> None:
+    """Train, probe and judge a single claim of the debate.
+
+    Args:
+        name: of the claim, see `metalocus list claims`.
+        preset: quick, full or smoke.
+        out: folder for runs and verdicts, shared with `metalocus debate`.
+        json: print the verdicts as JSON.
+    """
+    from metalocus.experiments.debate import settle
+    from metalocus.experiments.table import verdict_table
+
+    found = settle(name, preset, out)
+    _print_json(found) if json else verdict_table({"verdicts": [found]})
+
+
+def report(folder: Positional[Path]) -> None:
+    """Write report.html of a debate again, from what was measured.
+
+    Args:
+        folder: of the debate.
+    """
+    from metalocus.experiments.report import write_report
+
+    print(write_report(folder))
+
+
+def bench(what: Positional[Literal["env", "train", "probe"]], json: bool = False) -> None:
+    """Measure speed, as ratios within one run.
+
+    Args:
+        what: environments, training or probes.
+        json: print as JSON.
+    """
+    from metalocus.experiments.bench import BENCHES
+
+    found = BENCHES[what]()
+    if json:
+        _print_json(found)
+        return
+    for row in found:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+def export(run: Positional[Path], sb3: Path) -> None:
+    """Write a run as an SB3 zip, for `SequencePPO.load` and other tools of that family.
+
+    Args:
+        run: a run directory.
+        sb3: the file to write; an existing one is not overwritten.
+    """
+    from metalocus.experiments.exchange import export_run
+
+    export_run(run, sb3)
+    print(sb3)
+
+
+def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
+    """Make a run directory of an exported zip; nothing in it is unpickled.
+
+    Args:
+        file: written by `metalocus export`.
+        out: folder of runs.
+    """
+    from metalocus.experiments.exchange import import_run
+
+    print(import_run(file, out))
+
+
+def _keywords(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """name=value texts as arguments; a value that is no Python literal is a text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise WrongUse(f"--env-kwargs takes name=value, got {pair!r}")
+        try:
+            found[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            found[name] = text
+    return found
+
+
+def _print_json(found: Any) -> None:
+    """One document on standard output."""
+    json_text.dump(found, sys.stdout, indent=2)
+    print()

@@ -1,0 +1,105 @@
+"""The main job: train what the claims need, measure, judge, write it down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from metalocus.agents.checkpoint import write_atomically
+from metalocus.experiments.claim import SIDES, claim_of, claims
+from metalocus.experiments.config import RunConfig
+from metalocus.experiments.curves import CURVES
+from metalocus.experiments.preset import Preset, preset_of
+from metalocus.experiments.runs import load_agent, load_manifest
+from metalocus.experiments.sweep import sweep
+
+RUNS, MEASURED = "runs", "measured"
+EVALUATION_SEED = 20_000
+"""Episodes of training seed s are those of seed EVALUATION_SEED + s: never trained on, and
+other than those that online learners are tuned on."""
+
+
+def hold(preset_name: str, out: Path) -> dict[str, Any]:
+    """The whole debate; everything that is done already is taken from ``out``.
+
+    Returns:
+        ``preset``, ``sides``, ``verdicts`` (one entry a claim) and ``curves``; also written
+        to ``verdicts.json``, with ``report.html`` beside it.
+    """
+    from metalocus.experiments.report import VERDICTS, write_report  # drawing is slow to import
+
+    preset = preset_of(preset_name)
+    measured = _measure([*claims().values(), CURVES], preset, out)
+    found = {
+        "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
+        "sides": SIDES,
+        "verdicts": [claim.verdict(measured[claim.name]) for claim in claims().values()],
+        "curves": CURVES.average(measured[CURVES.name]),
+        "runs": _accounts(preset, out),
+    }
+    write_atomically(out / VERDICTS, json.dumps(found, indent=1).encode())
+    write_report(out)
+    return found
+
+
+def settle(name: str, preset_name: str, out: Path) -> dict[str, Any]:
+    """One claim alone; its runs and measurements are shared with :func:`hold`."""
+    claim, preset = claim_of(name), preset_of(preset_name)
+    return claim.verdict(_measure([claim], preset, out)[claim.name])
+
+
+def _measure(asked: Iterable[Any], preset: Preset, out: Path) -> dict[str, dict[int, Any]]:
+    """Train and measure for every seed: by claim name and seed."""
+    asked = list(asked)
+    seeds = range(preset.seeds)
+    sweep(
+        (run for each in asked for s in seeds for run in each.runs(preset, s).values()), out / RUNS
+    )
+    jobs = [(each, seed) for each in asked for seed in seeds]
+    parallel = joblib.Parallel(n_jobs=os.cpu_count() or 1, return_as="generator")
+    answers = parallel(joblib.delayed(_measured)(each, preset, seed, out) for each, seed in jobs)
+    shown = track(
+        answers,
+        "measuring",
+        total=len(jobs),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    found: dict[str, dict[int, Any]] = {each.name: {} for each in asked}
+    for (each, seed), values in zip(jobs, shown, strict=True):
+        found[each.name][seed] = values
+    return found
+
+
+def _measured(asked: Any, preset: Preset, seed: int, out: Path) -> Any:
+    """One claim's measurement of one seed, kept in a file named by what it depends on."""
+    torch.set_num_threads(1)
+    configs = asked.runs(preset, seed)
+    weights = {name: load_manifest(out / RUNS / c.name)["sha256"] for name, c in configs.items()}
+    key = json.dumps([asked.name, preset.episodes, seed, weights], sort_keys=True)
+    file = (
+        out / MEASURED / f"{asked.name}-s{seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"
+    )
+    if not file.is_file():
+        agents = {name: load_agent(out / RUNS / c.name)[0] for name, c in configs.items()}
+        values = asked.measure(agents, preset, EVALUATION_SEED + seed)
+        write_atomically(file, json.dumps(values).encode())
+    return json.loads(file.read_text())
+
+
+def _accounts(preset: Preset, out: Path) -> list[dict[str, Any]]:
+    """Every run with what it took, for the report."""
+    configs: dict[str, RunConfig] = {}
+    for claim in claims().values():
+        for seed in range(preset.seeds):
+            configs |= {config.name: config for config in claim.runs(preset, seed).values()}
+    return [{"name": name, **load_manifest(out / RUNS / name)} for name in sorted(configs)]

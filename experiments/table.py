@@ -1,0 +1,78 @@
+"""Results as tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+STYLES = {"supported": "green", "refuted": "red", "undecided": "yellow"}
+
+
+def verdict_table(found: Mapping[str, Any]) -> None:
+    """Every prediction with the measured interval and the verdict."""
+    table = Table(title="Verdicts", title_justify="left", show_lines=False)
+    for column in ("claim", "side", "prediction", "measured (95%)", "verdict", "seeds to decide"):
+        table.add_column(column, overflow="fold")
+    for verdict in found["verdicts"]:
+        name = verdict["claim"]
+        for prediction in verdict["predictions"]:
+            table.add_row(
+                name,
+                prediction["side"],
+                f"{prediction['quantity']} {prediction['relation']} {prediction['bound']:g}",
+                measured(verdict["quantities"][prediction["quantity"]]),
+                f"[{STYLES[prediction['verdict']]}]{prediction['verdict']}",
+                seeds_to_decide(prediction),
+            )
+            name = ""
+        table.add_section()
+    Console(width=None).print(table)
+
+
+def measured(quantity: Mapping[str, Any]) -> str:
+    """Estimate and interval of a quantity."""
+    return f"{quantity['estimate']:.3f} [{quantity['low']:.3f}, {quantity['high']:.3f}]"
+
+
+def seeds_to_decide(prediction: Mapping[str, Any]) -> str:
+    """How many more training seeds an undecided prediction wants."""
+    if prediction["verdict"] != "undecided":
+        return ""
+    more = prediction["more_seeds"]
+    return "over 1000 more" if more is None else f"{more} more"
+
+
+def evaluation_table(found: Mapping[str, Any]) -> None:
+    """Total reward and score of the agent and the references, the best first."""
+    title = f"{found['agent']} on {found['env']}, {found['episodes']} fresh episodes, frozen"
+    table = Table(title=title, title_justify="left")
+    for column in ("policy", "total reward (95%)", f"score (random 0, {found['best']} 1)"):
+        table.add_column(column)
+    policies = sorted(found["policies"].items(), key=lambda item: -item[1]["mean"])
+    for name, row in policies:
+        mine = "bold" if name.startswith(found["agent"]) else ""
+        reward = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        table.add_row(name, reward, f"{row['score']:.3f}", style=mine)
+    Console().print(table)
+
+
+def probe_table(found: Mapping[str, Any], indent: str = "") -> None:
+    """Every measured number by name; long lists by their first and last entries."""
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}:")
+            probe_table(value, indent + "  ")
+        else:
+            print(f"{indent}{name}: {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, list):
+        return str(value)
+    shown = [_brief(each) for each in value]
+    return " ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-3:]])
