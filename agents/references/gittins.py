@@ -13,7 +13,7 @@ from metalocus.agents.counts import Prior, cell, mean_reward
 from metalocus.envs import Family
 
 LEAST_DISCOUNT = 0.5
-CUT_OFF = 1e-2
+CUT_OFF = 5e-3
 
 
 class Gittins(IndexPolicy):
@@ -47,9 +47,9 @@ def gittins_table(horizon: int, prior: Prior, discount: float) -> Array:
     """Gittins index of every arm of fewer than ``horizon`` pulls, [C] as in ``triangle``.
 
     Backward induction on the worth of an arm that can be given up for a sure reward, per
-    unit of 1 / (1 - discount). It is cut off where an arm has so many pulls that what
-    they leave to learn, discounted to the last index wanted, is below 1e-2: from there the
-    arm is taken to be worth its mean, which lowers an index by less than 1e-6.
+    unit of 1 / (1 - discount). It is cut off where reward counts for less than 1/200
+    of what it does at the last index wanted: from there the arm is taken to be worth its
+    mean, which lowers an index by less than 2e-6.
     """
     depth = horizon + int(np.ceil(np.log(CUT_OFF) / np.log(discount)))
     value = np.maximum(SURE_REWARDS, _means(depth, prior))

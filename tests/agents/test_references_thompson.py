@@ -10,6 +10,7 @@ from scipy import integrate, stats
 from metalocus.agents import quadrature
 from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import make_named
+from metalocus.agents.counts import cell
 from metalocus.envs import make_family
 
 BANDIT = "metalocus/BernoulliBandit-v0"
@@ -53,15 +54,28 @@ def test_two_arms_closed_form(first, second):
     np.testing.assert_allclose(found[0], chance_first_is_better(a1, b1, a2, b2), atol=1e-11)
 
 
-@pytest.mark.parametrize("n_arms", [3, 10, 50])
-def test_one_arm_of_successes_against_untried_ones(n_arms):
-    """∫ (s+1) x^s x^(K-1) dx = (s+1) / (s+K)."""
-    for successes in (1, 30, 99):
+@pytest.mark.parametrize("horizon", [2, 3, 4, 100])
+@pytest.mark.parametrize("n_arms", [2, 3, 10, 50])
+def test_one_arm_of_successes_against_untried_ones(n_arms, horizon):
+    """∫ (s+1) x^s x^(K-1) dx = (s+1) / (s+K), exactly, up to the last trial of an episode."""
+    for successes in {1, horizon // 2, horizon - 1}:
         counts = np.eye(n_arms)[:1] * successes
-        found = probs("thompson", counts, counts * 0, horizon=100)[0]
+        found = probs("thompson", counts, counts * 0, horizon=horizon)[0]
         expected = (successes + 1) / (successes + n_arms)
         assert found[0] == pytest.approx(expected, abs=1e-11)
         np.testing.assert_allclose(found[1:], (1 - expected) / (n_arms - 1), atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["thompson", "optimistic_thompson"])
+@pytest.mark.parametrize(("n_arms", "horizon"), [(2, 2), (3, 2), (3, 5), (10, 100)])
+def test_chances_add_up_to_one_before_they_are_made_to(name, n_arms, horizon):
+    """The quadrature has just enough nodes, also at the last trial, where the degree is highest."""
+    policy = make_named(name, make_family(BANDIT, n_arms=n_arms, horizon=horizon))
+    rng = np.random.default_rng(3)
+    pulls = rng.multinomial(horizon - 1, rng.dirichlet(np.ones(n_arms)), size=100)
+    successes = rng.binomial(pulls, 0.5)
+    chances = policy.best(cell(successes, pulls - successes, horizon - 1))
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("prior", ["uniform", "beta(0.5,0.5)", "beta(0.1,3)", "beta(40,40)"])
@@ -101,8 +115,9 @@ def test_against_sampling(name):
 
 def test_optimistic_by_hand():
     """Beta(1, 1) wins over Beta(2, 1), of mean 2/3, if above that: ∫ x² from 2/3 = 19/81."""
-    found = probs("optimistic_thompson", [0, 1], [0, 0], horizon=10)[0]
-    np.testing.assert_allclose(found, [19 / 81, 62 / 81], atol=1e-12)
+    for horizon in (2, 10):
+        found = probs("optimistic_thompson", [0, 1], [0, 0], horizon)[0]
+        np.testing.assert_allclose(found, [19 / 81, 62 / 81], atol=1e-12)
 
 
 def test_optimism_never_moves_choice_from_the_arm_of_highest_mean():
