@@ -62,8 +62,8 @@ class SequencePPO(PPO):
         batch_size: int | None = None,
         n_minibatches: int = 4,
         n_epochs: int = 4,
-        gamma: float = 0.9,
-        gae_lambda: float = 0.3,
+        gamma: float = 0.95,
+        gae_lambda: float = 0.6,
         ent_coef: float | Schedule | None = None,
         scale_rewards: bool = True,
         **kwargs: Any,
@@ -72,11 +72,12 @@ class SequencePPO(PPO):
         entropy = LinearSchedule(0.1, 0.0, 0.7) if ent_coef is None else ent_coef
         self.entropy_schedule = FloatSchedule(entropy)
         self.scale_rewards = scale_rewards
+        self.reward_scale: RewardScale | None = None
         self._auto_n_steps, self._auto_batch = n_steps is None, batch_size is None
         super().__init__(
             policy,
             env,
-            learning_rate=LinearSchedule(3e-3, 0.0, 1.0)
+            learning_rate=LinearSchedule(5e-3, 0.0, 1.0)
             if learning_rate is None
             else learning_rate,
             n_steps=n_steps or 2,
@@ -91,13 +92,13 @@ class SequencePPO(PPO):
         )
 
     def _setup_model(self) -> None:
-        assert self.env is not None
-        if self._auto_n_steps:
+        if self._auto_n_steps and self.env is not None:
             self.n_steps = _horizon(self.env)
         if self._auto_batch:
             self.batch_size = max(self.n_steps * self.n_envs // self.n_minibatches, self.n_steps)
         super()._setup_model()
-        self.reward_scale = RewardScale(self.n_envs, self.gamma) if self.scale_rewards else None
+        if self.scale_rewards and self.reward_scale is None:
+            self.reward_scale = RewardScale(self.n_envs, self.gamma)
         self._last_carry = self.policy.initial_carry(self.n_envs)
 
     def collect_rollouts(

@@ -83,7 +83,7 @@ def main_figure(curves: Mapping[str, Any]) -> Figure:
     """Adaptation above, locus below; one column of adaptation a task."""
     agents = ("lstm", "mlp_feedback", "delta_rule")
     figure = Figure(figsize=(10, 3.1 + 2.3 * len(curves)), layout="constrained")
-    rows = figure.subfigures(2, 1, height_ratios=[3.1, 2.3 * len(curves)])
+    rows: Any = figure.subfigures(2, 1, height_ratios=[3.1, 2.3 * len(curves)])
     tops = rows[0].subplots(1, len(curves), squeeze=False)[0]
     for ax, measured in zip(tops, curves.values(), strict=True):
         adaptation(ax, measured)

@@ -61,7 +61,7 @@ PRESETS = {
             "quick",
             "three seeds, under ten minutes on two cores",
             seeds=3,
-            steps={"lstm": 5_000_000, "mlp": 500_000, "mlp_feedback": 1_000_000},
+            steps={"lstm": 5_000_000, "mlp": 300_000, "mlp_feedback": 1_000_000},
             episodes=4000,
             n_envs=512,
         ),

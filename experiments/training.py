@@ -103,19 +103,25 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
     if config.steps > model.num_timesteps:
         model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
     monitor.finish(model)
-    digest = write_tensors(folder / runs.WEIGHTS, dict(model.policy.state_dict()), {})
+    took = {
+        "steps": model.num_timesteps,
+        "cpu_seconds": round(time.process_time() - started[0], 1),
+        "wall_seconds": round(time.time() - started[1], 1),
+        "threads": torch.get_num_threads(),
+    }
+    write_finished(model.policy, config, folder, took)
+
+
+def write_finished(
+    policy: SequencePolicy, config: RunConfig, folder: Path, account: dict[str, Any]
+) -> None:
+    """Write the weights, what they are, and last of all the manifest."""
+    digest = write_tensors(folder / runs.WEIGHTS, dict(policy.state_dict()), {})
     layout = make_episodes(config.env, **config.env_kwargs).layout
     parts = {name: [where.start, where.stop] for name, where in layout.slices.items()}
     meta = {"sha256": digest, "layout": parts, "versions": versions()}
     write_atomically(folder / runs.META, json.dumps(meta, indent=2).encode())
-    manifest = {
-        "steps": model.num_timesteps,
-        "parameters": n_parameters(model.policy),
-        "cpu_seconds": round(time.process_time() - started[0], 1),
-        "wall_seconds": round(time.time() - started[1], 1),
-        "threads": torch.get_num_threads(),
-        "sha256": digest,
-    }
+    manifest = {**account, "parameters": n_parameters(policy), "sha256": digest}
     write_atomically(folder / runs.MANIFEST, json.dumps(manifest, indent=2).encode())
     (folder / runs.CHECKPOINT).unlink(missing_ok=True)
 

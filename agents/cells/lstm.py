@@ -22,9 +22,6 @@ from torch import Tensor, nn
 
 from metalocus.agents.cell import Carry, Cell, Trainable, keep
 
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
-
 
 class LSTM(Cell):
     """``n_layers`` stacked LSTM layers with PyTorch's parameters and initialisation.
@@ -62,7 +59,11 @@ class LSTM(Cell):
 
 
 class _LSTMSequence(torch.autograd.Function):
-    """One layer over a sequence: x [T, N, I], h and c [H, N] -> y [T, N, H], h, c."""
+    """One layer over a sequence: x [T, N, I], h and c [H, N] -> y [T, N, H], h, c.
+
+    Views of every step are made once, by ``unbind``: indexing in the loop costs as much as
+    the arithmetic.
+    """
 
     @staticmethod
     def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,57 +75,64 @@ class _LSTMSequence(torch.autograd.Function):
         z = x.new_empty(steps, hidden + size + 1, n)
         z[:, hidden:-1] = x.transpose(1, 2)
         z[:, -1] = 1.0
-        gates, y, cs, tanh_c = (x.new_empty(steps, k * hidden, n) for k in (4, 1, 1, 1))
-        before = x.new_empty(steps, hidden, n)  # c carried into each step
-        resets = _reset_masks(starts)
-        for t in range(steps):
-            if (kept := resets[t]) is not None:
+        gates, y, cs, tanh_cs = (x.new_empty(steps, k * hidden, n) for k in (4, 1, 1, 1))
+        first_c, resets = c, _reset_masks(starts)
+        sigmoids, gs = gates[:, : 3 * hidden].unbind(), gates[:, 3 * hidden :].unbind()
+        parts = zip(*(gate.unbind() for gate in gates.chunk(4, dim=1)[:3]), strict=True)
+        rows = zip(z.unbind(), z[:, :hidden].unbind(), gates.unbind(), sigmoids, gs, strict=True)
+        results = zip(y.unbind(), cs.unbind(), tanh_cs.unbind(), strict=True)
+        for kept, (z_t, z_h, gate, sigmoid, g), (i, f, o), (y_t, c_t, tanh_c) in zip(
+            resets, rows, parts, results, strict=True
+        ):
+            if kept is not None:
                 h, c = h * kept, c * kept
-            z[t, :hidden], before[t] = h, c
-            gate = gates[t]
-            torch.mm(w, z[t], out=gate)
-            gate[: 3 * hidden].sigmoid_()
-            gate[3 * hidden :].tanh_()
-            i, f, o, g = gate.chunk(4)
-            torch.mul(f, c, out=cs[t])
-            c = cs[t].addcmul_(i, g)
-            torch.tanh(c, out=tanh_c[t])
-            h = torch.mul(o, tanh_c[t], out=y[t])
-        ctx.save_for_backward(w, order, z, gates, before, tanh_c)
+            z_h.copy_(h)
+            torch.mm(w, z_t, out=gate)
+            sigmoid.sigmoid_()
+            g.tanh_()
+            c = torch.mul(f, c, out=c_t).addcmul_(i, g)
+            torch.tanh(c, out=tanh_c)
+            h = torch.mul(o, tanh_c, out=y_t)
+        ctx.save_for_backward(w, order, z, gates, first_c, cs, tanh_cs)
         ctx.resets = resets
-        ctx.wants_x = ctx.needs_input_grad[0]
         return y.transpose(1, 2), h.clone(), c.clone()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        w, order, z, gates, before, tanh_c = ctx.saved_tensors
-        steps, hidden, n = before.shape
-        dy, dh, dc = grads[0].transpose(1, 2), grads[1].clone(), grads[2].clone()
-        dx = z.new_empty(steps, z.shape[1] - hidden - 1, n) if ctx.wants_x else None
-        dw, w_hidden = torch.zeros_like(w), w[:, :hidden].T.contiguous()
-        d = z.new_empty(4 * hidden, n)
+        w, order, z, gates, first_c, cs, tanh_cs = ctx.saved_tensors
+        steps, hidden, n = cs.shape
+        dh, dc = grads[1].clone(), grads[2].clone()
+        dx = z.new_empty(steps, z.shape[1] - hidden - 1, n) if ctx.needs_input_grad[0] else None
+        dw, w_hidden, w_input = torch.zeros_like(w), w[:, :hidden].T.contiguous(), w[:, hidden:-1].T
+        d, scratch = z.new_empty(4 * hidden, n), z.new_empty(hidden, n)
         di, df, do, dg = d.chunk(4)
-        through_tanh = z.new_empty(hidden, n)
-        for t in range(steps - 1, -1, -1):
-            i, f, o, g = gates[t].chunk(4)
-            dh += dy[t]
-            torch.mul(dh, tanh_c[t], out=do)
-            torch.mul(dh, o, out=through_tanh)
-            dc += _tanh_backward(through_tanh, tanh_c[t], grad_input=through_tanh)
+        d_sigmoids = d[: 3 * hidden]
+        resets, c_before = ctx.resets, [first_c, *cs.unbind()[:-1]]
+        dy = grads[0].transpose(1, 2).contiguous()  # strided reads would cost more than the copy
+        given = (dy, z.transpose(1, 2), gates[:, : 3 * hidden], tanh_cs)
+        steps_back = zip(*(a.unbind() for a in (*given, *gates.chunk(4, dim=1))), strict=True)
+        for t, (dy_t, z_t, sigmoid, tanh_c, i, f, o, g) in reversed(list(enumerate(steps_back))):
+            kept, c = resets[t], c_before[t]
+            dh += dy_t
+            torch.mul(dh, tanh_c, out=do)
+            dh *= o  # from here on the gradient at o tanh(c), then at c
+            torch.mul(dh, tanh_c, out=scratch)
+            dc += dh.addcmul_(scratch, tanh_c, value=-1)
             torch.mul(dc, g, out=di)
-            torch.mul(dc, before[t], out=df)
+            torch.mul(dc, c if kept is None else c * kept, out=df)
             torch.mul(dc, i, out=dg)
-            sigmoids = d[: 3 * hidden]
-            _sigmoid_backward(sigmoids, gates[t, : 3 * hidden], grad_input=sigmoids)
-            _tanh_backward(dg, g, grad_input=dg)
-            dw.addmm_(d, z[t].T)
+            d_sigmoids *= sigmoid  # s' = s - s s
+            d_sigmoids.addcmul_(d_sigmoids, sigmoid, value=-1)
+            torch.mul(dg, g, out=scratch)
+            dg.addcmul_(scratch, g, value=-1)  # tanh' = 1 - tanh tanh
+            dw.addmm_(d, z_t)
             if dx is not None:
-                torch.mm(w[:, hidden:-1].T, d, out=dx[t])
+                torch.mm(w_input, d, out=dx[t])
             dc *= f
             torch.mm(w_hidden, d, out=dh)
-            if ctx.resets[t] is not None:
-                dh *= ctx.resets[t]
-                dc *= ctx.resets[t]
+            if kept is not None:
+                dh *= kept
+                dc *= kept
         dw = torch.empty_like(dw).index_copy_(0, order, dw)
         dx = None if dx is None else dx.transpose(1, 2)
         return dx, None, dw[:, hidden:-1], dw[:, :hidden], dw[:, -1], dh, dc
