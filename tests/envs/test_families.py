@@ -94,6 +94,18 @@ def test_rewards_of_one_arm_are_independent_over_trials():
     assert stats.binomtest(same, 39 * 1000).pvalue > FALSE_ALARM
 
 
+def test_each_arm_has_luck_of_its_own():
+    """At one trial of one episode two fair arms agree as often as not."""
+    one, other = (begin(BANDIT, 1000, horizon=20) for _ in range(2))
+    agree = 0
+    for episodes in (one, other):
+        episodes.set_task({"means": [0.5, 0.5]})
+    for _ in range(20):
+        first, second = one.step(np.zeros(1000, int))[0], other.step(np.ones(1000, int))[0]
+        agree += int((first == second).sum())
+    assert stats.binomtest(agree, 20 * 1000).pvalue > FALSE_ALARM
+
+
 def reversals(n, horizon, policy, **kwargs):
     """The good arm [T, N] and rewards [T, N] under ``policy(rng, good)``."""
     episodes = begin(REVERSAL, n, horizon=horizon, **kwargs)

@@ -53,6 +53,7 @@ BAD_ARGUMENTS = [
     (BANDIT, {"n_arms": "2"}, "n_arms must be a whole number"),
     (BANDIT, {"horizon": 0}, "horizon must be a whole number of at least 1"),
     (BANDIT, {"horizon": -3}, "horizon must be"),
+    (BANDIT, {"horizon": True}, "horizon must be"),
     (BANDIT, {"horizon": float("nan")}, "horizon must be"),
     (BANDIT, {"horizon": np.zeros((30, 30))}, "horizon must be"),
     (BANDIT, {"prior": "gaussian"}, "prior must be 'uniform'"),

@@ -217,9 +217,10 @@ def test_rows_at_different_trials_do_not_disturb_each_other(config):
                 np.testing.assert_array_equal(together.reveal()[name][row], value[0])
 
 
-def test_an_empty_reset_changes_nothing(env_id):
+def test_an_empty_reset_changes_nothing_and_draws_no_task(env_id, monkeypatch):
     episodes = make_episodes(env_id, seed_keys(0, ROWS))
     before = episodes.state_dict()
+    monkeypatch.setattr(episodes.family, "begin", None)
     episodes.reset(np.zeros(ROWS, dtype=bool))
     episodes.reseed(seed_keys(9, ROWS), np.zeros(ROWS, dtype=bool))
     for name, value in episodes.state_dict().items():
