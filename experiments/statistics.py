@@ -7,6 +7,10 @@ three seeds is far too narrow, so the interval is the estimate plus and minus St
 times the bootstrap standard error, with n - 1 degrees of freedom for n seeds and the
 bootstrap's downward bias sqrt((n - 1) / n) taken out (Hesterberg 2015, section 5.3, "What
 teachers should know about the bootstrap").
+
+Simulated coverage at 3, 5 and 10 seeds, one stratum and two (Monte Carlo error .008): .94 to
+.99 for normal values, .93 to .98 where most seeds are near the best (Beta(8, 1)), down to .91
+for exponential values in two strata far apart.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ Array = NDArray[Any]
 CONFIDENCE = 0.95
 RESAMPLES = 4000
 MOST_SEEDS = 1000
+"""No more further seeds than this are spoken of."""
 
 
 class Verdict(StrEnum):
@@ -116,7 +121,7 @@ def more_seeds(values: Array, bound: float, seed: int = 0) -> int | None:
     now = values.shape[1]
     distance = abs(float(interquartile_mean(values.ravel())) - bound)
     error = standard_error(values, seed) * np.sqrt(now)
-    n = np.arange(now, MOST_SEEDS + 1)
+    n = now + np.arange(MOST_SEEDS + 1)
     enough = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * error / np.sqrt(n) < distance
     return int(enough.argmax()) if enough.any() else None
 
