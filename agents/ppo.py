@@ -73,15 +73,15 @@ class SequencePPO(PPO):
         self.entropy_schedule = FloatSchedule(entropy)
         self.scale_rewards = scale_rewards
         self.reward_scale: RewardScale | None = None
-        self._auto_n_steps, self._auto_batch = n_steps is None, batch_size is None
+        self._given = {"n_steps": n_steps, "batch_size": batch_size}
         super().__init__(
             policy,
             env,
             learning_rate=LinearSchedule(5e-3, 0.0, 1.0)
             if learning_rate is None
             else learning_rate,
-            n_steps=n_steps or 2,
-            batch_size=batch_size or 2,
+            n_steps=2,  # both are set when the environment is known
+            batch_size=2,
             n_epochs=n_epochs,
             gamma=gamma,
             gae_lambda=gae_lambda,
@@ -92,10 +92,10 @@ class SequencePPO(PPO):
         )
 
     def _setup_model(self) -> None:
-        if self._auto_n_steps and self.env is not None:
-            self.n_steps = _horizon(self.env)
-        if self._auto_batch:
-            self.batch_size = max(self.n_steps * self.n_envs // self.n_minibatches, self.n_steps)
+        if self.env is not None:
+            self.n_steps = self._given["n_steps"] or _horizon(self.env)
+            share = max(self.n_envs // self.n_minibatches, 1) * self.n_steps
+            self.batch_size = self._given["batch_size"] or share
         super()._setup_model()
         if self.scale_rewards and self.reward_scale is None:
             self.reward_scale = RewardScale(self.n_envs, self.gamma)

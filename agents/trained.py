@@ -38,7 +38,7 @@ class TrainedAgent(Agent):
         for name, value in self.policy.cell.initial(n).items():
             stores[self.policy.cell.carried[name]][name] = value.detach().numpy()
         if self._seen.any():
-            stores["context"][_FEEDBACK] = self._feedback(np.full(n, -1), np.zeros(n), 0.0)
+            stores["context"][_FEEDBACK] = self._feedback(np.full(n, -1), np.zeros(n), 0)
         return Stores(**stores)
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
@@ -66,18 +66,21 @@ class TrainedAgent(Agent):
         """The transition becomes the feedback that the next forward pass reads."""
         if not self._seen.any():
             return stores
-        clock = 0.0
-        if "time" in self.layout.slices:
-            before = stores.context[_FEEDBACK][:, self.layout.slices["time"].start]
-            clock = float(before[0]) * self.layout.family.horizon + 1.0
-        feedback = self._feedback(action, reward, clock or 1.0)
+        feedback = self._feedback(action, reward, self._trial(stores) + 1)
         return Stores(stores.state, stores.weights, {**stores.context, _FEEDBACK: feedback})
 
     def parameters(self) -> dict[str, Array]:
         """All trained parameters, by name."""
         return {name: p.detach().numpy() for name, p in self.policy.named_parameters()}
 
-    def _feedback(self, action: Array, reward: Array, t: float) -> Array:
+    def _trial(self, stores: Stores) -> int:
+        """Trial number as far as the policy sees the time; 0 if it does not."""
+        if "time" not in self.layout.slices:
+            return 0
+        fraction = float(stores.context[_FEEDBACK][0, self.layout.slices["time"].start])
+        return round(fraction * self.layout.family.horizon)
+
+    def _feedback(self, action: Array, reward: Array, t: int) -> Array:
         n = len(action)
         nothing = np.zeros((n, self.layout.family.stimulus_size))
         obs = self.layout.encode(nothing, action, reward, np.full(n, t))

@@ -16,11 +16,11 @@ from metalocus.experiments.runs import NotARun
 from metalocus.experiments.table import measured, seeds_to_decide
 from metalocus.experiments.training import versions
 
-REPORT, VERDICTS = "report.html", "verdicts.json"
+REPORT, FIGURE, VERDICTS = "report.html", "figure.svg", "verdicts.json"
 
 
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` from ``verdicts.json``; returns its path.
+    """Write ``report.html`` and its main figure from ``verdicts.json``; returns the page's path.
 
     Raises:
         NotARun: the folder holds no finished debate.
@@ -30,15 +30,17 @@ def write_report(folder: Path) -> Path:
         raise NotARun(f"{folder} holds no finished debate; run `metalocus debate --out {folder}`")
     try:
         found = json.loads((folder / VERDICTS).read_text())
-        page = render(found, folder)
+        figure = to_svg(main_figure(found["curves"]))
+        page = render(found, folder, figure)
     except (ValueError, KeyError, TypeError):
         raise Corrupt(f"{folder / VERDICTS} is damaged; repeat `metalocus debate`") from None
+    write_atomically(folder / FIGURE, figure.encode())
     write_atomically(folder / REPORT, page.encode())
     return folder / REPORT
 
 
-def render(found: dict[str, Any], folder: Path) -> str:
-    """The page as HTML text."""
+def render(found: dict[str, Any], folder: Path, figure: str) -> str:
+    """The page as HTML text, with the main figure as SVG in it."""
     environment = Environment(
         loader=PackageLoader("metalocus.experiments", "."),
         autoescape=select_autoescape(),
@@ -49,7 +51,7 @@ def render(found: dict[str, Any], folder: Path) -> str:
     environment.filters |= {"measured": measured, "seeds_to_decide": seeds_to_decide}
     return environment.get_template("report.html").render(
         found,
-        figure=Markup(to_svg(main_figure(found["curves"]))),
+        figure=Markup(figure),
         rows=_rows(found["verdicts"]),
         folder=folder,
         versions=versions(),

@@ -43,13 +43,13 @@ BANDIT = Task(
 )
 REVERSAL = Task(
     "reversal",
-    "hidden reversal, p = .75, h = .02, 100 trials",
+    "hidden reversals, 100 trials",
     "metalocus/ReversalBandit-v0",
     {"p": 0.75, "hazard": 0.02, "horizon": 100},
 )
 CUED = Task(
     "cued",
-    "the same reversal with the good side shown",
+    "the same reversals with the good side shown",
     "metalocus/ReversalBandit-v0",
     {"p": 0.75, "hazard": 0.02, "horizon": 100, "cued": True},
 )
