@@ -175,6 +175,18 @@ def test_switches_do_not_depend_on_the_actions():
     np.testing.assert_array_equal(runs[0], runs[2])
 
 
+@pytest.mark.parametrize("arm", [0, 1])
+def test_a_switch_is_independent_of_the_reward_before_it(arm):
+    """One arm is pulled throughout; wins when it is the good one, split by what follows."""
+    goods, rewards = reversals(
+        1000, 30, lambda rng, good: np.full_like(good, arm), p=0.6, hazard=0.5
+    )
+    good, switch = goods[:-1] == arm, goods[1:] != goods[:-1]
+    for following in (switch, ~switch):
+        wins = rewards[:-1][good & following]
+        assert stats.binomtest(int(wins.sum()), wins.size, 0.6).pvalue > FALSE_ALARM
+
+
 def test_the_cue_shows_the_good_arm_at_every_trial_and_changes_nothing_else():
     cued, plain = (begin(REVERSAL, 100, hazard=0.2, cued=cued) for cued in (True, False))
     rng = np.random.default_rng(0)

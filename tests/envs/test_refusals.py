@@ -61,6 +61,7 @@ BAD_ARGUMENTS = [
     (BANDIT, {"prior": "beta(0,1)"}, "needs two positive numbers"),
     (BANDIT, {"prior": "beta(nan,1)"}, "needs two positive numbers"),
     (BANDIT, {"prior": "beta(1,inf)"}, "needs two positive numbers"),
+    (BANDIT, {"prior": "beta(inf,1)"}, "needs two positive numbers"),
     (BANDIT, {"prior": "beta(one,two)"}, "needs two positive numbers"),
     (BANDIT, {"prior": "beta(1)"}, "prior must be"),
     (BANDIT, {"prior": "easy", "n_arms": 3}, "'easy' needs n_arms=2, got 3"),
