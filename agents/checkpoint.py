@@ -2,8 +2,8 @@
 
 A checkpoint is one safetensors file. Its tensors are everything that training reads:
 parameters, optimizer moments, the environment's episodes, what is carried, the reward
-scale, PyTorch's generator. Its header holds the counters and a SHA-256 of the tensors,
-since safetensors itself accepts a flipped byte.
+scale, PyTorch's generators. Its header holds the counters and a SHA-256 of them and of the
+tensors, since safetensors itself accepts a flipped byte.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_tensors(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> str:
-    """Write tensors and a JSON-able header; returns the SHA-256 of the tensors."""
+    """Write tensors and a JSON-able header; returns the SHA-256 of both."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    digest = tensor_digest(tensors)
+    digest = content_digest(tensors, header)
     text = json.dumps({**header, "sha256": digest})
     write_atomically(path, save(tensors, metadata={"metalocus": text}))
     return digest
@@ -71,18 +71,20 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header: dict[str, Any] = json.loads(metadata["metalocus"])
-    except (SafetensorError, OSError, KeyError, ValueError):
+        recorded = header["sha256"]
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
         raise Corrupt(
             f"{path} is not a metalocus weights file; delete it and train again"
         ) from None
-    if header.get("sha256") != tensor_digest(tensors):
+    rest = {name: value for name, value in header.items() if name != "sha256"}
+    if recorded != content_digest(tensors, rest):
         raise Corrupt(f"{path} is corrupt (SHA-256 differs); delete it and train again")
     return tensors, header
 
 
-def tensor_digest(tensors: Tensors) -> str:
-    """SHA-256 over names, types, shapes and bytes."""
-    hasher = hashlib.sha256()
+def content_digest(tensors: Tensors, header: Mapping[str, Any]) -> str:
+    """SHA-256 over a header, and the names, types, shapes and bytes of tensors."""
+    hasher = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         hasher.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
         hasher.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
@@ -105,6 +107,8 @@ def save_checkpoint(model: SequencePPO, path: Path) -> None:
         arrays |= {f"env.{name}": value for name, value in state.items()}
     tensors |= {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
     tensors["rng"] = torch.get_rng_state()
+    if model.device.type == "cuda":
+        tensors["rng.cuda"] = torch.cuda.get_rng_state(model.device)
     write_tensors(path, tensors, {"counters": _counters(model)})
 
 
@@ -115,26 +119,44 @@ def load_checkpoint(model: SequencePPO, path: Path) -> None:
         Corrupt: the file is damaged, or belongs to a model of other shapes.
     """
     tensors, header = read_tensors(path)
-    env = model.get_env()
-    assert env is not None
     try:
-        model.policy.load_state_dict(_under("policy.", tensors))
-        _load_optimizer(model.policy.optimizer, _under("optimizer.", tensors))
-        model._last_carry = _under("carry.", tensors)
-        model._last_obs = tensors["obs"].numpy()
-        model._last_episode_starts = tensors["starts"].numpy()
+        _restore_learner(model, tensors)
+        _restore_rollout(model, tensors)
         counters = header["counters"]
         model.num_timesteps, model._n_updates = counters["num_timesteps"], counters["n_updates"]
         if model.reward_scale is not None:
             model.reward_scale.running = tensors["running"].numpy()
             vars(model.reward_scale).update(counters["reward_scale"])
-        if isinstance(env.unwrapped, BatchVecEnv):
-            state = _under("env.", tensors)
-            env.unwrapped.load_state_dict({name: value.numpy() for name, value in state.items()})
-        torch.set_rng_state(tensors["rng"])
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise Corrupt(f"{path} belongs to another model ({reason}); delete it") from None
+
+
+def _restore_learner(model: SequencePPO, tensors: Tensors) -> None:
+    """Parameters, optimizer and generators."""
+    model.policy.load_state_dict(_under("policy.", tensors))
+    _load_optimizer(model.policy.optimizer, _under("optimizer.", tensors))
+    torch.set_rng_state(tensors["rng"])
+    if model.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["rng.cuda"], model.device)
+
+
+def _restore_rollout(model: SequencePPO, tensors: Tensors) -> None:
+    """Episodes, what is carried into them, and what is seen of them."""
+    env = model.get_env()
+    assert env is not None
+    carry = _under("carry.", tensors)
+    shapes = {name: value.shape for name, value in carry.items()} | {"obs": tensors["obs"].shape}
+    expected = {name: value.shape for name, value in model._last_carry.items()}
+    expected["obs"] = torch.Size((model.n_envs, *(model.observation_space.shape or ())))
+    if shapes != expected:
+        raise ValueError(f"its episodes have the shapes {shapes}")
+    model._last_carry = {name: value.to(model.device) for name, value in carry.items()}
+    model._last_obs = tensors["obs"].numpy()
+    model._last_episode_starts = tensors["starts"].numpy()
+    if isinstance(env.unwrapped, BatchVecEnv):
+        state = _under("env.", tensors)
+        env.unwrapped.load_state_dict({name: value.numpy() for name, value in state.items()})
 
 
 def _counters(model: SequencePPO) -> dict[str, Any]:
