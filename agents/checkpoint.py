@@ -84,7 +84,9 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
 def content_digest(tensors: Tensors, header: Mapping[str, Any]) -> str:
     """SHA-256 over a header, and the names, types, shapes and bytes of tensors."""
-    hasher = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    hasher = hashlib.sha256()
+    for name, value in sorted(header.items()):
+        hasher.update(f"{name}{json.dumps(value, sort_keys=True)}".encode())
     for name, tensor in sorted(tensors.items()):
         hasher.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
         hasher.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
