@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -36,17 +37,33 @@ BEST_NAMES = {"bayes_optimal": "Bayes-optimal (exact)", "filter": "exact filter 
 
 def adaptation(ax: Axes, measured: Mapping[str, Any]) -> None:
     """Normalised score against trial, for every agent, with the best reference and chance."""
-    curves, best = measured["adaptation"], measured["best"]
-    for name, (colour, dash, label) in AGENTS.items():
-        curve = curves[name]
-        ax.plot(range(1, len(curve) + 1), curve, color=colour, ls=dash, lw=1.4, label=label)
-    reference = curves[best]
-    label = BEST_NAMES.get(best, best)
-    ax.plot(range(1, len(reference) + 1), reference, color="black", ls="--", lw=1.2, label=label)
-    ax.axhline(0, color="#bbbbbb", lw=0.8)
-    ax.annotate("chance", (len(reference), 0), ha="right", va="bottom", color="#777777", fontsize=8)
-    ax.set(xlabel="trial", ylabel="expected reward\n(0 chance, 1 best arm)", ylim=(-0.1, 1.02))
+    shown = (*AGENTS, measured["best"])
+    adaptation_curves(ax, {name: measured["adaptation"][name] for name in shown})
     ax.set_title(measured["title"], loc="left", fontsize=10)
+
+
+def adaptation_curves(ax: Axes, curves: Mapping[str, Sequence[float | None]]) -> None:
+    """Normalised score against trial by name; the last is that of the best reference."""
+    best = list(curves)[-1]
+    styles = AGENTS | {best: ("black", "--", BEST_NAMES.get(best, best))}
+    for name, curve in curves.items():
+        colour, dash, label = styles.get(name, ("#0072B2", "-", name))
+        numbers = np.array(curve, dtype=float)
+        ax.plot(range(1, len(curve) + 1), numbers, color=colour, ls=dash, lw=1.4, label=label)
+    ax.axhline(0, color="#bbbbbb", lw=0.8)
+    end = (len(curves[best]), 0)
+    ax.annotate("chance", end, ha="right", va="bottom", color="#777777", fontsize=8)
+    ax.set(xlabel="trial", ylabel="expected reward\n(0 chance, 1 best arm)", ylim=(-0.1, 1.02))
+
+
+def one_adaptation(curves: Mapping[str, Sequence[float | None]], title: str) -> Figure:
+    """The adaptation curve of one agent beside that of the best reference, which comes last."""
+    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
+    ax = figure.subplots()
+    adaptation_curves(ax, curves)
+    ax.set_title(title, loc="left", fontsize=10)
+    ax.legend(loc="upper left", frameon=False, fontsize=8)
+    return figure
 
 
 def shares(ax: Axes, measured: Mapping[str, Any], title: str) -> None:

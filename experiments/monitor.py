@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Figure, HParam, Logger
 
 from metalocus.agents.agent import STORES
 from metalocus.agents.checkpoint import save_checkpoint
@@ -17,8 +20,10 @@ from metalocus.agents.trained import TrainedAgent
 from metalocus.envs import make_episodes
 from metalocus.experiments import runs
 from metalocus.experiments.config import RunConfig
+from metalocus.experiments.probe import learning_curve
 from metalocus.experiments.probes.locus import Locus
-from metalocus.experiments.probes.optimality import Optimality
+from metalocus.experiments.probes.optimality import Optimality, best_reference
+from metalocus.experiments.rollout import fresh_episodes, rollout
 from metalocus.experiments.runs import Measurement
 from metalocus.experiments.tasks import whole_distribution
 
@@ -32,7 +37,8 @@ REPORT_SECONDS = 0.5
 class Monitor(BaseCallback):
     """Measures at every doubling of the steps, saves a checkpoint now and then, reports progress.
 
-    Measurements go to the model's logger (TensorBoard) and to the run's results.
+    Measurements go to the model's logger (TensorBoard) and to the run's results; the last
+    ones also stand beside the settings in TensorBoard's table of hyperparameters.
 
     Args:
         config: the run.
@@ -48,62 +54,106 @@ class Monitor(BaseCallback):
         super().__init__()
         self.config, self.folder, self.report = config, folder, report
         self.results: list[Measurement] = []
-        self.next_point = 0
         self.saved = self.reported = time.monotonic()
 
     def resume(self, steps: int) -> None:
         """Go on after ``steps`` with the measurements made before."""
         if (self.folder / runs.RESULTS).is_file():
             self.results = [row for row in runs.read_results(self.folder) if row.step <= steps]
-        self.next_point = 2 * steps
 
     def finish(self, model: SequencePPO) -> None:
-        """The last measurement."""
+        """The last measurement, the settings that led to it, and a picture of the policy."""
+        from metalocus.experiments.figures import one_adaptation  # drawing is slow to import
+
         self.model = model
-        self._measure()
+        settings = HParam(hyperparameters(self.config), self._measure())
+        title = f"{self.config.env}, {model.num_timesteps} steps"
+        picture = one_adaptation(curves(model, self.config), title)
+        self._log({"hparams": settings, "adaptation": Figure(picture, close=False)})
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_start(self) -> None:
         """Between two rollouts everything is at rest: the time to measure and to save."""
-        if self.num_timesteps >= self.next_point:
+        if self.num_timesteps >= self._next_point():
             self._measure()
-            self.next_point = max(2 * self.num_timesteps, self.model.n_steps * self.model.n_envs)
         now = time.monotonic()
         if now - self.saved > CHECKPOINT_SECONDS:
             save_checkpoint(self.model, self.folder / runs.CHECKPOINT)
-            runs.write_results(self.folder, self.results)
             self.saved = now
         if self.report is not None and now - self.reported > REPORT_SECONDS:
             self.report(self.num_timesteps, self.config.steps)
             self.reported = now
 
-    def _measure(self) -> None:
+    def _next_point(self) -> int:
+        """Steps at which to measure: none, one rollout, then twice those of the last time."""
+        if not self.results:
+            return 0
+        return max(2 * self.results[-1].step, self.model.n_steps * self.model.n_envs)
+
+    def _measure(self) -> dict[str, float]:
         """Take every measurement on the same held-out episodes, and log it."""
-        steps = self.model.num_timesteps
-        for metric, value in measure(self.model, self.config).items():
-            self.model.logger.record(metric, value)
-            self.results.append(Measurement(steps, metric, value))
-        self.model.logger.dump(steps)
+        steps, found = self.model.num_timesteps, measure(self.model, self.config)
+        self._log(found)
+        self.results += [Measurement(steps, metric, value) for metric, value in found.items()]
         runs.write_results(self.folder, self.results)
+        return found
+
+    def _log(self, found: Mapping[str, Any]) -> None:
+        """Log at once, and nothing of what the model has recorded to log in its own time."""
+        logger = Logger(None, self.model.logger.output_formats)
+        for name, value in found.items():
+            logger.record(name, value)
+        logger.dump(self.model.num_timesteps)
 
 
 def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
-    """``regret/*``, ``bayes/*`` and ``locus/*`` of a model as it is now, by metric."""
-    layout = make_episodes(config.env, **config.env_kwargs).layout
-    agent = TrainedAgent(copy.deepcopy(model.policy).cpu(), layout)
+    """``regret/*``, ``bayes/*`` and ``locus/*`` of a model as it is now, by metric.
+
+    What cannot be measured, such as a score where all arms are equal, is left out.
+    """
+    agent = as_agent(model, config)
     kwargs = whole_distribution(config.env_kwargs)
-    last = layout.family.horizon - 1
+    last = agent.layout.family.horizon - 1
     locus = Locus([last]).run(agent, config.env, kwargs, EPISODES, SEED)
     near = Optimality().run(agent, config.env, kwargs, EPISODES, SEED)
     found = {f"locus/{store}": locus["shares"][store][0] for store in STORES}
     found |= {
         "locus/total": locus["total"][0],
-        "regret/score": float(np.mean(locus["curve"])),
+        "regret/score": _mean(locus["curve"]),
         "regret/final_score": locus["final"],
         "bayes/total_lost": near["total_lost"],
-        "bayes/agreement": float(np.mean(near["agreement"])),
-        "bayes/kl": float(np.mean(near["kl"])),
+        "bayes/agreement": _mean(near["agreement"]),
+        "bayes/kl": _mean(near["kl"]),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
+    """A copy of the model's policy as it is now."""
+    layout = make_episodes(config.env, **config.env_kwargs).layout
+    return TrainedAgent(copy.deepcopy(model.policy).cpu(), layout)
+
+
+def hyperparameters(config: RunConfig) -> dict[str, Any]:
+    """Settings by name, the environment's beside the others; texts, numbers and flags alone."""
+    named = asdict(config)
+    named |= named.pop("env_kwargs")
+    simple = str | int | float
+    return {key: value if isinstance(value, simple) else str(value) for key, value in named.items()}
+
+
+def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None]]:
+    """Adaptation curves of the policy as it is now, and of the best reference."""
+    agent, kwargs = as_agent(model, config), whole_distribution(config.env_kwargs)
+    best, found = best_reference(agent.layout.family), {}
+    for name, player in ((config.agent, agent), (best.name, best)):
+        episodes = fresh_episodes(config.env, EPISODES, SEED, **kwargs)
+        found[name] = learning_curve(rollout(player, episodes, SEED))["curve"]
+    return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of a list of numbers; None if one of them is no number."""
+    return None if None in values else float(np.mean(np.array(values)))

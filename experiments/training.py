@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import torch
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.utils import ConstantSchedule
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
 
 from metalocus.agents.cell import trainable
 from metalocus.agents.checkpoint import load_checkpoint, write_atomically, write_tensors
 from metalocus.agents.policy import SequencePolicy, n_parameters
 from metalocus.agents.ppo import SequencePPO
-from metalocus.envs import Layout, make_episodes
+from metalocus.envs import InvalidTask, Layout, make_episodes
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.spaces import action_space, observation_space
 from metalocus.experiments import runs
@@ -78,11 +80,13 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
         The run's folder.
 
     Raises:
-        InvalidTask: the config describes no run.
+        InvalidTask: the config describes no run, or none that this machine can make.
         Busy: another process is making it.
         Corrupt: its checkpoint is damaged.
     """
     config.check()
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
     torch.set_num_threads(1)
     folder = out / config.name
     with runs.locked(folder):
@@ -95,14 +99,15 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
 def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
     started = time.process_time(), time.time()
     model = build_model(config)
-    model.set_logger(Logger(str(folder), [TensorBoardOutputFormat(str(folder))]))
     monitor = Monitor(config, folder, report)
     if (folder / runs.CHECKPOINT).is_file():
         load_checkpoint(model, folder / runs.CHECKPOINT)
         monitor.resume(model.num_timesteps)
-    if config.steps > model.num_timesteps:
-        model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
-    monitor.finish(model)
+    with _events(folder, model.num_timesteps) as events:
+        model.set_logger(Logger(str(folder), [events]))
+        if config.steps > model.num_timesteps:
+            model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
+        monitor.finish(model)
     took = {
         "steps": model.num_timesteps,
         "cpu_seconds": round(time.process_time() - started[0], 1),
@@ -112,6 +117,19 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
     write_finished(model.policy, config, folder, took)
 
 
+@contextmanager
+def _events(folder: Path, steps: int) -> Generator[TensorBoardOutputFormat]:
+    """A new event file; what was logged after ``steps``, before an interruption, is hidden."""
+    events = TensorBoardOutputFormat(str(folder))
+    assert events.writer.file_writer is not None
+    begun = SessionLog(status=SessionLog.START)
+    events.writer.file_writer.add_event(Event(step=steps + (steps > 0), session_log=begun))
+    try:
+        yield events
+    finally:
+        events.close()
+
+
 def write_finished(
     policy: SequencePolicy, config: RunConfig, folder: Path, account: dict[str, Any]
 ) -> None:
@@ -119,7 +137,7 @@ def write_finished(
     digest = write_tensors(folder / runs.WEIGHTS, dict(policy.state_dict()), {})
     layout = make_episodes(config.env, **config.env_kwargs).layout
     parts = {name: [where.start, where.stop] for name, where in layout.slices.items()}
-    meta = {"sha256": digest, "layout": parts, "versions": versions()}
+    meta = {"run": config.name, "sha256": digest, "layout": parts, "versions": versions()}
     write_atomically(folder / runs.META, json.dumps(meta, indent=2).encode())
     manifest = {**account, "parameters": n_parameters(policy), "sha256": digest}
     write_atomically(folder / runs.MANIFEST, json.dumps(manifest, indent=2).encode())
