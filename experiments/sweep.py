@@ -63,6 +63,9 @@ def sweep(configs: Iterable[RunConfig], out: Path, workers: int | None = None) -
     thread = Thread(target=work, daemon=True)
     thread.start()
     _show(missing, out, thread, len(wanted))
+    for name in wanted:
+        if not is_done(out / name):
+            failures.setdefault(name, "no worker could be started")
     if failures:
         name, reason = next(iter(failures.items()))
         more = f" ({len(failures)} runs failed)" if len(failures) > 1 else ""
@@ -72,7 +75,7 @@ def sweep(configs: Iterable[RunConfig], out: Path, workers: int | None = None) -
 
 def _attempt(config: RunConfig, out: Path, failures: dict[str, str]) -> None:
     """Run a worker until it succeeds, at most ``ATTEMPTS`` times; it resumes where it was."""
-    command = [sys.executable, "-m", "metalocus.experiments.worker", str(out)]
+    command = [sys.executable, "-m", "metalocus.experiments.worker", str(out), str(os.getpid())]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for _ in range(ATTEMPTS):
         done = subprocess.run(
@@ -98,7 +101,9 @@ def _show(missing: list[RunConfig], out: Path, thread: Thread, total: int) -> No
     )
     steps = sum(config.steps for config in missing)
     skipped = total - len(missing)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         overall = progress.add_task(f"{total} runs, {skipped} done before", total=max(steps, 1))
         bars: dict[str, TaskID] = {}
         while thread.is_alive():
