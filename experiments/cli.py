@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": commands.export,
     "import": commands.import_,
 }
+HINTS = ("For full helptext", "Argument helptext", "Arguments are applied", "Perhaps you meant")
 ABOUT = """Where does learning inside an episode live: in the recurrent state, in the weights,
 or in the context that one forward pass re-reads? Start with: metalocus debate"""
 
@@ -79,15 +81,11 @@ def _parse(arguments: Sequence[str]) -> Callable[[], None]:
 
 
 def _one_line(box: str) -> str:
-    """The message inside a drawn box."""
-    inside = [line.strip("│╭╮╰╯─ ") for line in box.splitlines()]
-    title, *rest = [line for line in inside if line]
-    kept: list[str] = []
-    for line in rest:
-        if line.startswith(("For full helptext", "Argument helptext")):
-            break
-        kept.append(line)
-    return f"{title[0].lower()}{title[1:]}: {' '.join(kept)}; see `metalocus --help`"
+    """The message inside a drawn box, without its title and its hints."""
+    inside = [line.strip("│| ") for line in box.splitlines()]
+    _title, *rest = [line for line in inside if line.strip("╭╮╰╯─+-")]
+    kept = itertools.takewhile(lambda line: not line.startswith(HINTS), rest)
+    return f"{' '.join(kept)}; see `metalocus --help`"
 
 
 if __name__ == "__main__":

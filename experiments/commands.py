@@ -85,7 +85,9 @@ def train(
     from metalocus.experiments.training import train as make
 
     config = RunConfig(env, agent, steps, seed, n_envs, device, _keywords(env_kwargs))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    config.check()
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(config.name, total=max(steps, 1))
         folder = make(config, out, lambda done, _total: progress.update(bar, completed=done))
     print(folder)
@@ -149,6 +151,7 @@ def probe(
         seed: of the episodes.
         json: print everything that was measured, as JSON.
     """
+    from metalocus.envs.family import require_count
     from metalocus.experiments.probe import catalogue
     from metalocus.experiments.runs import load_agent
     from metalocus.experiments.table import probe_table
@@ -156,6 +159,8 @@ def probe(
 
     if probe not in catalogue():
         raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(catalogue())}")
+    require_count("episodes", episodes, 2)
+    require_count("seed", seed, 0)
     agent, config = load_agent(run)
     kwargs = whole_distribution(config.env_kwargs)
     found = catalogue()[probe]().run(agent, config.env, kwargs, episodes, seed)

@@ -9,9 +9,11 @@ from typing import Any
 
 from metalocus.agents.cell import trainable
 from metalocus.envs import InvalidTask, make_episodes
-from metalocus.envs.family import require_count
+from metalocus.envs.family import require, require_count
 
 DEVICES = ("cpu", "cuda")
+LARGEST_SEED = 2**32 - 1
+"""NumPy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class RunConfig:
         trainable(self.agent)
         require_count("steps", self.steps, 0)
         require_count("seed", self.seed, 0)
+        require(self.seed <= LARGEST_SEED, f"seed must be at most {LARGEST_SEED}, got {self.seed}")
         require_count("n_envs", self.n_envs, 1)
         if self.device not in DEVICES:
             raise InvalidTask(f"device must be one of {', '.join(DEVICES)}, got {self.device!r}")

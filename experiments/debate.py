@@ -67,12 +67,14 @@ def _measure(asked: Iterable[Any], preset: Preset, out: Path) -> dict[str, dict[
     jobs = [(each, seed) for each in asked for seed in seeds]
     parallel = joblib.Parallel(n_jobs=os.cpu_count() or 1, return_as="generator")
     answers = parallel(joblib.delayed(_measured)(each, preset, seed, out) for each, seed in jobs)
+    console = Console(stderr=True)
     shown = track(
         answers,
         "measuring",
         total=len(jobs),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     found: dict[str, dict[int, Any]] = {each.name: {} for each in asked}
     for (each, seed), values in zip(jobs, shown, strict=True):
@@ -99,7 +101,8 @@ def _measured(asked: Any, preset: Preset, seed: int, out: Path) -> Any:
 def _accounts(preset: Preset, out: Path) -> list[dict[str, Any]]:
     """Every run with what it took, for the report."""
     configs: dict[str, RunConfig] = {}
-    for claim in claims().values():
+    everything: list[Any] = [*claims().values(), CURVES]
+    for asked in everything:
         for seed in range(preset.seeds):
-            configs |= {config.name: config for config in claim.runs(preset, seed).values()}
+            configs |= {config.name: config for config in asked.runs(preset, seed).values()}
     return [{"name": name, **load_manifest(out / RUNS / name)} for name in sorted(configs)]

@@ -25,7 +25,8 @@ def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]
 
     Returns:
         The run; ``policies``: mean, low and high of each (95%, over episodes) and its
-        ``score``, where ``random`` is 0 and ``best``, the best reference, is 1.
+        ``score``, where ``random`` is 0 and ``best``, the best reference, is 1 (None where
+        they are equal).
 
     Raises:
         NotARun, Corrupt: see :func:`metalocus.experiments.runs.load_agent`.
@@ -51,7 +52,7 @@ def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]
     policies = {}
     for name, total in found.items():
         mean, low, high = episode_interval(total)
-        score = float((mean - chance) / (ceiling - chance))
+        score = float((mean - chance) / (ceiling - chance)) if ceiling != chance else None
         policies[name] = {"mean": mean, "low": low, "high": high, "score": score}
     return {
         "run": str(run),

@@ -50,7 +50,7 @@ def import_run(file: Path, out: Path) -> Path:
     policy = build_policy(config)
     try:
         policy.load_state_dict(weights)
-    except RuntimeError:
+    except (RuntimeError, TypeError, AttributeError):
         raise Corrupt(f"{file}: its weights do not fit its config") from None
     with runs.locked(folder):
         if runs.is_done(folder):

@@ -6,7 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    Environment,
+    PackageLoader,
+    StrictUndefined,
+    TemplateError,
+    select_autoescape,
+)
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -32,7 +38,7 @@ def write_report(folder: Path) -> Path:
         found = json.loads((folder / VERDICTS).read_text())
         figure = to_svg(main_figure(found["curves"]))
         page = render(found, folder, figure)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, TemplateError):
         raise Corrupt(f"{folder / VERDICTS} is damaged; repeat `metalocus debate`") from None
     write_atomically(folder / FIGURE, figure.encode())
     write_atomically(folder / REPORT, page.encode())

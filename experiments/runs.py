@@ -58,6 +58,8 @@ def locked(folder: Path) -> Generator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Busy(f"another process is writing {folder}; wait for it or stop it") from None
+        for half_written in folder.glob(".*.tmp"):  # by a process that was killed
+            half_written.unlink()
         yield
 
 
@@ -113,12 +115,27 @@ def read_results(folder: Path) -> list[Measurement]:
 
 
 def load_manifest(folder: Path) -> dict[str, Any]:
-    """What was recorded when the run finished; :class:`NotARun` if it has not."""
+    """What was recorded when the run finished.
+
+    Raises:
+        NotARun: it has not finished.
+        Corrupt: the record is damaged.
+    """
     read_config(folder)
     if not is_done(folder):
         raise NotARun(f"{folder} is an unfinished run; repeat its train command to continue it")
-    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    return manifest
+    return _read_record(folder / MANIFEST)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """A manifest or meta file; :class:`Corrupt` unless it records the weights."""
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or "sha256" not in record:
+        raise Corrupt(f"{path} is damaged; delete the run and train again")
+    return record
 
 
 def load_agent(folder: Path) -> tuple[TrainedAgent, RunConfig]:
@@ -130,15 +147,14 @@ def load_agent(folder: Path) -> tuple[TrainedAgent, RunConfig]:
     """
     from metalocus.experiments.training import build_policy  # torch models are slow to import
 
-    load_manifest(folder)
+    manifest, meta = load_manifest(folder), _read_record(folder / META)
     config = read_config(folder)
-    try:
-        meta = json.loads((folder / META).read_text())
-    except (OSError, ValueError):
-        raise Corrupt(f"{folder / META} is damaged; delete the run and train again") from None
     tensors, header = read_tensors(folder / WEIGHTS)
-    if header["sha256"] != meta.get("sha256"):
-        raise Corrupt(f"{folder / WEIGHTS} is not the file that {META} records; train again")
+    for name, record in ((META, meta), (MANIFEST, manifest)):
+        if header["sha256"] != record["sha256"]:
+            raise Corrupt(f"{folder / WEIGHTS} is not the file that {name} records; train again")
+    if meta.get("run", config.name) != config.name:
+        raise Corrupt(f"{folder / CONFIG} is not that of these weights; restore it or train again")
     policy = build_policy(config)
     try:
         policy.load_state_dict(tensors)

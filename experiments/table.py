@@ -55,7 +55,8 @@ def evaluation_table(found: Mapping[str, Any]) -> None:
     for name, row in policies:
         mine = "bold" if name.startswith(found["agent"]) else ""
         reward = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-        table.add_row(name, reward, f"{row['score']:.3f}", style=mine)
+        score = "" if row["score"] is None else f"{row['score']:.3f}"
+        table.add_row(name, reward, score, style=mine)
     Console().print(table)
 
 

@@ -68,13 +68,14 @@ class Locus(Probe):
         trace = rollout(agent, episodes, seed, observe=lesions)
         chance, best = landmarks(trace.means[trials])
         worth, deviation = normalised(np.stack(lesions.value, axis=1), chance, best)
+        gap = (best - chance).mean(axis=1)
         return {
             "trials": trials,
             **learning_curve(trace),
             **_worths(worth, deviation),
             **_parts("shares", STORES, shapley_values, worth, deviation),
             **_parts("interactions", PAIRS, shapley_interactions, worth, deviation),
-            "leak": numbers(np.array(lesions.leak) / (best - chance).mean(axis=1)),
+            "leak": numbers(np.array(lesions.leak) / np.where(gap > 0.0, gap, np.nan)),
             "contained": lesions.shift <= SAME,
         }
 
