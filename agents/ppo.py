@@ -63,7 +63,7 @@ class SequencePPO(PPO):
         n_minibatches: int = 4,
         n_epochs: int = 4,
         gamma: float = 0.95,
-        gae_lambda: float = 0.6,
+        gae_lambda: float = 0.7,
         ent_coef: float | Schedule | None = None,
         scale_rewards: bool = True,
         **kwargs: Any,

@@ -61,7 +61,7 @@ def train(
     agent: str,
     steps: int,
     seed: int = 0,
-    n_envs: int = 512,
+    n_envs: int | None = None,
     device: str = "cpu",
     out: Path = Path("runs"),
     env_kwargs: tuple[str, ...] = (),
@@ -73,7 +73,7 @@ def train(
         agent: name, see `metalocus list agents`.
         steps: environment steps.
         seed: of weights, actions and tasks.
-        n_envs: environments stepped together.
+        n_envs: environments stepped together; if left out, what suits the agent.
         device: cpu or cuda.
         out: folder of runs; a finished run is not repeated, an unfinished one continued.
         env_kwargs: arguments of the environment, as name=value.
@@ -81,10 +81,12 @@ def train(
     from rich.console import Console
     from rich.progress import Progress
 
+    from metalocus.agents.cell import trainable
     from metalocus.experiments.config import RunConfig
     from metalocus.experiments.training import train as make
 
-    config = RunConfig(env, agent, steps, seed, n_envs, device, _keywords(env_kwargs))
+    together = trainable(agent).n_envs if n_envs is None else n_envs
+    config = RunConfig(env, agent, steps, seed, together, device, _keywords(env_kwargs))
     config.check()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

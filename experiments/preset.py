@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from metalocus.agents.cell import trainable
 from metalocus.envs import InvalidTask
 from metalocus.experiments.config import RunConfig
 from metalocus.experiments.tasks import Task
@@ -20,7 +21,6 @@ class Preset:
         seeds: training seeds, 0 up to this.
         steps: environment steps for each agent.
         episodes: fresh episodes that each measurement plays.
-        n_envs: environments stepped together in training.
     """
 
     name: str
@@ -28,7 +28,6 @@ class Preset:
     seeds: int
     steps: Mapping[str, int]
     episodes: int
-    n_envs: int
 
     def run(
         self, agent: str, task: Task, seed: int, part: float = 1.0, n_tasks: int | None = None
@@ -41,9 +40,8 @@ class Preset:
         """
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
         steps = round(part * self.steps[agent])
-        return RunConfig(
-            task.env, agent, steps, seed, self.n_envs, env_kwargs={**task.kwargs, **few}
-        )
+        n_envs = trainable(agent).n_envs
+        return RunConfig(task.env, agent, steps, seed, n_envs, env_kwargs={**task.kwargs, **few})
 
 
 PRESETS = {
@@ -53,17 +51,15 @@ PRESETS = {
             "smoke",
             "does everything run? (a minute or two; its verdicts mean nothing)",
             seeds=2,
-            steps={"lstm": 20_000, "mlp": 20_000, "mlp_feedback": 20_000},
+            steps={"lstm": 60_000, "mlp": 20_000, "mlp_feedback": 20_000},
             episodes=200,
-            n_envs=64,
         ),
         Preset(
             "quick",
             "three seeds, under ten minutes on two cores",
             seeds=3,
-            steps={"lstm": 5_000_000, "mlp": 300_000, "mlp_feedback": 1_000_000},
+            steps={"lstm": 3_000_000, "mlp": 500_000, "mlp_feedback": 500_000},
             episodes=4000,
-            n_envs=512,
         ),
         Preset(
             "full",
@@ -71,7 +67,6 @@ PRESETS = {
             seeds=10,
             steps={"lstm": 12_000_000, "mlp": 2_000_000, "mlp_feedback": 4_000_000},
             episodes=10_000,
-            n_envs=512,
         ),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import ClassVar
 
+from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor, nn
 
 from metalocus.agents.cell import Carry, Cell, Trainable
@@ -32,7 +33,25 @@ class MLP(Cell):
         return y, {}
 
 
+# There is little to explore with so little memory, so the entropy bonus is small; and without
+# recurrence a small batch is cheap, so many small steps are better than a few large ones.
+_SETTINGS = {"ent_coef": LinearSchedule(0.02, 0.0, 0.7)}
+_N_ENVS = 64
+
 AGENTS = (
-    Trainable("mlp", "feedforward, sees only the stimulus: no memory at all", MLP, ("stimulus",)),
-    Trainable("mlp_feedback", "feedforward, sees the last action and reward: one-step memory", MLP),
+    Trainable(
+        "mlp",
+        "feedforward, sees only the stimulus: no memory at all",
+        MLP,
+        sees=("stimulus",),
+        settings=_SETTINGS,
+        n_envs=_N_ENVS,
+    ),
+    Trainable(
+        "mlp_feedback",
+        "feedforward, sees the last action and reward: one-step memory",
+        MLP,
+        settings=_SETTINGS,
+        n_envs=_N_ENVS,
+    ),
 )
