@@ -12,10 +12,11 @@ manifest.json       written last; its presence means the run is done
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from metalocus.experiments.config import RunConfig
 CONFIG, CHECKPOINT, MANIFEST = "config.json", "checkpoint", "manifest.json"
 WEIGHTS, META, RESULTS = "weights.safetensors", "meta.json", "results.parquet"
 LOCK, PROGRESS = ".lock", ".progress"
+_SHA256 = b"metalocus.sha256"
 
 
 class NotARun(ValueError):
@@ -94,10 +96,11 @@ def read_progress(folder: Path) -> int | None:
 
 
 def write_results(folder: Path, rows: Sequence[Measurement]) -> None:
-    """Write all measurements, with page checksums."""
+    """Write all measurements, with page checksums and a SHA-256 of the rows."""
     columns = {name: [getattr(row, name) for row in rows] for name in ("step", "metric", "value")}
+    table = pa.table(columns).replace_schema_metadata({_SHA256: _digest(rows)})
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink, write_page_checksum=True)
+    pq.write_table(table, sink, write_page_checksum=True)
     write_atomically(folder / RESULTS, sink.getvalue().to_pybytes())
 
 
@@ -109,9 +112,18 @@ def read_results(folder: Path) -> list[Measurement]:
     """
     try:
         table = pq.read_table(folder / RESULTS, page_checksum_verification=True)
-        return [Measurement(**row) for row in table.to_pylist()]
-    except (OSError, pa.ArrowException, TypeError):
-        raise Corrupt(f"{folder / RESULTS} is damaged; delete the run and train again") from None
+        rows = [Measurement(**row) for row in table.to_pylist()]
+        intact = table.schema.metadata[_SHA256] == _digest(rows)
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise Corrupt(f"{folder / RESULTS} is damaged; delete the run and train again")
+    return rows
+
+
+def _digest(rows: Sequence[Measurement]) -> bytes:
+    """SHA-256 of measurements: page checksums do not cover the file's footer."""
+    return hashlib.sha256(json.dumps([astuple(row) for row in rows]).encode()).hexdigest().encode()
 
 
 def load_manifest(folder: Path) -> dict[str, Any]:
