@@ -45,8 +45,8 @@ class SequencePPO(PPO):
         n_minibatches: used if ``batch_size`` is None.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
-        ent_coef: entropy coefficient, a number or a schedule; by default it falls to 0 at 70%
-            of training, so that exploration is learned first and paid for no longer than needed.
+        ent_coef: entropy coefficient, a number or a schedule; by default it falls from 0.1 to
+            0.02. At 0 the policy turns greedy before it has learned what exploring is worth.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"SequencePolicy": SequencePolicy}
@@ -69,7 +69,7 @@ class SequencePPO(PPO):
         **kwargs: Any,
     ) -> None:
         self.n_minibatches = n_minibatches
-        entropy = LinearSchedule(0.1, 0.0, 0.7) if ent_coef is None else ent_coef
+        entropy = LinearSchedule(0.1, 0.02, 1.0) if ent_coef is None else ent_coef
         self.entropy_schedule = FloatSchedule(entropy)
         self.scale_rewards = scale_rewards
         self.reward_scale: RewardScale | None = None

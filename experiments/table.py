@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 118
 STYLES = {"supported": "green", "refuted": "red", "undecided": "yellow"}
 
 
@@ -29,7 +31,12 @@ def verdict_table(found: Mapping[str, Any]) -> None:
             )
             name = ""
         table.add_section()
-    Console(width=None).print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """At the terminal's width, or wide enough for a file or a pipe."""
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def measured(quantity: Mapping[str, Any]) -> str:
@@ -57,7 +64,7 @@ def evaluation_table(found: Mapping[str, Any]) -> None:
         reward = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         score = "" if row["score"] is None else f"{row['score']:.3f}"
         table.add_row(name, reward, score, style=mine)
-    Console().print(table)
+    _print(table)
 
 
 def probe_table(found: Mapping[str, Any], indent: str = "") -> None:
