@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from functools import cache
 
 from metalocus.agents.agent import NamedAgent
 from metalocus.envs import Family, InvalidTask
+from metalocus.envs.discovery import named
 
 FOLDERS = ("references", "online", "controls")
 
@@ -16,15 +14,7 @@ FOLDERS = ("references", "online", "controls")
 @cache
 def catalogue(folder: str) -> dict[str, type[NamedAgent]]:
     """Agents defined in the modules of one folder, by name in alphabetical order."""
-    package = importlib.import_module(f"metalocus.agents.{folder}")
-    found = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            own = cls.__module__ == module.__name__ and "name" in vars(cls)
-            if own and issubclass(cls, NamedAgent):
-                found[cls.name] = cls
-    return dict(sorted(found.items()))
+    return named(f"metalocus.agents.{folder}", NamedAgent)  # type: ignore[type-abstract]
 
 
 def make_named(name: str, family: Family) -> NamedAgent:

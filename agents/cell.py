@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.envs import InvalidTask
+from metalocus.envs.discovery import modules
 from metalocus.envs.layout import PARTS
 
 Carry = dict[str, Tensor]
@@ -81,12 +80,8 @@ class Trainable:
 @cache
 def trainables() -> dict[str, Trainable]:
     """Every trainable agent, by name: the ``AGENTS`` of each module in ``agents/cells``."""
-    package = importlib.import_module("metalocus.agents.cells")
-    found: dict[str, Trainable] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        found |= {agent.name: agent for agent in module.AGENTS}
-    return dict(sorted(found.items()))
+    found = [agent for module in modules("metalocus.agents.cells") for agent in module.AGENTS]
+    return {agent.name: agent for agent in sorted(found, key=lambda agent: str(agent.name))}
 
 
 def trainable(name: str) -> Trainable:

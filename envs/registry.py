@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from metalocus.envs import families as _folder
+from metalocus.envs.discovery import named
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.family import Family, require
 from metalocus.envs.luck import Keys
@@ -22,14 +21,8 @@ EPISODE_OPTIONS = ("observe", "n_tasks", "task_seed")
 @cache
 def families() -> dict[str, type[Family]]:
     """Every family in ``envs/families``, by full id such as ``metalocus/BernoulliBandit-v0``."""
-    found = {}
-    for info in pkgutil.iter_modules(_folder.__path__):
-        module = importlib.import_module(f"{_folder.__name__}.{info.name}")
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            own = cls.__module__ == module.__name__ and "name" in vars(cls)
-            if own and issubclass(cls, Family):
-                found[f"{NAMESPACE}/{cls.name}"] = cls
-    return dict(sorted(found.items()))
+    found = named(_folder.__name__, Family)  # type: ignore[type-abstract]
+    return {f"{NAMESPACE}/{name}": family for name, family in found.items()}
 
 
 def make_family(env_id: str, **kwargs: Any) -> Family:

@@ -6,9 +6,6 @@ follows from them and the measured interval alone.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +16,7 @@ import numpy as np
 
 from metalocus.agents.agent import Agent
 from metalocus.envs import InvalidTask
-from metalocus.experiments import claims as _folder
+from metalocus.envs.discovery import named
 from metalocus.experiments.config import RunConfig
 from metalocus.experiments.preset import Preset
 from metalocus.experiments.statistics import interval, judge, more_seeds
@@ -119,13 +116,8 @@ def _listed(quantity: str, measured: Mapping[int, Values]) -> dict[str, list[flo
 @cache
 def claims() -> dict[str, Claim]:
     """Every claim in ``experiments/claims``, by name in alphabetical order."""
-    found: dict[str, Claim] = {}
-    for info in pkgutil.iter_modules(_folder.__path__):
-        module = importlib.import_module(f"{_folder.__name__}.{info.name}")
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            if issubclass(cls, Claim) and cls.__module__ == module.__name__:
-                found[cls.name] = cls()
-    return dict(sorted(found.items()))
+    found = named("metalocus.experiments.claims", Claim)  # type: ignore[type-abstract]
+    return {name: claim() for name, claim in found.items()}
 
 
 def claim_of(name: str) -> Claim:

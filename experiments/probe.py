@@ -6,9 +6,6 @@ every probe works with every agent, and a new probe is one new file in ``probes/
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.envs import Episodes
-from metalocus.experiments import probes as _folder
+from metalocus.envs.discovery import named
 from metalocus.experiments.rollout import Trace, fresh_episodes
 
 Array = NDArray[Any]
@@ -142,11 +139,4 @@ def numbers(values: Array) -> list[float | None]:
 @cache
 def catalogue() -> dict[str, type[Probe]]:
     """Every probe in ``experiments/probes``, by name in alphabetical order."""
-    found = {}
-    for info in pkgutil.iter_modules(_folder.__path__):
-        module = importlib.import_module(f"{_folder.__name__}.{info.name}")
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            own = cls.__module__ == module.__name__ and "name" in vars(cls)
-            if own and issubclass(cls, Probe):
-                found[cls.name] = cls
-    return dict(sorted(found.items()))
+    return named("metalocus.experiments.probes", Probe)  # type: ignore[type-abstract]
