@@ -65,7 +65,7 @@ def sweep(configs: Iterable[RunConfig], out: Path, workers: int | None = None) -
     _show(missing, out, thread, len(wanted))
     for name in wanted:
         if not is_done(out / name):
-            failures.setdefault(name, "no worker could be started")
+            failures.setdefault(name, "its worker left it unfinished")
     if failures:
         name, reason = next(iter(failures.items()))
         more = f" ({len(failures)} runs failed)" if len(failures) > 1 else ""
@@ -78,9 +78,13 @@ def _attempt(config: RunConfig, out: Path, failures: dict[str, str]) -> None:
     command = [sys.executable, "-m", "metalocus.experiments.worker", str(out), str(os.getpid())]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for _ in range(ATTEMPTS):
-        done = subprocess.run(
-            command, input=config.to_json(), capture_output=True, text=True, env=environment
-        )
+        try:
+            done = subprocess.run(
+                command, input=config.to_json(), capture_output=True, text=True, env=environment
+            )
+        except OSError as error:
+            failures[config.name] = f"its worker could not be started ({error})"
+            return
         if done.returncode == 0:
             failures.pop(config.name, None)
             return
