@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +87,17 @@ def _measured(asked: Any, preset: Preset, seed: int, out: Path) -> Any:
     """One claim's measurement of one seed, kept in a file named by what it depends on."""
     torch.set_num_threads(1)
     configs = asked.runs(preset, seed)
-    weights = {name: load_manifest(out / RUNS / c.name)["sha256"] for name, c in configs.items()}
-    key = json.dumps([asked.name, preset.episodes, seed, weights], sort_keys=True)
+    runs = {n: [c.name, load_manifest(out / RUNS / c.name)["sha256"]] for n, c in configs.items()}
+    key = json.dumps([asked.name, preset.episodes, seed, runs], sort_keys=True)
     file = (
         out / MEASURED / f"{asked.name}-s{seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"
     )
-    if not file.is_file():
-        agents = {name: load_agent(out / RUNS / c.name)[0] for name, c in configs.items()}
-        values = asked.measure(agents, preset, EVALUATION_SEED + seed)
-        write_atomically(file, json.dumps(values).encode())
-    return json.loads(file.read_text())
+    with suppress(OSError, ValueError):  # not measured yet, or damaged
+        return json.loads(file.read_text())
+    agents = {name: load_agent(out / RUNS / c.name)[0] for name, c in configs.items()}
+    text = json.dumps(asked.measure(agents, preset, EVALUATION_SEED + seed))
+    write_atomically(file, text.encode())
+    return json.loads(text)
 
 
 def _accounts(preset: Preset, out: Path) -> list[dict[str, Any]]:
