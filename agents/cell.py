@@ -63,7 +63,7 @@ class Trainable:
         cell: the sequence model.
         sees: parts of the observation (:mod:`metalocus.envs.layout`) that reach the cell.
         cell_kwargs: arguments of the cell.
-        n_envs: environments to step together, unless told otherwise.
+        rollout: transitions to collect before each update, over all environments.
         settings: arguments of :class:`metalocus.agents.ppo.SequencePPO` that differ from its
             defaults.
     """
@@ -73,7 +73,7 @@ class Trainable:
     cell: type[Cell]
     sees: tuple[str, ...] = PARTS
     cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    n_envs: int = 512
+    rollout: int = 25_600
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json as json_text
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,12 +82,12 @@ def train(
     from rich.console import Console
     from rich.progress import Progress
 
-    from metalocus.agents.cell import trainable
     from metalocus.experiments.config import RunConfig
     from metalocus.experiments.training import train as make
 
-    together = trainable(agent).n_envs if n_envs is None else n_envs
-    config = RunConfig(env, agent, steps, seed, together, device, _keywords(env_kwargs))
+    config = RunConfig.suited(env, agent, steps, seed, device, _keywords(env_kwargs))
+    if n_envs is not None:
+        config = replace(config, n_envs=n_envs)
     config.check()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,10 +34,30 @@ class RunConfig:
     env: str
     agent: str
     steps: int
-    seed: int = 0
-    n_envs: int = 512
+    seed: int
+    n_envs: int
     device: str = "cpu"
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def suited(
+        cls,
+        env: str,
+        agent: str,
+        steps: int,
+        seed: int = 0,
+        device: str = "cpu",
+        env_kwargs: Mapping[str, Any] | None = None,
+    ) -> RunConfig:
+        """A run with as many environments as suit the agent and the length of the episodes.
+
+        Raises:
+            InvalidTask: no such environment or agent.
+        """
+        kwargs = dict(env_kwargs or {})
+        horizon = make_episodes(env, **kwargs).family.horizon
+        n_envs = max(1, trainable(agent).rollout // horizon)
+        return cls(env, agent, steps, seed, n_envs, device, kwargs)
 
     def check(self) -> None:
         """Raise :class:`InvalidTask`, in one line, unless the run can be made."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metalocus.agents.cell import trainable
 from metalocus.envs import InvalidTask
 from metalocus.experiments.config import RunConfig
 from metalocus.experiments.tasks import Task
@@ -40,8 +39,7 @@ class Preset:
         """
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
         steps = round(part * self.steps[agent])
-        n_envs = trainable(agent).n_envs
-        return RunConfig(task.env, agent, steps, seed, n_envs, env_kwargs={**task.kwargs, **few})
+        return RunConfig.suited(task.env, agent, steps, seed, env_kwargs={**task.kwargs, **few})
 
 
 PRESETS = {
@@ -58,7 +56,7 @@ PRESETS = {
             "quick",
             "three seeds, under ten minutes on two cores",
             seeds=3,
-            steps={"lstm": 3_000_000, "mlp": 500_000, "mlp_feedback": 500_000},
+            steps={"lstm": 2_000_000, "mlp": 300_000, "mlp_feedback": 500_000},
             episodes=4000,
         ),
         Preset(

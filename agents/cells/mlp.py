@@ -36,7 +36,7 @@ class MLP(Cell):
 # There is little to explore with so little memory, so the entropy bonus is small; and without
 # recurrence a small batch is cheap, so many small steps are better than a few large ones.
 _SETTINGS = {"ent_coef": LinearSchedule(0.02, 0.0, 0.7)}
-_N_ENVS = 64
+_ROLLOUT = 3_200
 
 AGENTS = (
     Trainable(
@@ -45,13 +45,13 @@ AGENTS = (
         MLP,
         sees=("stimulus",),
         settings=_SETTINGS,
-        n_envs=_N_ENVS,
+        rollout=_ROLLOUT,
     ),
     Trainable(
         "mlp_feedback",
         "feedforward, sees the last action and reward: one-step memory",
         MLP,
         settings=_SETTINGS,
-        n_envs=_N_ENVS,
+        rollout=_ROLLOUT,
     ),
 )

@@ -53,7 +53,7 @@ class Emergence(Claim):
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """LSTM and one-step memory on both tasks; LSTM on one fixed bandit; untrained LSTMs."""
-        found = {"single": preset.run("lstm", BANDIT, seed, part=0.2, n_tasks=1)}
+        found = {"single": preset.run("lstm", BANDIT, seed, part=0.5, n_tasks=1)}
         for task in TASKS:
             found[f"trained/{task.name}"] = preset.run("lstm", task, seed)
             found[f"untrained/{task.name}"] = preset.run("lstm", task, seed, part=0.0)

@@ -47,7 +47,7 @@ class Responsiveness(Claim):
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """LSTM and memoryless policy on the cued and the hidden task."""
         return {
-            "lstm/shown": preset.run("lstm", CUED, seed, part=0.2),
+            "lstm/shown": preset.run("lstm", CUED, seed, part=0.5),
             "mlp/shown": preset.run("mlp", CUED, seed),
             "lstm/hidden": preset.run("lstm", REVERSAL, seed),
             "mlp/hidden": preset.run("mlp", REVERSAL, seed),
