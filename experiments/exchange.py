@@ -66,7 +66,8 @@ def _read(file: Path) -> tuple[RunConfig, dict[str, Any]]:
         with zipfile.ZipFile(file) as archive:
             config = RunConfig.from_json(archive.read(_CONFIG).decode())
             config.check()
-            weights = torch.load(io.BytesIO(archive.read(_WEIGHTS)), weights_only=True)
+            stored = io.BytesIO(archive.read(_WEIGHTS))
+            weights = torch.load(stored, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WrongUse(f"{file} does not exist") from None
     except InvalidTask:
