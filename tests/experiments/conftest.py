@@ -1,10 +1,13 @@
-"""A tiny finished run, made once, and copies of it to work on."""
+"""A tiny finished run, made once, copies of it to work on, and command lines."""
 
+import json
+import shlex
 import shutil
 
 import pytest
 
 from metalocus.experiments import monitor
+from metalocus.experiments.cli import main
 from metalocus.experiments.config import RunConfig
 from metalocus.experiments.training import train
 
@@ -36,3 +39,43 @@ def finished(tmp_path_factory):
 def run(finished, tmp_path):
     """A copy of the run's folder."""
     return shutil.copytree(finished, tmp_path / "runs" / finished.name)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path, brief):
+    """Commands run in an empty folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command line; gives exit code, standard output and error."""
+
+    def run(line, *more):
+        code = main([*shlex.split(line), *map(str, more)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def document(call):
+    """Run a command line that prints one JSON document and nothing else."""
+
+    def run(line, *more):
+        code, out, err = call(line, *more)
+        assert (code, err) == (0, "")
+        return json.loads(out, parse_constant=pytest.fail)
+
+    return run
+
+
+@pytest.fixture
+def train_command(tiny):
+    """The command that makes the tiny run."""
+    kwargs = " ".join(f"{name}={value}" for name, value in tiny.env_kwargs.items())
+    numbers = f"--steps {tiny.steps} --seed {tiny.seed} --n-envs {tiny.n_envs}"
+    return f"train --env {tiny.env} --agent {tiny.agent} {numbers} --env-kwargs {kwargs}"
