@@ -88,7 +88,6 @@ def train(
     config = RunConfig.suited(env, agent, steps, seed, device, _keywords(env_kwargs))
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)
-    config.check()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(config.name, total=max(steps, 1))

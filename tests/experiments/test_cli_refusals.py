@@ -7,7 +7,7 @@ import pytest
 from metalocus.agents.checkpoint import Corrupt
 from metalocus.agents.ppo import NonFinite
 from metalocus.envs import InvalidTask
-from metalocus.experiments.cli import COMMANDS, main
+from metalocus.experiments.cli import COMMANDS, _one_line, main
 from metalocus.experiments.errors import WrongUse, exit_code
 from metalocus.experiments.runs import MANIFEST, WEIGHTS, Busy, NotARun, locked
 from metalocus.experiments.sweep import RunFailed
@@ -72,6 +72,23 @@ def refused(found, reason):
     assert err.startswith("metalocus: ")
     assert reason in err
     assert "Traceback" not in err
+    assert not set("│─╭╯") & set(err)
+
+
+@pytest.mark.parametrize("draw", ["╭─╮│╰╯", "+-+|++"], ids=["boxes", "ascii"])
+def test_a_complaint_is_taken_out_of_its_box(draw):
+    left, line, right, side, low_left, low_right = draw
+    box = [
+        f"{left}{line} Required options {line * 8}{right}",
+        f"{side} Missing from train:        {side}",
+        f"{side}     --steps INT           {side}",
+        f"{side} {line * 25} {side}",
+        f"{side} For full helptext, see -h {side}",
+        f"{side} and more                  {side}",
+        f"{low_left}{line * 27}{low_right}",
+    ]
+    said = _one_line("\n".join(box))
+    assert said == "Missing from train: --steps INT; see `metalocus --help`"
 
 
 @pytest.mark.parametrize("line", WRONG)
