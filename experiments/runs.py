@@ -165,7 +165,7 @@ def load_agent(folder: Path) -> tuple[TrainedAgent, RunConfig]:
     for name, record in ((META, meta), (MANIFEST, manifest)):
         if header["sha256"] != record["sha256"]:
             raise Corrupt(f"{folder / WEIGHTS} is not the file that {name} records; train again")
-    if meta.get("run", config.name) != config.name:
+    if meta.get("run") != config.name:
         raise Corrupt(f"{folder / CONFIG} is not that of these weights; restore it or train again")
     policy = build_policy(config)
     try:

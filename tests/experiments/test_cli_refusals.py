@@ -12,6 +12,8 @@ from metalocus.experiments.errors import WrongUse, exit_code
 from metalocus.experiments.runs import MANIFEST, WEIGHTS, Busy, NotARun, locked
 from metalocus.experiments.sweep import RunFailed
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 TRAIN = f"train --env {BANDIT} --agent lstm --steps 5"
 WRONG = {
