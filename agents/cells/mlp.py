@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import ClassVar
 
-from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor, nn
 
 from metalocus.agents.cell import Carry, Cell, Trainable
@@ -33,10 +32,8 @@ class MLP(Cell):
         return y, {}
 
 
-# There is little to explore with so little memory, so the entropy bonus is small; and without
-# recurrence a small batch is cheap, so many small steps are better than a few large ones.
-_SETTINGS = {"ent_coef": LinearSchedule(0.02, 0.0, 0.7)}
 _ROLLOUT = 3_200
+"""Without recurrence a small batch is cheap: many small steps are better than few large ones."""
 
 AGENTS = (
     Trainable(
@@ -44,14 +41,12 @@ AGENTS = (
         "feedforward, sees only the stimulus: no memory at all",
         MLP,
         sees=("stimulus",),
-        settings=_SETTINGS,
         rollout=_ROLLOUT,
     ),
     Trainable(
         "mlp_feedback",
         "feedforward, sees the last action and reward: one-step memory",
         MLP,
-        settings=_SETTINGS,
         rollout=_ROLLOUT,
     ),
 )
