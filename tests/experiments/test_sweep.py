@@ -19,7 +19,6 @@ from metalocus.experiments.runs import (
     Busy,
     Measurement,
     is_done,
-    load_agent,
     load_manifest,
     locked,
     read_results,
@@ -247,7 +246,8 @@ def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, tiny, tmp_p
     assert len(pids) == 2
     assert load_manifest(folder)["steps"] >= 12_000
     assert marker in read_results(folder)
-    load_agent(folder)
+    whole = train(config, tmp_path / "whole")
+    assert load_manifest(folder)["sha256"] == load_manifest(whole)["sha256"]
 
 
 def interrupt_after(steps):
