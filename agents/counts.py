@@ -34,7 +34,7 @@ class CountingPolicy(ReferencePolicy):
         """Rewards must be 0 or 1 and the arms the only actions."""
         if isinstance(family, BernoulliBandit | ReversalBandit):
             return None
-        return "it counts successes and failures, so rewards must be 0 or 1"
+        return "it knows Bernoulli and reversal bandits alone"
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """No pulls yet."""

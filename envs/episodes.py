@@ -42,6 +42,7 @@ class Episodes:
         n_tasks: int | None = None,
         task_seed: int = 0,
     ) -> None:
+        require_count("horizon", family.horizon, 1)
         self.family = family
         self.layout = Layout(family, observe)
         self.n_tasks = None if n_tasks is None else require_count("n_tasks", n_tasks, 1)

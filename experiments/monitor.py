@@ -117,16 +117,19 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
     kwargs = whole_distribution(config.env_kwargs)
     last = agent.layout.family.horizon - 1
     locus = Locus([last]).run(agent, config.env, kwargs, EPISODES, SEED)
-    near = Optimality().run(agent, config.env, kwargs, EPISODES, SEED)
     found = {f"locus/{store}": locus["shares"][store][0] for store in STORES}
     found |= {
         "locus/total": locus["total"][0],
         "regret/score": _mean(locus["curve"]),
         "regret/final_score": locus["final"],
-        "bayes/total_lost": near["total_lost"],
-        "bayes/agreement": _mean(near["agreement"]),
-        "bayes/kl": _mean(near["kl"]),
     }
+    if not best_reference(agent.layout.family).omniscient:
+        near = Optimality().run(agent, config.env, kwargs, EPISODES, SEED)
+        found |= {
+            "bayes/total_lost": near["total_lost"],
+            "bayes/agreement": _mean(near["agreement"]),
+            "bayes/kl": _mean(near["kl"]),
+        }
     return {name: value for name, value in found.items() if value is not None}
 
 
