@@ -23,7 +23,7 @@ class IndexPolicy(CountingPolicy):
         """Stationary arms alone: an index weighs what pulls will teach."""
         if isinstance(family, BernoulliBandit):
             return None
-        return "it knows Bernoulli bandits alone, whose arms stay as they are"
+        return "it knows stationary Bernoulli bandits alone"
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """Equal probability on the arms of highest index, [N, K]."""
