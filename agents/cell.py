@@ -55,7 +55,7 @@ class Cell(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Trainable:
-    """An agent that is trained: a cell, what it sees, and settings that train it well.
+    """An agent that is trained: a cell, what it sees, and how much it collects for an update.
 
     Attributes:
         name: as given on the command line.
@@ -64,8 +64,6 @@ class Trainable:
         sees: parts of the observation (:mod:`metalocus.envs.layout`) that reach the cell.
         cell_kwargs: arguments of the cell.
         rollout: transitions to collect before each update, over all environments.
-        settings: arguments of :class:`metalocus.agents.ppo.SequencePPO` that differ from its
-            defaults.
     """
 
     name: str
@@ -74,7 +72,6 @@ class Trainable:
     sees: tuple[str, ...] = PARTS
     cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
     rollout: int = 25_600
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @cache

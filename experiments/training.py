@@ -60,7 +60,6 @@ def build_model(config: RunConfig) -> SequencePPO:
         policy_kwargs=policy_settings(config, env.layout),
         seed=config.seed,
         device=config.device,
-        **trainable(config.agent).settings,
     )
     env.seed(config.seed * SEED_SPACING)
     return model
