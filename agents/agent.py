@@ -22,6 +22,7 @@ from metalocus.envs import Family, InvalidTask
 Array = NDArray[Any]
 Store = Mapping[str, Array]
 STORES = ("state", "weights", "context")
+UNRANKED, NEAR, EXACT = range(3)
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Agent(ABC):
     changes the arrays it is given.
 
     Class attributes:
-        omniscient: the agent is shown the arms' true means [N, K] in place of the stimulus;
-            True for the oracle alone.
+        omniscient: the agent is shown what each action is truly worth [N, K] in place of the
+            stimulus; True for the oracle alone.
     """
 
     omniscient: ClassVar[bool] = False
@@ -140,6 +141,12 @@ class NamedAgent(Agent):
 
 class ReferencePolicy(NamedAgent):
     """An analytic policy: the yardstick that trained agents are measured with."""
+
+    @classmethod
+    def standing(cls, family: Family) -> int:
+        """``EXACT`` if it is Bayes-optimal on a family that it can play, ``NEAR`` if it is the
+        nearest to that of the practical policies, else ``UNRANKED``."""
+        return UNRANKED
 
     def values(self, stores: Stores) -> Array | None:
         """Its estimate of every arm's worth now, [N, K], None if it has none.

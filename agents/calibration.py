@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from metalocus.agents.agent import Array, Stores, best_arms, spread
+from metalocus.agents.agent import NEAR, Array, Stores, best_arms, spread
 from metalocus.agents.counts import CountingPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
@@ -24,6 +24,11 @@ class IndexPolicy(CountingPolicy):
         if isinstance(family, BernoulliBandit):
             return None
         return "it knows stationary Bernoulli bandits alone"
+
+    @classmethod
+    def standing(cls, family: Family) -> int:
+        """Near: exact for one arm against a sure reward, not for several."""
+        return NEAR
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """Equal probability on the arms of highest index, [N, K]."""

@@ -128,6 +128,10 @@ class Episodes:
         """True expected reward of every arm at the coming trial, [N, K]."""
         return self.family.means(self.latents)
 
+    def worth(self) -> Array:
+        """What each action is worth to one who knows the latents, [N, K]."""
+        return self.family.worth(self.latents)
+
     def reveal(self) -> dict[str, Array]:
         """The hidden variables and the arms' true means, each [N, ...]."""
         hidden = {**self.latents, "means": self.means()}

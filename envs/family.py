@@ -8,6 +8,7 @@ running episodes is a dictionary of *latents*, arrays with a leading episode axi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,6 +59,8 @@ class Family(ABC):
     Class attributes:
         name: Gymnasium id without the namespace, e.g. ``BernoulliBandit-v0``.
         separates: one line for ``metalocus list envs``: what this family tells apart.
+        examples: keyword arguments of every configuration that the docstring names, beside
+            the defaults; tests and the table of references run over them.
 
     Attributes:
         n_arms: number of actions K.
@@ -65,16 +68,20 @@ class Family(ABC):
         stimulus_size: numbers in a stimulus S, 0 if there is none.
         reward_range: least and greatest reward.
         stimulus_range: least and greatest number in a stimulus.
+        telling: whether the first observation says anything on which action is worth most:
+            by a cue, or by evidence that it holds.
     """
 
     name: ClassVar[str]
     separates: ClassVar[str]
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
 
     n_arms: int
     horizon: int
     stimulus_size: int = 0
     reward_range: tuple[float, float] = (0.0, 1.0)
     stimulus_range: tuple[float, float] = (0.0, 1.0)
+    telling: bool = False
 
     @abstractmethod
     def begin(self, luck: Luck) -> Latents:
@@ -97,6 +104,15 @@ class Family(ABC):
         Returns:
             reward [N] float, and latents.
         """
+
+    def worth(self, latents: Latents) -> Array:
+        """What each action is worth to one who knows the latents, [N, K].
+
+        The expected reward from the coming trial on if the action is taken now and the best
+        ones are after it, up to what is the same for all actions. Where actions have no
+        effect on what follows, that is the expected reward itself.
+        """
+        return self.means(latents)
 
     def stimulus(self, latents: Latents) -> Array:
         """What is shown before the coming trial, [N, S]."""

@@ -80,9 +80,9 @@ class Restore:
         return stores.restore(self.start, self.names)
 
 
-def landmarks(means: Array) -> tuple[Array, Array]:
-    """Expected reward of a uniformly random choice and of the best arm, [..., K] -> [...]."""
-    return means.mean(axis=-1), means.max(axis=-1)
+def landmarks(worth: Array) -> tuple[Array, Array]:
+    """Worth of a uniformly random choice and of the best one, [..., K] -> [...]."""
+    return worth.mean(axis=-1), worth.max(axis=-1)
 
 
 def normalised(value: Array, chance: Array, best: Array) -> tuple[Array, Array]:
@@ -114,9 +114,10 @@ def standard_error(deviation: Array) -> Array:
 
 def learning_curve(trace: Trace) -> Result:
     """Normalised score of every trial and of the episodes' last quarter, with standard errors."""
-    parts = (trace.value, *landmarks(trace.means))
+    worth = (trace.probs * trace.worth).sum(axis=2)
+    parts = (worth, *landmarks(trace.worth))
     score, deviation = normalised(*parts)
-    late = -max(1, round(LATE * len(trace.value)))
+    late = -max(1, round(LATE * len(worth)))
     final, final_deviation = normalised(*(part[late:].mean(axis=0) for part in parts))
     return {
         "curve": numbers(score),

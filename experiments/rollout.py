@@ -16,6 +16,7 @@ from metalocus.envs.luck import Luck, seed_keys
 Array = NDArray[Any]
 Intervention = Callable[[int, Stores], Stores]
 Observer = Callable[["Trial"], None]
+LOGGED = ("action", "reward", "probs", "means", "worth")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Trial:
         stimulus: [N, S].
         stores: what the agent is about to read.
         probs: its action probabilities [N, K].
-        means: true expected rewards [N, K].
+        worth: what each action is worth to one who knows the task, [N, K].
         shadows: stores of the shadowing agents, which have seen the same history.
     """
 
@@ -35,7 +36,7 @@ class Trial:
     stimulus: Array
     stores: Stores
     probs: Array
-    means: Array
+    worth: Array
     shadows: tuple[Stores, ...]
 
 
@@ -45,7 +46,9 @@ class Trace:
 
     Attributes:
         action, reward: [T, N].
-        probs, means: [T, N, K].
+        probs: [T, N, K].
+        means: true expected reward of each action, [T, N, K].
+        worth: what each is worth to one who knows the task, what it leads to included, [T, N, K].
         start: the stores at the episodes' start.
         end: the stores after the last transition.
     """
@@ -54,6 +57,7 @@ class Trace:
     reward: Array
     probs: Array
     means: Array
+    worth: Array
     start: Stores
     end: Stores
 
@@ -106,18 +110,18 @@ def rollout(
     n, horizon = len(episodes), episodes.family.horizon
     stores = start = agent.start(n, np.random.default_rng(seed))
     watching = [shadow.start(n, np.random.default_rng(seed)) for shadow in shadows]
-    log: dict[str, list[Array]] = {"action": [], "reward": [], "probs": [], "means": []}
+    log: dict[str, list[Array]] = {name: [] for name in LOGGED}
     for t in range(horizon):
         if intervene is not None:
             stores = intervene(t, stores)
-        means = episodes.means()
-        stimulus = means if agent.omniscient else episodes.stimulus()
+        means, worth = episodes.means(), episodes.worth()
+        stimulus = worth if agent.omniscient else episodes.stimulus()
         probs, after = agent.act(stimulus, stores)
         watching = [
             shadow.act(stimulus, seen)[1] for shadow, seen in zip(shadows, watching, strict=True)
         ]
         if observe is not None:
-            observe(Trial(t, stimulus, stores, probs, means, tuple(watching)))
+            observe(Trial(t, stimulus, stores, probs, worth, tuple(watching)))
         action = choose(probs, episodes.luck.uniform("policy", t), greedy)
         reward, _ = episodes.step(action)
         stores = agent.learn(after, stimulus, action, reward)
@@ -125,12 +129,7 @@ def rollout(
             shadow.learn(seen, stimulus, action, reward)
             for shadow, seen in zip(shadows, watching, strict=True)
         ]
-        for name, array in (
-            ("action", action),
-            ("reward", reward),
-            ("probs", probs),
-            ("means", means),
-        ):
+        for name, array in zip(LOGGED, (action, reward, probs, means, worth), strict=True):
             log[name].append(array)
     return Trace(**{name: np.stack(rows) for name, rows in log.items()}, start=start, end=stores)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import make_named
 from metalocus.envs import Family, make_family
 from metalocus.envs.registry import EPISODE_OPTIONS
 from metalocus.experiments.probes.optimality import best_reference
@@ -75,8 +76,8 @@ def play(agent: Agent, task: Task, episodes: int, seed: int) -> Trace:
 def yardsticks(task: Task, episodes: int, seed: int) -> tuple[float, float]:
     """Mean total expected reward of random choice and of the best reference."""
     best = play(best_reference(task.family), task, episodes, seed)
-    chance = best.means.mean(axis=2).sum(axis=0).mean()
-    return float(chance), float(best.value.sum(axis=0).mean())
+    chance = play(make_named("random", task.family), task, episodes, seed)
+    return float(chance.value.sum(axis=0).mean()), float(best.value.sum(axis=0).mean())
 
 
 def score(agent: Agent, task: Task, episodes: int, seed: int) -> float:

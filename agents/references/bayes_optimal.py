@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from metalocus.agents.agent import Array, Stores, best_arms, spread
+from metalocus.agents.agent import EXACT, Array, Stores, best_arms, spread
 from metalocus.agents.counts import CountingPolicy, mean_reward
 from metalocus.agents.planning import MirroredPlan, Plan, exchangeable_plan, why_too_large
 from metalocus.envs import Family
@@ -41,6 +41,11 @@ class BayesOptimal(CountingPolicy):
         if not isinstance(family, BernoulliBandit):
             return "it plans over the counts of a stationary Bernoulli bandit"
         return why_too_large(family.n_arms, family.horizon) if family.beta else None
+
+    @classmethod
+    def standing(cls, family: Family) -> int:
+        """Exact."""
+        return EXACT
 
     @property
     def optimal_return(self) -> float:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from metalocus.agents.agent import Array, ReferencePolicy, Stores, best_arms, spread
+from metalocus.agents.agent import EXACT, Array, ReferencePolicy, Stores, best_arms, spread
 from metalocus.envs import Family
 from metalocus.envs.families.reversal_bandit import ReversalBandit
 
@@ -41,6 +41,11 @@ class Filter(ReferencePolicy):
         if isinstance(family, ReversalBandit):
             return None
         return "it filters a hidden switch, which only ReversalBandit has"
+
+    @classmethod
+    def standing(cls, family: Family) -> int:
+        """Exact: no choice brings more information than another."""
+        return EXACT
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """Either arm may be the good one."""

@@ -10,10 +10,10 @@ from metalocus.agents.agent import Array, ReferencePolicy, Stores, best_arms, sp
 
 
 class Oracle(ReferencePolicy):
-    """Pulls the arm of highest true mean at every trial: the ceiling, not reachable."""
+    """Takes the action of highest true worth at every trial: the ceiling, not reachable."""
 
     name: ClassVar[str] = "oracle"
-    summary: ClassVar[str] = "knows the true means; regret is measured against it"
+    summary: ClassVar[str] = "knows the task; regret is measured against it"
     omniscient: ClassVar[bool] = True
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
@@ -21,5 +21,5 @@ class Oracle(ReferencePolicy):
         return Stores()
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """The best of the true means [N, K], shown in place of the stimulus."""
+        """The best by the true worths [N, K], shown in place of the stimulus."""
         return spread(best_arms(stimulus)), stores

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -64,6 +65,17 @@ class BernoulliBandit(Family):
 
     name: ClassVar[str] = "BernoulliBandit-v0"
     separates: ClassVar[str] = "exploring and counting from one-step memory (win-stay, lose-shift)"
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"n_arms": 5, "horizon": 100},
+        {"n_arms": 10, "horizon": 10},
+        {"horizon": 1},
+        {"prior": "beta(2,5)"},
+        {"prior": "beta(0.5,0.5)"},
+        {"prior": "dependent"},
+        {"prior": "easy"},
+        {"prior": "medium"},
+        {"prior": "hard"},
+    )
 
     def __init__(self, n_arms: int = 2, horizon: int = 50, prior: str = "uniform") -> None:
         self.n_arms = require_count("n_arms", n_arms, 2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -66,6 +67,13 @@ class ReversalBandit(Family):
     separates: ClassVar[str] = (
         "tracking a hidden switch from counting; cued, responding from learning"
     )
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"cued": True},
+        {"p": 0.9, "hazard": 0.1},
+        {"horizon": 1},
+        {"p": 1.0, "hazard": 0.0},
+        {"p": 0.0, "hazard": 1.0, "cued": True},
+    )
 
     def __init__(
         self, p: float = 0.75, hazard: float = 0.02, horizon: int = 100, cued: bool = False
@@ -78,6 +86,7 @@ class ReversalBandit(Family):
             raise InvalidTask(f"cued must be True or False, got {cued!r}")
         self.cued = cued
         self.stimulus_size = 2 if cued else 0
+        self.telling = cued
 
     def begin(self, luck: Luck) -> Latents:
         """``good`` [N], the good arm of the first trial."""

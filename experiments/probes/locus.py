@@ -66,7 +66,7 @@ class Locus(Probe):
         trials = self._trials(episodes.family.horizon)
         lesions = _Lesions(agent, len(episodes), seed, trials)
         trace = rollout(agent, episodes, seed, observe=lesions)
-        chance, best = landmarks(trace.means[trials])
+        chance, best = landmarks(trace.worth[trials])
         worth, deviation = normalised(np.stack(lesions.value, axis=1), chance, best)
         gap = (best - chance).mean(axis=1)
         return {
@@ -116,8 +116,8 @@ class _Lesions:
         acts = [self._act_from(coalition, trial) for coalition in COALITIONS]
         at_start, _ = self.untouched.act(trial.stimulus, self.beginning)
         difference = acts[0] - at_start
-        self.value.append(np.stack([(probs * trial.means).sum(axis=1) for probs in acts]))
-        self.leak.append(float((difference * trial.means).sum(axis=1).mean()))
+        self.value.append(np.stack([(probs * trial.worth).sum(axis=1) for probs in acts]))
+        self.leak.append(float((difference * trial.worth).sum(axis=1).mean()))
         self.shift = max(self.shift, float(np.abs(difference).max()))
 
     def _act_from(self, coalition: int, trial: Trial) -> Array:

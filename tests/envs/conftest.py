@@ -1,6 +1,7 @@
 """Every test that asks for ``config`` runs over every family and all its configurations.
 
-A family that is not named here is tested with the configurations that suit every family.
+These are its own ``examples``, and the ways to observe and to limit the tasks that suit every
+family.
 """
 
 import inspect
@@ -8,28 +9,8 @@ from itertools import combinations
 
 import pytest
 
-from metalocus.envs import families
+from metalocus.envs import families, make_family
 from metalocus.envs.layout import PARTS
-
-BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
-
-NAMED = {
-    BANDIT: [
-        *({"n_arms": n_arms} for n_arms in (2, 5, 10)),
-        *({"horizon": horizon} for horizon in (1, 2, 500)),
-        *({"prior": prior} for prior in ("uniform", "beta(2,5)", "beta(0.5,0.5)")),
-        *({"prior": prior} for prior in ("dependent", "easy", "medium", "hard")),
-        {"n_arms": 5, "horizon": 7, "prior": "beta(1,3)", "n_tasks": 4, "task_seed": 3},
-    ],
-    REVERSAL: [
-        *({"cued": cued} for cued in (False, True)),
-        {"horizon": 1},
-        {"p": 1.0, "hazard": 0.0},
-        {"p": 0.0, "hazard": 1.0, "cued": True},
-        *({"cued": True, "observe": two} for two in combinations(PARTS, 2)),
-        {"cued": True, "observe": "stimulus"},
-    ],
-}
 
 FOR_ALL = [
     {},
@@ -38,11 +19,19 @@ FOR_ALL = [
     {"n_tasks": 1},
     {"n_tasks": 3, "task_seed": 5},
 ]
+FOR_STIMULI = [
+    *({"observe": two} for two in combinations(PARTS, 2)),
+    {"observe": "stimulus"},
+]
 
 
 def configurations(env_id):
     """Keyword arguments to test one family with, the defaults first."""
-    return FOR_ALL + NAMED.get(env_id, [])
+    examples = [dict(kwargs) for kwargs in families()[env_id].examples]
+    shown = (kwargs for kwargs in [{}, *examples] if make_family(env_id, **kwargs).stimulus_size)
+    first = next(shown, None)
+    stimuli = [] if first is None else [{**first, **more} for more in FOR_STIMULI]
+    return FOR_ALL + examples + stimuli
 
 
 def pytest_generate_tests(metafunc):
