@@ -7,6 +7,8 @@ running episodes is a dictionary of *latents*, arrays with a leading episode axi
 
 from __future__ import annotations
 
+import math
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -51,6 +53,25 @@ def require_count(name: str, value: Any, least: int) -> int:
         f"{name} must be a whole number of at least {least}, got {value!r}",
     )
     return int(value)
+
+
+def require_below(name: str, value: Array, n: int) -> None:
+    """Raise :class:`InvalidTask` unless all whole numbers of an array are from 0 to n - 1."""
+    inside = bool(((value >= 0) & (value < n)).all())
+    require(inside, f"{name} must be from 0 to {n - 1}, got {reprlib.repr(value.tolist())}")
+
+
+def require_number(name: str, value: Any, least: float, above: bool = False) -> float:
+    """``value`` as a finite float of at least ``least`` (above it if ``above``), or
+    :class:`InvalidTask`."""
+    expected = f"{name} must be a finite number {'above' if above else 'of at least'} {least:g}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidTask(f"{expected}, got {value!r}") from None
+    fits = least < number < math.inf if above else least <= number < math.inf
+    require(fits, f"{expected}, got {value!r}")
+    return number
 
 
 class Family(ABC):
@@ -120,6 +141,10 @@ class Family(ABC):
 
     def check_task(self, latents: Latents) -> None:
         """Raise :class:`InvalidTask` if latents given by a user describe no task of this family."""
+
+    def complete(self, latents: Latents) -> Latents:
+        """Latents given by a user, those that follow from others worked out anew."""
+        return latents
 
 
 def bernoulli_rewards(chance: Array, action: Array, t: Array, luck: Luck) -> Array:

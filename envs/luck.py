@@ -24,6 +24,9 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _TO_UNIT = 2.0**-53
 _INDEX_BITS = np.uint64(24)
 
+LARGEST_NORMAL = 8.3
+"""No number of :meth:`Luck.normal` is greater in magnitude."""
+
 
 def mix(x: Keys) -> Keys:
     """Bijective 64-bit finaliser of SplitMix64, any shape (variant 13 of Stafford)."""

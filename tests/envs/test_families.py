@@ -219,4 +219,5 @@ def test_expected_rewards_are_the_rewards_to_be_expected(env_id):
         action = rng.integers(episodes.family.n_arms, size=n)
         expected = episodes.means()[np.arange(n), action]
         surprise += episodes.step(action)[0] - expected
-    assert stats.ttest_1samp(surprise, 0).pvalue > FALSE_ALARM
+    certain = not surprise.any()  # rewards without noise are those expected, to the last bit
+    assert certain or stats.ttest_1samp(surprise, 0).pvalue > FALSE_ALARM
