@@ -107,7 +107,7 @@ class Episodes:
                 reason = f"{expected}, got {reprlib.repr(value)}"
                 raise InvalidTask(f"task {name!r} {reason}") from None
         self.family.check_task(given)
-        self.latents = given
+        self.latents = self.family.complete(given)
 
     def step(self, action: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Play one trial in every row: action [N] -> reward [N], done [N]."""

@@ -1,0 +1,85 @@
+"""Win-stay on the object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import EXACT, Array, ReferencePolicy, Stores, best_arms, spread
+from metalocus.envs import Family
+from metalocus.envs.families.harlow import Harlow
+
+
+class HarlowMemory(ReferencePolicy):
+    """Remembers one of the two objects and whether it is the one that pays.
+
+    If p is 1 it stays with the object that won, or leaves the one that lost, wherever they
+    lie. For other p it counts: a win of the object and a loss of the other speak equally
+    for it, so the difference of the counts is all that the posterior knows, and no choice
+    brings more information than another: greed on it is Bayes-optimal.
+
+    The context is ``object`` [N, F], the object remembered (the left one of the last trial
+    without evidence); the state is ``evidence`` [N], trials that speak for it minus trials
+    against it, and ``right`` [N], 1 where it lies at the right. If the task is ``fixed``,
+    the object that pays is known from the start.
+
+    Source: Harlow 1949, "The formation of learning sets"; win-stay, lose-shift on objects,
+    Levine 1959, "A model of hypothesis behavior in discrimination learning set".
+    """
+
+    name: ClassVar[str] = "harlow_memory"
+    summary: ClassVar[str] = "win-stay, lose-shift on the object; counts if p < 1; Bayes-optimal"
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        assert isinstance(family, Harlow)  # why_not has refused all others
+        self.p, self.size = family.p, family.object_size
+        self.known, self.certain = np.zeros(self.size, np.float32), 0
+        if family.fixed:
+            self.known = family.fixed_objects[0]
+            self.certain = family.horizon if self.p > 0.5 else -family.horizon
+
+    @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """The Harlow task alone."""
+        return None if isinstance(family, Harlow) else "it remembers an object, which Harlow shows"
+
+    @classmethod
+    def standing(cls, family: Family) -> int:
+        """Exact: no choice brings more information than another."""
+        return EXACT
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """Nothing known of any object, unless they are fixed."""
+        evidence = np.full(n, self.certain, dtype=np.int64)
+        state = {"evidence": evidence, "right": np.zeros(n, dtype=np.int64)}
+        return Stores(state=state, context={"object": np.tile(self.known, (n, 1))})
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Equal probability on the sides of higher expected reward, [N, 2]."""
+        left, right = stimulus[:, : self.size], stimulus[:, self.size :]
+        new = (stores.state["evidence"] == 0)[:, None]
+        item = np.where(new, left, stores.context["object"])
+        apart = [np.abs(shown - item).sum(axis=1) for shown in (left, right)]
+        side = (apart[1] < apart[0]).astype(np.int64)
+        stores = replace(stores, state={**stores.state, "right": side}, context={"object": item})
+        return spread(best_arms(self.values(stores))), stores
+
+    def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
+        """A win of the object or a loss of the other speaks for it."""
+        evidence, right = stores.state["evidence"], stores.state["right"]
+        speaks = (action == right) == (reward > 0.5)
+        after = evidence + np.where(speaks, 1, -1)
+        return replace(stores, state={"evidence": after, "right": right})
+
+    def values(self, stores: Stores) -> Array:
+        """Expected reward of either side at the coming trial, [N, 2]; what follows is left out."""
+        evidence, right = stores.state["evidence"], stores.state["right"]
+        better, worse = max(self.p, 1.0 - self.p), min(self.p, 1.0 - self.p)
+        sure = 1.0 / (1.0 + (worse / better) ** np.abs(evidence))  # of the object spoken for
+        favoured = (sure * better + (1.0 - sure) * worse)[:, None]
+        side = np.where(evidence >= 0, right, 1 - right)
+        values: Array = np.where(np.arange(2) == side[:, None], favoured, 1.0 - favoured)
+        return values
