@@ -32,7 +32,7 @@ AGENTS = {
     "wsls": ("#009E73", ":", "win-stay, lose-shift"),
 }
 STORES = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
-BEST_NAMES = {"bayes_optimal": "Bayes-optimal (exact)", "filter": "exact filter (optimal)"}
+BEST_NAMES = {"bayes_optimal": "Bayes-optimal (exact)", "filter": "exact filter"}
 
 
 def adaptation(ax: Axes, measured: Mapping[str, Any]) -> None:

@@ -37,7 +37,7 @@ class BayesOptimal(CountingPolicy):
     def why_not(cls, family: Family) -> str | None:
         """Bernoulli bandits alone, small enough to enumerate."""
         if isinstance(family, ReversalBandit):
-            return "the belief there is no count; the policy `filter` is Bayes-optimal on it"
+            return "the belief is no count; with two arms the policy `filter` is Bayes-optimal"
         if not isinstance(family, BernoulliBandit):
             return "it plans over the counts of a stationary Bernoulli bandit"
         return why_too_large(family.n_arms, family.horizon) if family.beta else None

@@ -1,4 +1,4 @@
-"""A two-armed bandit whose good arm switches without a signal."""
+"""A bandit whose good arm switches without a signal."""
 
 from __future__ import annotations
 
@@ -13,34 +13,37 @@ from metalocus.envs.family import (
     InvalidTask,
     Latents,
     bernoulli_rewards,
+    require_below,
     require_count,
     require_probability,
 )
 from metalocus.envs.luck import Luck
+from metalocus.envs.switching import switched
 
 
 class ReversalBandit(Family):
-    """Two arms that pay with probability p and 1 - p; which is which switches at hazard rate h.
+    """One arm pays with probability p, the others with 1 - p; which one switches at a hazard rate.
 
     ## Description
     Probabilistic reversal learning: the agent must notice from the rewards alone that
-    the good arm has become the bad one. With ``cued=True`` the good arm's side is shown
-    before every trial, so that a policy without memory can respond perfectly and nothing
+    the good arm has become a bad one. With ``cued=True`` the good arm is shown before
+    every trial, so that a policy without memory can respond perfectly and nothing
     needs to be learned: the control that tells responsiveness from learning.
 
     ## Action Space
-    ``Discrete(2)``.
+    ``Discrete(n_arms)``.
 
     ## Observation Space
-    Feedback (previous action and reward, first-step flag), preceded by a one-hot
-    stimulus of two numbers, the good arm's side, if ``cued``.
+    Feedback (previous action and reward, first-step flag), preceded by the
+    one-hot good arm if ``cued``.
 
     ## Starting State
-    Either arm is the good one with probability 1/2.
+    Every arm is as likely to be the good one.
 
     ## Rewards
-    1 with probability ``p`` on the good arm and ``1 - p`` on the other, else 0. Before
-    every trial but the first, the good arm switches with probability ``hazard``.
+    1 with probability ``p`` on the good arm and ``1 - p`` on any other, else 0. Before every
+    trial but the first, another arm becomes the good one with probability ``hazard``, each
+    of the others alike.
 
     ## Episode End
     Terminates after ``horizon`` trials; never truncates.
@@ -53,7 +56,9 @@ class ReversalBandit(Family):
       more win-stay, lose-shift is optimal, so that setting separates nothing.)
     * ``hazard``: probability of a switch before each trial. Default .02.
     * ``horizon``: trials in an episode. Default 100.
-    * ``cued``: show the good arm's side. Default False.
+    * ``cued``: show the good arm. Default False.
+    * ``n_arms``: number of arms, at least 2. Default 2, where one arm's reward says as much
+      as the other's and no choice explores; with more, finding the good arm again does.
 
     ## References
     Behrens et al. 2007, "Learning the value of information in an uncertain world";
@@ -73,45 +78,50 @@ class ReversalBandit(Family):
         {"horizon": 1},
         {"p": 1.0, "hazard": 0.0},
         {"p": 0.0, "hazard": 1.0, "cued": True},
+        {"n_arms": 4, "p": 0.9},
+        {"n_arms": 3, "cued": True},
     )
 
     def __init__(
-        self, p: float = 0.75, hazard: float = 0.02, horizon: int = 100, cued: bool = False
+        self,
+        p: float = 0.75,
+        hazard: float = 0.02,
+        horizon: int = 100,
+        cued: bool = False,
+        n_arms: int = 2,
     ) -> None:
-        self.n_arms = 2
+        self.n_arms = require_count("n_arms", n_arms, 2)
         self.p = require_probability("p", p)
         self.hazard = require_probability("hazard", hazard)
         self.horizon = require_count("horizon", horizon, 1)
         if not isinstance(cued, bool):
             raise InvalidTask(f"cued must be True or False, got {cued!r}")
         self.cued = cued
-        self.stimulus_size = 2 if cued else 0
+        self.stimulus_size = self.n_arms if cued else 0
         self.telling = cued
 
     def begin(self, luck: Luck) -> Latents:
         """``good`` [N], the good arm of the first trial."""
-        return {"good": (luck.uniform("task") < 0.5).astype(np.int64)}
+        return {"good": self.n_arms - 1 - (luck.uniform("task") * self.n_arms).astype(np.int64)}
 
     def means(self, latents: Latents) -> Array:
-        """p for the good arm, 1 - p for the other, [N, 2]."""
-        return np.where(np.arange(2) == latents["good"][:, None], self.p, 1.0 - self.p)
+        """p for the good arm, 1 - p for the others, [N, K]."""
+        return np.where(np.arange(self.n_arms) == latents["good"][:, None], self.p, 1.0 - self.p)
 
     def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
         """Bernoulli reward, then perhaps a switch; switches are luck, not the agent's doing."""
         good = latents["good"]
         chance = np.where(action == good, self.p, 1.0 - self.p)
         reward = bernoulli_rewards(chance, action, t, luck)
-        switch = luck.uniform("switch", t + 1) < self.hazard
-        return reward, {"good": np.where(switch, 1 - good, good)}
+        return reward, {"good": switched(good, self.n_arms, self.hazard, luck, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
-        """One-hot side of the good arm if cued, [N, 2]; else [N, 0]."""
+        """The good arm, one-hot, if cued, [N, K]; else [N, 0]."""
         if not self.cued:
             return super().stimulus(latents)
-        side: Array = np.arange(2) == latents["good"][:, None]
-        return side.astype(np.float32)
+        good: Array = np.arange(self.n_arms) == latents["good"][:, None]
+        return good.astype(np.float32)
 
     def check_task(self, latents: Latents) -> None:
-        """The good arm is 0 or 1."""
-        if not np.isin(latents["good"], (0, 1)).all():
-            raise InvalidTask(f"good must be 0 or 1, got {latents['good'].tolist()}")
+        """The good arm is one of the arms."""
+        require_below("good", latents["good"], self.n_arms)

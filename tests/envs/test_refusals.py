@@ -25,8 +25,8 @@ BAD_TASKS = [
     (BANDIT, {"probs": [0.5, 0.5]}, "no 'probs'; its latents are means"),
     (BANDIT, [0.5, 0.5], "task must map"),
     (BANDIT, "easy", "task must map"),
-    (REVERSAL, {"good": 2}, "good must be 0 or 1"),
-    (REVERSAL, {"good": -1}, "good must be 0 or 1"),
+    (REVERSAL, {"good": 2}, "good must be from 0 to 1"),
+    (REVERSAL, {"good": -1}, "good must be from 0 to 1"),
     (REVERSAL, {"good": 0.5}, "'good' must be int64"),
     (REVERSAL, {"good": float("nan")}, "'good' must be int64"),
     (REVERSAL, {"means": [0.5, 0.5]}, "no 'means'; its latents are good"),
@@ -76,7 +76,8 @@ BAD_ARGUMENTS = [
     (REVERSAL, {"hazard": [0.1, 0.2]}, "hazard must be a probability"),
     (REVERSAL, {"horizon": 0}, "horizon must be"),
     (REVERSAL, {"cued": 1}, "cued must be True or False"),
-    (REVERSAL, {"n_arms": 3}, "has no argument 'n_arms'"),
+    (REVERSAL, {"n_arms": 1}, "n_arms must be a whole number of at least 2"),
+    (REVERSAL, {"prior": "easy"}, "has no argument 'prior'; choose from p, hazard"),
 ]
 BAD_FOR_ALL = [
     ({"n_tasks": 0}, "n_tasks must be a whole number of at least 1"),

@@ -1,0 +1,130 @@
+"""A reversal task whose hazard rate itself switches, unseen, between calm and volatile blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from metalocus.envs.family import (
+    Array,
+    Family,
+    Latents,
+    bernoulli_rewards,
+    require,
+    require_below,
+    require_count,
+    require_probability,
+)
+from metalocus.envs.luck import Luck
+from metalocus.envs.switching import switched
+
+
+class VolatileBandit(Family):
+    """Two arms that pay with p and 1 - p; they switch rarely or often, in blocks without a signal.
+
+    ## Description
+    Two levels are hidden: which arm is the good one, and whether the world is calm or
+    volatile. In a calm block a loss is best taken for noise, in a volatile one for a switch,
+    so a learner does best whose rate of learning follows the volatility that it infers.
+    With ``low_hazard`` equal to ``high_hazard`` there is one level only, and a fixed rate
+    loses nothing: the control. With ``cued=True`` the good arm is shown, and nothing needs to
+    be learned at all.
+
+    ## Action Space
+    ``Discrete(2)``.
+
+    ## Observation Space
+    Feedback (previous action and reward, first-step flag), preceded by the one-hot good arm
+    if ``cued``.
+
+    ## Starting State
+    Either arm is the good one with probability 1/2, and the first block is volatile with
+    probability 1/2.
+
+    ## Rewards
+    1 with probability ``p`` on the good arm and ``1 - p`` on the other, else 0. Before every
+    trial but the first, the volatility changes with probability ``level_hazard``; then the
+    good arm switches with the hazard of the level that now holds.
+
+    ## Episode End
+    Terminates after ``horizon`` trials; never truncates.
+
+    ## Information
+    ``good`` (the good arm) and ``volatile`` (1 in a volatile block) only with ``reveal=True``.
+
+    ## Arguments
+    * ``p``: the good arm's probability of reward. Default .8.
+    * ``low_hazard``: probability of a switch before a trial in a calm block. Default .01.
+    * ``high_hazard``: the same in a volatile block, at least ``low_hazard``. Default .2.
+    * ``level_hazard``: probability of the other kind of block before each trial. Default .01.
+    * ``horizon``: trials in an episode. Default 200.
+    * ``cued``: show the good arm. Default False.
+
+    ## References
+    Behrens et al. 2007, "Learning the value of information in an uncertain world"; Wang et
+    al. 2018, "Prefrontal cortex as a meta-reinforcement learning system".
+
+    ## Version History
+    * v0: first version.
+    """
+
+    name: ClassVar[str] = "VolatileBandit-v0"
+    separates: ClassVar[str] = "a learning rate that follows volatility from a fixed one"
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"low_hazard": 0.05, "high_hazard": 0.05},
+        {"cued": True},
+        {"low_hazard": 0.0, "high_hazard": 1.0, "p": 1.0},
+    )
+
+    def __init__(
+        self,
+        p: float = 0.8,
+        low_hazard: float = 0.01,
+        high_hazard: float = 0.2,
+        level_hazard: float = 0.01,
+        horizon: int = 200,
+        cued: bool = False,
+    ) -> None:
+        self.n_arms = 2
+        self.p = require_probability("p", p)
+        low = require_probability("low_hazard", low_hazard)
+        high = require_probability("high_hazard", high_hazard)
+        require(low <= high, f"high_hazard must be at least low_hazard, got {high} below {low}")
+        self.hazards = np.array([low, high])
+        self.level_hazard = require_probability("level_hazard", level_hazard)
+        self.horizon = require_count("horizon", horizon, 1)
+        require(isinstance(cued, bool), f"cued must be True or False, got {cued!r}")
+        self.cued = self.telling = cued
+        self.stimulus_size = 2 if cued else 0
+
+    def begin(self, luck: Luck) -> Latents:
+        """``good`` [N], the good arm, and ``volatile`` [N], the level, of the first trial."""
+        good, volatile = luck.uniform("task") < 0.5, luck.uniform("level") < 0.5
+        return {"good": good.astype(np.int64), "volatile": volatile.astype(np.int64)}
+
+    def means(self, latents: Latents) -> Array:
+        """p for the good arm, 1 - p for the other, [N, 2]."""
+        return np.where(np.arange(2) == latents["good"][:, None], self.p, 1.0 - self.p)
+
+    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+        """Bernoulli reward, then perhaps another level, then perhaps a switch at its hazard."""
+        good = latents["good"]
+        chance = np.where(action == good, self.p, 1.0 - self.p)
+        reward = bernoulli_rewards(chance, action, t, luck)
+        volatile = switched(latents["volatile"], 2, self.level_hazard, luck, t + 1, "level")
+        good = switched(good, 2, self.hazards[volatile], luck, t + 1)
+        return reward, {"good": good, "volatile": volatile}
+
+    def stimulus(self, latents: Latents) -> Array:
+        """The good arm, one-hot, if cued, [N, 2]; else [N, 0]."""
+        if not self.cued:
+            return super().stimulus(latents)
+        good: Array = np.arange(2) == latents["good"][:, None]
+        return good.astype(np.float32)
+
+    def check_task(self, latents: Latents) -> None:
+        """There are two arms and two levels."""
+        for name in ("good", "volatile"):
+            require_below(name, latents[name], 2)
