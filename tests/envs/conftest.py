@@ -5,7 +5,6 @@ family.
 """
 
 import inspect
-from itertools import combinations
 
 import pytest
 
@@ -20,8 +19,9 @@ FOR_ALL = [
     {"n_tasks": 3, "task_seed": 5},
 ]
 FOR_STIMULI = [
-    *({"observe": two} for two in combinations(PARTS, 2)),
     {"observe": "stimulus"},
+    {"observe": ("stimulus", "action")},
+    {"observe": ("stimulus", "time")},
 ]
 
 
