@@ -37,7 +37,7 @@ def run(n, horizon, **kwargs):
 def test_both_levels_switch_at_their_hazards(hazards, level):
     low, high = hazards
     good, volatile, *_ = run(800, 25, low_hazard=low, high_hazard=high, level_hazard=level)
-    for first in (good[0], volatile[0]):
+    for first in (good[0], volatile[0], good[0] ^ volatile[0]):
         assert stats.binomtest(int(first.sum()), 800).pvalue > FALSE_ALARM
     changed, switched = volatile[1:] != volatile[:-1], good[1:] != good[:-1]
     assert stats.binomtest(int(changed.sum()), changed.size, level).pvalue > FALSE_ALARM
