@@ -13,7 +13,8 @@ from metalocus.envs.layout import PARTS
 
 FOR_ALL = [
     {},
-    *({"observe": part} for part in PARTS if part != "stimulus"),
+    {"observe": "reward"},
+    {"observe": ("action", "first")},
     {"observe": PARTS},
     {"n_tasks": 1},
     {"n_tasks": 3, "task_seed": 5},
@@ -27,20 +28,27 @@ FOR_STIMULI = [
 
 def configurations(env_id):
     """Keyword arguments to test one family with, the defaults first."""
-    examples = [dict(kwargs) for kwargs in families()[env_id].examples]
-    shown = (kwargs for kwargs in [{}, *examples] if make_family(env_id, **kwargs).stimulus_size)
+    shown = (kwargs for kwargs in own(env_id) if make_family(env_id, **kwargs).stimulus_size)
     first = next(shown, None)
     stimuli = [] if first is None else [{**first, **more} for more in FOR_STIMULI]
-    return FOR_ALL + examples + stimuli
+    return FOR_ALL + own(env_id)[1:] + stimuli
+
+
+def own(env_id):
+    """The defaults and the examples that the family names."""
+    return [{}, *map(dict, families()[env_id].examples)]
 
 
 def pytest_generate_tests(metafunc):
-    """Parametrise ``env_id`` over the families and ``config`` over their configurations."""
-    if "config" in metafunc.fixturenames:
-        pairs = [(env_id, kwargs) for env_id in families() for kwargs in configurations(env_id)]
-        ids = [f"{env_id.split('/')[1]}-{kwargs}" for env_id, kwargs in pairs]
-        metafunc.parametrize("config", pairs, ids=ids)
-    elif "env_id" in metafunc.fixturenames:
+    """Parametrise ``env_id`` over the families, ``config`` over all their configurations, and
+    ``example`` over those that differ in more than what is observed and which tasks are drawn."""
+    for name, choice in (("config", configurations), ("example", own)):
+        if name in metafunc.fixturenames:
+            pairs = [(env_id, kwargs) for env_id in families() for kwargs in choice(env_id)]
+            ids = [f"{env_id.split('/')[1]}-{kwargs}" for env_id, kwargs in pairs]
+            metafunc.parametrize(name, pairs, ids=ids)
+            return
+    if "env_id" in metafunc.fixturenames:
         metafunc.parametrize("env_id", list(families()))
 
 
