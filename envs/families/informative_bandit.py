@@ -56,8 +56,8 @@ class InformativeBandit(Family):
     * ``cued``: show the target. Default False.
 
     ## References
-    Wang et al. 2016, "Learning to reinforcement learn", section 3.1.2 (bandits with
-    dependent arms, II).
+    Wang et al. 2016, "Learning to reinforcement learn", bandits with dependent
+    arms (II).
 
     ## Version History
     * v0: first version.
@@ -116,4 +116,5 @@ class InformativeBandit(Family):
 
 def _number(u: Array) -> Array:
     """Uniform numbers in [0, 1) as numbers from 0 to 9."""
-    return np.floor(N_TARGETS * u).astype(np.int64)
+    number: Array = np.floor(N_TARGETS * u).astype(np.int64)
+    return number

@@ -1,0 +1,15 @@
+"""Greedy choice on Bayesian linear regression."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from metalocus.agents.linear import LinearPolicy
+from metalocus.agents.normal import GreedyChoice
+
+
+class LinearGreedy(LinearPolicy, GreedyChoice):
+    """Pulls the arm of highest predicted reward: learns from what it meets, never explores."""
+
+    name: ClassVar[str] = "linear_greedy"
+    summary: ClassVar[str] = "highest mean of exact Bayesian linear regression; no exploration"
