@@ -132,6 +132,18 @@ def test_chances_drift_as_reflected_gaussian_walks(start, seed):
     assert alike.pvalue > FALSE_ALARM / (5 * EXAMPLES)
 
 
+def test_a_drift_far_from_the_bounds_has_its_standard_deviation():
+    """80,000 moves from 1/2 by the chi-square law of their squares, both tails: rate 1e-4."""
+    episodes = begin(20_000, **DAW)
+    episodes.set_task({"chances": np.full((2, 2), 0.5)})
+    play(episodes, at_random, 2)
+    moves = (episodes.latents["chances"] - 0.5).ravel()
+    squares = (moves**2).sum() / 0.025**2
+    law = stats.chi2(len(moves))
+    assert 2 * min(law.cdf(squares), law.sf(squares)) > FALSE_ALARM / 2
+    assert stats.ttest_1samp(moves, 0).pvalue > FALSE_ALARM / 2
+
+
 def test_tasks_are_drawn_from_their_priors():
     drawn = begin(3000, **DAW).latents["chances"].reshape(3000, 4)
     for outcome in drawn.T:
@@ -202,23 +214,28 @@ def test_the_stimulus_shows_where_the_agent_is():
         episodes.step(np.zeros(30, int))
 
 
-def test_rows_may_be_at_different_stages():
+@pytest.mark.parametrize(("kwargs", "hidden"), [({"hazard": 0.5}, "good"), (DAW, "chances")])
+def test_rows_may_be_at_different_stages(kwargs, hidden):
     """A row that is reset in mid-trial begins at its first stage; the others go on."""
-    together, alone = begin(6, **DAW), begin(6, **DAW)
+    together, alone = begin(6, **kwargs), begin(6, **kwargs)
     rng = np.random.default_rng(0)
     action = rng.integers(2, size=(9, 6))
     for t in range(3):
         together.step(action[t])
         alone.step(action[t])
     together.reset(np.array([True, False, True, False, False, True]))
+    began = together.latents[hidden].copy()
     for t in range(3, 9):
         mixed, plain = together.step(action[t])[0], alone.step(action[t])[0]
         kept = [1, 3, 4]
         np.testing.assert_array_equal(mixed[kept], plain[kept])
         at_first = together.t % 2 == 0
         np.testing.assert_array_equal(together.latents["state"] == 0, at_first)
-        walk = together.latents["chances"][kept]
-        np.testing.assert_array_equal(walk, alone.latents["chances"][kept])
+        ours, theirs = together.latents[hidden], alone.latents[hidden]
+        np.testing.assert_array_equal(ours[kept], theirs[kept])
+        within = ~at_first | (together.t == 0)
+        np.testing.assert_array_equal(ours[within], began[within])
+        began = ours.copy()
 
 
 @pytest.mark.parametrize(
