@@ -26,6 +26,7 @@ class Trial:
     Attributes:
         t: trial number.
         stimulus: [N, S].
+        shown: what the agent sees: the stimulus, or ``worth`` if it is omniscient.
         stores: what the agent is about to read.
         probs: its action probabilities [N, K].
         worth: what each action is worth to one who knows the task, [N, K].
@@ -34,6 +35,7 @@ class Trial:
 
     t: int
     stimulus: Array
+    shown: Array
     stores: Stores
     probs: Array
     worth: Array
@@ -104,7 +106,7 @@ def rollout(
         greedy: take the most probable action instead of sampling.
         intervene: called before each act with the trial and the stores; returns the
             stores that the agent reads instead.
-        shadows: agents that take in the same transitions without acting.
+        shadows: agents that take in the same transitions without acting; none omniscient.
         observe: called at every trial.
     """
     n, horizon = len(episodes), episodes.family.horizon
@@ -114,17 +116,17 @@ def rollout(
     for t in range(horizon):
         if intervene is not None:
             stores = intervene(t, stores)
-        means, worth = episodes.means(), episodes.worth()
-        stimulus = worth if agent.omniscient else episodes.stimulus()
-        probs, after = agent.act(stimulus, stores)
+        means, worth, stimulus = episodes.means(), episodes.worth(), episodes.stimulus()
+        shown = worth if agent.omniscient else stimulus
+        probs, after = agent.act(shown, stores)
         watching = [
             shadow.act(stimulus, seen)[1] for shadow, seen in zip(shadows, watching, strict=True)
         ]
         if observe is not None:
-            observe(Trial(t, stimulus, stores, probs, worth, tuple(watching)))
+            observe(Trial(t, stimulus, shown, stores, probs, worth, tuple(watching)))
         action = choose(probs, episodes.luck.uniform("policy", t), greedy)
         reward, _ = episodes.step(action)
-        stores = agent.learn(after, stimulus, action, reward)
+        stores = agent.learn(after, shown, action, reward)
         watching = [
             shadow.learn(seen, stimulus, action, reward)
             for shadow, seen in zip(shadows, watching, strict=True)

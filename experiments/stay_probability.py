@@ -88,5 +88,5 @@ def stay_probability_of(agent: Agent, episodes: Episodes, seed: int = 0) -> Stay
     if not isinstance(episodes.family, TwoStep):
         raise InvalidTask(f"stay probabilities are of TwoStep, not of {episodes.family.name}")
     stimuli: list[Array] = []
-    trace = rollout(agent, episodes, seed, observe=lambda _: stimuli.append(episodes.stimulus()))
+    trace = rollout(agent, episodes, seed, observe=lambda trial: stimuli.append(trial.stimulus))
     return stay_probability(trace.action, trace.reward, np.stack(stimuli))

@@ -43,9 +43,9 @@ class TwoStepFilter(ReferencePolicy):
         self.switching = family.rewards == "switching"
         self.second_choices, self.transitions = family.second_choices, family.transitions
         if self.switching:
-            self.change = np.array([[1 - family.hazard, family.hazard]] * 2)
-            self.change[1] = self.change[1, ::-1]
-            self.grid = np.array([[family.p, 1.0 - family.p], [1.0 - family.p, family.p]])
+            p, hazard = family.p, family.hazard
+            self.change = np.array([[1.0 - hazard, hazard], [hazard, 1.0 - hazard]])
+            self.grid = np.array([[p, 1.0 - p], [1.0 - p, p]])  # by state and good state
         else:
             self.grid, self.change = reflected_walk(CELLS)
 

@@ -114,7 +114,7 @@ class _Lesions:
         if trial.t not in self.trials:
             return
         acts = [self._act_from(coalition, trial) for coalition in COALITIONS]
-        at_start, _ = self.untouched.act(trial.stimulus, self.beginning)
+        at_start, _ = self.untouched.act(trial.shown, self.beginning)
         difference = acts[0] - at_start
         self.value.append(np.stack([(probs * trial.worth).sum(axis=1) for probs in acts]))
         self.leak.append(float((difference * trial.worth).sum(axis=1).mean()))
@@ -123,7 +123,7 @@ class _Lesions:
     def _act_from(self, coalition: int, trial: Trial) -> Array:
         """Action probabilities [N, K] with every store outside the coalition restored."""
         lost = [store for i, store in enumerate(STORES) if not coalition >> i & 1]
-        probs, _ = self.agent.act(trial.stimulus, trial.stores.restore(self.start, lost))
+        probs, _ = self.agent.act(trial.shown, trial.stores.restore(self.start, lost))
         return probs
 
 

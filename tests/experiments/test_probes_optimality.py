@@ -42,6 +42,14 @@ def test_the_reference_itself_is_at_no_distance(name, env_id, env_kwargs, exact)
         assert result["total_lost"] is None
 
 
+def test_the_oracle_is_compared_by_what_the_task_shows():
+    """The reference sees the objects, not the worths that the oracle sees in their place."""
+    result = found("oracle", "metalocus/Harlow-v0", 50)
+    assert result["reference"] == "harlow_memory"
+    np.testing.assert_array_equal(result["agreement"], 1.0)
+    np.testing.assert_array_equal(result["lost"], 0.0)
+
+
 def test_tasks_from_a_fixed_few_have_no_exact_reference():
     agent = make_named("random", make_family(BANDIT))
     assert not Optimality().run(agent, BANDIT, {"n_tasks": 4}, 5)["exact"]
