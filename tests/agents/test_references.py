@@ -24,6 +24,11 @@ TASKS = {
     "easy": (BANDIT, {"horizon": 8, "prior": "easy"}),
     "reversal": (REVERSAL, {"horizon": 8}),
     "cued": (REVERSAL, {"horizon": 8, "cued": True}),
+    "many arms": (REVERSAL, {"horizon": 8, "n_arms": 4}),
+    "volatile": ("metalocus/VolatileBandit-v0", {"horizon": 8}),
+    "cards": ("metalocus/RuleSwitching-v0", {"horizon": 8}),
+    "new keys": ("metalocus/CuedSwitching-v0", {"horizon": 8, "new_keys": True}),
+    "binding": ("metalocus/CueBinding-v0", {"horizon": 8, "n_cues": 3}),
 }
 PLAYS = [
     pytest.param(name, env_id, kwargs, id=f"{name}-{title}")
@@ -32,7 +37,9 @@ PLAYS = [
     if cls.why_not(make_family(env_id, **kwargs)) is None
 ]
 UNINFORMED = [
-    play for play in PLAYS if play.id != "filter-cued" and not play.id.startswith("oracle")
+    play
+    for play in PLAYS
+    if play.id not in ("filter-cued", "rule_filter-cards") and not play.id.startswith("oracle")
 ]
 
 
