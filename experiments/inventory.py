@@ -6,15 +6,20 @@ from typing import Any
 
 from metalocus.agents.catalogue import catalogue
 from metalocus.agents.cell import trainables
-from metalocus.envs import families, make_family
+from metalocus.envs import families
 from metalocus.experiments.claim import claims
 from metalocus.experiments.probe import catalogue as probes
+from metalocus.experiments.score import configurations, pairs
 
 Entry = dict[str, Any]
 
 
 def inventory() -> dict[str, list[Entry]]:
-    """Name and one line on everything, by kind; references with the environments they play."""
+    """Name and one line on everything, by kind.
+
+    A reference comes with the ``envs`` that it can play and the ``configurations`` of them,
+    defaults and examples, that `metalocus score` takes.
+    """
     agents = [
         {"name": name, "about": agent.summary, "kind": "trained"}
         for name, agent in trainables().items()
@@ -25,15 +30,23 @@ def inventory() -> dict[str, list[Entry]]:
     return {
         "envs": [{"name": name, "about": family.separates} for name, family in families().items()],
         "agents": agents,
-        "references": [
-            {"name": name, "about": cls.summary, "envs": _playable(cls)}
-            for name, cls in catalogue("references").items()
-        ],
+        "references": _references(),
         "probes": [{"name": name, "about": cls.question} for name, cls in probes().items()],
         "claims": [{"name": name, "about": claim.statement} for name, claim in claims().items()],
     }
 
 
-def _playable(cls: Any) -> list[str]:
-    """Ids of the environments that a reference can play with their default arguments."""
-    return [name for name in families() if cls.why_not(make_family(name)) is None]
+def _references() -> list[Entry]:
+    """The references, each with what it can play."""
+    played: dict[str, list[Entry]] = {name: [] for name in catalogue("references")}
+    for env_id, kwargs, name in pairs(configurations()):
+        played[name].append({"env": env_id, "env_kwargs": dict(kwargs)})
+    return [
+        {
+            "name": name,
+            "about": cls.summary,
+            "envs": sorted({each["env"] for each in played[name]}),
+            "configurations": played[name],
+        }
+        for name, cls in catalogue("references").items()
+    ]

@@ -1,21 +1,53 @@
-"""Scoring a policy that needs no training: its mean total reward, with an interval."""
+"""Scoring policies that need no training: their mean total reward, with an interval."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from metalocus.agents.agent import Agent, Array
-from metalocus.agents.catalogue import make_named
-from metalocus.envs import make_episodes
+from metalocus.agents.agent import EXACT, Agent, Array, NamedAgent, ReferencePolicy
+from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.envs import families, make_episodes
 from metalocus.envs.family import require_count
 from metalocus.experiments.rollout import fresh_episodes, rollout
 from metalocus.experiments.statistics import episode_interval
 
+Configuration = tuple[str, Mapping[str, Any]]
 CHUNK = 2000
 """Episodes played at once: bounds the memory, and changes no episode."""
+
+
+def configurations() -> list[Configuration]:
+    """Every environment with its default arguments and with those of its examples."""
+    return [
+        (env_id, kwargs)
+        for env_id, family in families().items()
+        for kwargs in ({}, *family.examples)
+    ]
+
+
+def pairs(
+    among: Iterable[Configuration], policy: str | None = None
+) -> list[tuple[str, Mapping[str, Any], str]]:
+    """Environment, arguments and name of each reference that can play it, or of one alone."""
+    found = []
+    for env_id, kwargs in among:
+        family = make_episodes(env_id, **kwargs).family
+        for name, cls in catalogue("references").items():
+            if policy in (None, name) and cls.why_not(family) is None:
+                found.append((env_id, kwargs, name))
+    return found
+
+
+def score_all(
+    among: Iterable[tuple[str, Mapping[str, Any], str]],
+    episodes: int = 10_000,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """:func:`score` of every one of the :func:`pairs`."""
+    return [score(env_id, policy, episodes, seed, kwargs) for env_id, kwargs, policy in among]
 
 
 def score(
@@ -35,8 +67,9 @@ def score(
         env_kwargs: of the environment.
 
     Returns:
-        What was run; ``mean``; and its 95% interval, ``low`` to ``high``, by the normal
-        approximation over episodes.
+        What was run; ``mean``; its 95% interval, ``low`` to ``high``, by the normal
+        approximation over episodes; and ``exact``, whether the policy is Bayes-optimal
+        (none is where tasks are drawn from a few fixed ones, which it does not know).
 
     Raises:
         InvalidTask: unknown environment, argument or policy, or one that cannot play it.
@@ -50,12 +83,18 @@ def score(
         "env": env_id,
         "env_kwargs": kwargs,
         "policy": policy,
+        "exact": is_exact(agent) and kwargs.get("n_tasks") is None,
         "seed": seed,
         "mean": float(mean),
         "low": float(low),
         "high": float(high),
         "episodes": episodes,
     }
+
+
+def is_exact(agent: NamedAgent) -> bool:
+    """Whether it is a reference, and Bayes-optimal on its family."""
+    return isinstance(agent, ReferencePolicy) and agent.standing(agent.family) == EXACT
 
 
 def totals(

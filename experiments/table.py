@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -65,6 +65,63 @@ def evaluation_table(found: Mapping[str, Any]) -> None:
         score = "" if row["score"] is None else f"{row['score']:.3f}"
         table.add_row(name, reward, score, style=mine)
     _print(table)
+
+
+def score_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for every score, the best of each configuration first."""
+    lines = []
+    for env, arguments, rows in _by_configuration(found):
+        if len(found) > 1:
+            lines.append(f"{env} {arguments}".strip() + ":")
+        for row in rows:
+            interval = f"95% [{row['low']:.3f}, {row['high']:.3f}]"
+            exact = "  exact" if row["exact"] else ""
+            mean = f"{row['policy']}: {row['mean']:.3f}"
+            lines.append(f"{mean}  {interval}  {row['episodes']} episodes{exact}")
+    return lines
+
+
+def score_page(found: Sequence[Mapping[str, Any]]) -> str:
+    """The scores as a page of Markdown, a row for every configuration."""
+    episodes, seed = found[0]["episodes"], found[0]["seed"]
+    lines = [
+        "# References",
+        "",
+        "Mean total reward of an episode ± half of its 95% interval, the best first, on",
+        f"{episodes:,} fresh episodes of seed {seed} that all policies share. **Bold**: provably",
+        "Bayes-optimal. `oracle` is told the task. Arguments that are not named have their",
+        "defaults. Made by `metalocus score` with `--out`.",
+    ]
+    shown = None
+    for env, arguments, rows in _by_configuration(found):
+        if env != shown:
+            lines += ["", f"## {env}", "", "| arguments | mean total reward |", "| --- | --- |"]
+        shown = env
+        lines.append(f"| {f'`{arguments}`' if arguments else ''} | {_in_a_row(rows)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _in_a_row(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Scores of one configuration, side by side."""
+    cells = []
+    for row in rows:
+        name = f"**{row['policy']}**" if row["exact"] else row["policy"]
+        cells.append(f"{name} {row['mean']:.2f} ± {(row['high'] - row['low']) / 2:.2f}")
+    return " · ".join(cells)
+
+
+def _by_configuration(
+    found: Sequence[Mapping[str, Any]],
+) -> list[tuple[str, str, list[Mapping[str, Any]]]]:
+    """Environment, arguments and scores, the best first, of every configuration."""
+    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in found:
+        arguments = " ".join(f"{name}={value}" for name, value in row["env_kwargs"].items())
+        grouped.setdefault((row["env"], arguments), []).append(row)
+    return [
+        (env, arguments, sorted(rows, key=lambda row: -row["mean"]))
+        for (env, arguments), rows in grouped.items()
+    ]
 
 
 def probe_table(found: Mapping[str, Any], indent: str = "") -> None:

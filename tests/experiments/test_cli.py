@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from metalocus.envs import families
+from metalocus.agents.catalogue import catalogue as agents
+from metalocus.envs import families, make_family
 from metalocus.experiments import bench, commands, debate
 from metalocus.experiments.cli import COMMANDS, main
 from metalocus.experiments.preset import PRESETS
@@ -63,6 +64,46 @@ def test_score(call, document):
     code, out, err = call(line)
     assert (code, err, out.count("\n")) == (0, "", 1)
     assert out.startswith(f"random: {found['mean']:.3f}  95% [{found['low']:.3f},")
+
+
+def test_scores_of_every_reference_on_one_environment(call, document):
+    line = f"score --env {BANDIT} --episodes 50 --env-kwargs horizon=5"
+    found = document(f"{line} --json")
+    by_name = {row["policy"]: row for row in found}
+    family = make_family(BANDIT, horizon=5)
+    assert set(by_name) == {
+        name for name, cls in agents("references").items() if cls.why_not(family) is None
+    }
+    assert by_name["bayes_optimal"] == document(f"{line} --policy bayes_optimal --json")
+    assert [name for name, row in by_name.items() if row["exact"]] == ["bayes_optimal"]
+    out = call(line)[1].splitlines()
+    means = [float(text.split(": ")[1].split()[0]) for text in out[1:]]
+    assert out[0] == f"{BANDIT} horizon=5:"
+    assert means == sorted(means, reverse=True)
+    assert len(means) == len(found)
+    exact = [text for text in out if text.endswith("  exact")]
+    assert [text.split(":")[0] for text in exact] == ["bayes_optimal"]
+
+
+def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere):
+    found = document("score --policy filter --episodes 20 --json")
+    assert {row["env"] for row in found} == {REVERSAL}
+    assert [row["env_kwargs"] for row in found] == [{}, *map(dict, families()[REVERSAL].examples)]
+    assert call("score --policy filter --episodes 20 --out page.md") == (0, "page.md\n", "")
+    page = (elsewhere / "page.md").read_text(encoding="utf-8").splitlines()
+    assert f"## {REVERSAL}" in page
+    half = (found[1]["high"] - found[1]["low"]) / 2
+    assert f"| `cued=True` | **filter** {found[1]['mean']:.2f} ± {half:.2f} |" in page
+    assert sum(line.startswith("| `") for line in page) == len(found) - 1
+
+
+def test_everything_is_scored_by_one_command(document, monkeypatch):
+    """With stand-ins for all but two environments."""
+    few = [(BANDIT, {"horizon": 2}), (REVERSAL, {"horizon": 1})]
+    monkeypatch.setattr("metalocus.experiments.score.configurations", lambda: few)
+    found = document("score --episodes 10 --json")
+    assert {row["env"] for row in found} == {BANDIT, REVERSAL}
+    assert {"bayes_optimal", "filter", "random", "oracle"} <= {row["policy"] for row in found}
 
 
 def test_arguments_of_the_environment_are_python_values_or_texts():

@@ -10,6 +10,7 @@ from metalocus.envs import InvalidTask, families, make_family
 from metalocus.experiments.claim import claims
 from metalocus.experiments.inventory import inventory
 from metalocus.experiments.probe import catalogue as probes
+from metalocus.experiments.score import score
 
 PROMISED = {
     *("random", "wsls", "epsilon_greedy", "greedy", "ucb1", "thompson", "gittins"),
@@ -52,12 +53,27 @@ def test_agents_that_can_be_trained_are_told_from_the_others(found):
     assert set(kinds.values()) == {"trained", "online", "control"}
 
 
-def test_references_name_the_environments_they_can_play(found):
+def test_references_name_the_configurations_that_they_can_play(found):
     for entry in found["references"]:
-        assert entry["envs"], f"{entry['name']} can play nothing"
-        for env in families():
-            if env in entry["envs"]:
+        cls = catalogue("references")[entry["name"]]
+        listed = [(each["env"], each["env_kwargs"]) for each in entry["configurations"]]
+        assert listed, f"{entry['name']} can play nothing"
+        assert entry["envs"] == sorted({env for env, _ in listed})
+        for env, family in families().items():
+            for kwargs in ({}, *map(dict, family.examples)):
+                playable = cls.why_not(make_family(env, **kwargs)) is None
+                assert playable == ((env, kwargs) in listed)
+
+
+def test_every_listed_pair_can_be_scored(found):
+    for entry in found["references"]:
+        for each in entry["configurations"]:
+            scored = score(each["env"], entry["name"], 3, 0, each["env_kwargs"])
+            assert scored["low"] <= scored["mean"] <= scored["high"]
+
+
+def test_what_is_not_listed_is_refused(found):
+    for entry in found["references"]:
+        for env in set(families()) - set(entry["envs"]):
+            with pytest.raises(InvalidTask, match="cannot play"):
                 make_named(entry["name"], make_family(env))
-            else:
-                with pytest.raises(InvalidTask, match="cannot play"):
-                    make_named(entry["name"], make_family(env))
