@@ -216,6 +216,19 @@ def test_benches_are_printed_as_told(call, document, monkeypatch):
     assert call("bench env") == (0, "env x  speed 3\n", "")
 
 
+def test_the_bench_of_environments_steps_every_family(monkeypatch):
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(bench, "families", lambda: {REVERSAL: families()[REVERSAL]})
+    rows = bench.bench_env()
+    assert [(row["env"], row["batch"]) for row in rows] == [
+        (env, batch) for env in (REVERSAL, BANDIT) for batch in (1, 64, 1024)
+    ]
+    for row in rows:
+        assert row["native_steps_per_cpu_s"] > 0
+        assert ("sync_steps_per_cpu_s" in row) == (row["batch"] <= 64)
+    assert rows[1]["native_over_sync"] > 5
+
+
 def test_every_preset_is_explained(capsys):
     with pytest.raises(SystemExit):
         main(["debate", "--help"])
