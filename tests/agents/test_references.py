@@ -29,6 +29,12 @@ TASKS = {
     "cards": ("metalocus/RuleSwitching-v0", {"horizon": 8}),
     "new keys": ("metalocus/CuedSwitching-v0", {"horizon": 8, "new_keys": True}),
     "binding": ("metalocus/CueBinding-v0", {"horizon": 8, "n_cues": 3}),
+    "gaussian": ("metalocus/GaussianBandit-v0", {"horizon": 8}),
+    "unknown noise": ("metalocus/GaussianBandit-v0", {"horizon": 8, "n_arms": 3, "sd": None}),
+    "restless": ("metalocus/RestlessBandit-v0", {"horizon": 8}),
+    "linear": ("metalocus/LinearBandit-v0", {"horizon": 8}),
+    "informative": ("metalocus/InformativeBandit-v0", {}),
+    "rainbow": ("metalocus/RainbowBandit-v0", {"horizon": 8, "p": 0.75}),
 }
 PLAYS = [
     pytest.param(name, env_id, kwargs, id=f"{name}-{title}")
@@ -36,11 +42,8 @@ PLAYS = [
     for title, (env_id, kwargs) in TASKS.items()
     if cls.why_not(make_family(env_id, **kwargs)) is None
 ]
-UNINFORMED = [
-    play
-    for play in PLAYS
-    if play.id not in ("filter-cued", "rule_filter-cards") and not play.id.startswith("oracle")
-]
+TOLD = ("filter-cued", "rule_filter-cards", "informative_optimal-informative")
+UNINFORMED = [play for play in PLAYS if play.id not in TOLD and not play.id.startswith("oracle")]
 
 
 def frozen(stores):
