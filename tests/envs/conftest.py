@@ -13,15 +13,13 @@ from metalocus.envs.layout import PARTS
 
 FOR_ALL = [
     {},
-    {"observe": "reward"},
-    {"observe": ("action", "first")},
+    {"observe": ("reward", "action")},
     {"observe": PARTS},
     {"n_tasks": 1},
     {"n_tasks": 3, "task_seed": 5},
 ]
 FOR_STIMULI = [
     {"observe": "stimulus"},
-    {"observe": ("stimulus", "action")},
     {"observe": ("stimulus", "time")},
 ]
 

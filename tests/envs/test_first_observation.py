@@ -24,7 +24,7 @@ def pairs(env_id, seed=0, **kwargs):
     worth = episodes.worth()
     best = worth >= worth.max(axis=1, keepdims=True) - 1e-9
     one = best.sum(axis=1) == 1
-    return episodes.observation()[one].astype(float), best[one].argmax(axis=1)
+    return episodes.observation()[one], best[one].argmax(axis=1)
 
 
 def decoded(seen, best):
@@ -41,7 +41,8 @@ def decoded(seen, best):
     overlap = seen @ seen[:n].T / (seen[:n] ** 2).sum(axis=1).mean() + 0.01
     kernel = overlap * overlap * overlap  # a power would take most of the time
     decoder = KernelRidge(alpha=0.1, kernel="precomputed")
-    decoder.fit(kernel[:n], best[:n, None] == np.arange(best.max() + 1))
+    answers = (best[:n, None] == np.arange(best.max() + 1)).astype(kernel.dtype)
+    decoder.fit(kernel[:n], answers)
     return above_chance(decoder.predict(kernel[n:]).argmax(axis=1), best[n:])
 
 

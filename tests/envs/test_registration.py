@@ -138,7 +138,7 @@ def test_observations_and_rewards_stay_inside_their_bounds(config):
     family = vector.episodes.family
     rng = np.random.default_rng(0)
     observation, _ = vector.reset(seed=0)
-    for _ in range(2 * family.horizon + 2):
+    for _ in range(family.horizon + 2):
         assert vector.observation_space.contains(observation)
         observation, reward, *_ = vector.step(rng.integers(family.n_arms, size=16))
         assert reward.min() >= min(family.reward_range[0], 0)
