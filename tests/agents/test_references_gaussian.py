@@ -197,7 +197,7 @@ def test_the_gittins_bonus_agrees_with_another_discretisation(evidence, discount
     bonus = gittins_bonus(pulls + 1, evidence, discount)[pulls]
     depth = int(np.ceil(np.log(1e-4) / np.log(discount)))
     expected = bonus_by_splines(evidence + pulls, discount, depth)
-    assert bonus == pytest.approx(expected, abs=0.005 / np.sqrt(evidence + pulls))
+    assert bonus == pytest.approx(expected, abs=0.001 / np.sqrt(evidence + pulls))
 
 
 def test_the_gittins_bonus_falls_with_evidence_and_rises_with_patience():
