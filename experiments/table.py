@@ -88,16 +88,16 @@ def score_page(found: Sequence[Mapping[str, Any]]) -> str:
         "# References",
         "",
         "Mean total reward of an episode ± half of its 95% interval, the best first, on",
-        f"{episodes:,} fresh episodes of seed {seed} that all policies share. **Bold**: provably",
-        "Bayes-optimal. `oracle` is told the task. Arguments that are not named have their",
-        "defaults. Made by `metalocus score` with `--out`.",
+        f"{episodes:,} fresh episodes of seed {seed}. All policies meet the same ones, so their",
+        "differences are surer than the intervals. **Bold**: provably Bayes-optimal. `oracle` is",
+        "told the task. Made by `metalocus score` with `--out`.",
     ]
     shown = None
     for env, arguments, rows in _by_configuration(found):
         if env != shown:
             lines += ["", f"## {env}", "", "| arguments | mean total reward |", "| --- | --- |"]
         shown = env
-        lines.append(f"| {f'`{arguments}`' if arguments else ''} | {_in_a_row(rows)} |")
+        lines.append(f"| {f'`{arguments}`' if arguments else 'defaults'} | {_in_a_row(rows)} |")
     return "\n".join(lines) + "\n"
 
 

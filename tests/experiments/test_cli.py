@@ -95,6 +95,7 @@ def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere)
     half = (found[1]["high"] - found[1]["low"]) / 2
     assert f"| `cued=True` | **filter** {found[1]['mean']:.2f} ± {half:.2f} |" in page
     assert sum(line.startswith("| `") for line in page) == len(found) - 1
+    assert any(line.startswith("| defaults | **filter** ") for line in page)
 
 
 def test_everything_is_scored_by_one_command(document, monkeypatch):
