@@ -58,6 +58,7 @@ class ThompsonChoice(NormalPolicy):
 def chance_of_best(mean: Array, sd: Array) -> Array:
     """Probability that each of K independent normal numbers is the greatest, [N, K].
 
+    Of two, the normal distribution function of the difference; of more,
     ∫ f_k(x) Π_{j≠k} F_j(x) dx from l, the highest of the arms' mean - 6.5 sd, below which
     the greatest hardly ever is. At l + y no arm of standard deviation below y / 13 has
     either density or a distribution function other than 1, so an even grid of
@@ -68,8 +69,11 @@ def chance_of_best(mean: Array, sd: Array) -> Array:
         mean: [N, K].
         sd: [N, K]; zeros stand for 1e-9.
     """
-    rows = max(1, CHUNK_ENTRIES // (NODES * mean.shape[1]))
     sd = np.maximum(sd, LEAST_SD)
+    if mean.shape[1] == 2:
+        z = (mean - mean[:, ::-1]) / np.hypot(sd, sd[:, ::-1])
+        return np.asarray(ndtr(z))
+    rows = max(1, CHUNK_ENTRIES // (NODES * mean.shape[1]))
     parts = [_best(mean[i : i + rows], sd[i : i + rows]) for i in range(0, len(mean), rows)]
     probs: Array = np.concatenate(parts)
     probs /= probs.sum(axis=1, keepdims=True)

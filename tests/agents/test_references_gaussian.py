@@ -64,9 +64,14 @@ def test_chance_of_best_is_the_integral(n_arms, ratio):
     other=st.floats(0.01, 1),
     shift=st.floats(-1e3, 1e3),
     scale=st.floats(1e-3, 1e3),
+    hopeless=st.sampled_from([[], [-100.0], [-200.0, -100.0]]),
 )
-def test_of_two_arms_it_is_the_normal_distribution_function(gap, one, other, shift, scale):
-    mean, sd = np.array([[gap + shift, shift]]), np.array([[one, other]])
+def test_of_two_arms_it_is_the_normal_distribution_function(
+    gap, one, other, shift, scale, hopeless
+):
+    """Also if other arms are there that cannot be the best."""
+    mean = np.array([[gap, 0.0, *hopeless]]) + shift
+    sd = np.array([[one, other, *np.ones(len(hopeless))]])
     expected = special.ndtr(gap / np.hypot(one, other))
     np.testing.assert_allclose(chance_of_best(mean * scale, sd * scale)[0, 0], expected, atol=1e-7)
 
