@@ -102,3 +102,10 @@ def cells() -> dict[str, type[Cell]]:
 def keep(starts: Tensor) -> Tensor:
     """0 where an episode starts and 1 elsewhere, same shape."""
     return torch.ones_like(starts) - starts
+
+
+def reset_masks(starts: Tensor) -> list[Tensor | None]:
+    """For each step the factors [N] on what is carried in, None where no episode starts."""
+    some = (starts != 0).any(dim=1).tolist()
+    kept = keep(starts)
+    return [kept[t] if some[t] else None for t in range(len(some))]

@@ -11,11 +11,15 @@ from metalocus.agents.cells.lstm import LSTM
 
 T, N, SIZE, H = 7, 5, 3, 4
 CELLS = [(name, {"hidden_size": H}) for name in cells()] + [
-    ("lstm", {"hidden_size": H, "n_layers": 2})
+    ("lstm", {"hidden_size": H, "n_layers": 2}),
+    ("mingru", {"hidden_size": H, "n_layers": 1}),
+    ("window", {"hidden_size": H, "window": 1}),
+    ("window", {"hidden_size": H, "window": 3}),
+    ("transformer", {"hidden_size": H, "max_length": 3}),
 ]
 
 
-@pytest.fixture(params=CELLS, ids=lambda case: f"{case[0]}-{case[1].get('n_layers', '')}")
+@pytest.fixture(params=CELLS, ids=lambda case: f"{case[0]}-{list(case[1].values())[1:]}")
 def cell(request):
     name, kwargs = request.param
     torch.manual_seed(1)
@@ -23,8 +27,9 @@ def cell(request):
 
 
 def carried(cell, n=N):
-    """Random values for everything that the cell carries."""
-    return {name: torch.randn_like(value) for name, value in cell.initial(n).items()}
+    """What the cell carries after some random steps, with episodes of different ages."""
+    with torch.no_grad():
+        return cell(torch.randn(4, n, SIZE).double(), torch.eye(4, n).double(), cell.initial(n))[1]
 
 
 def starts(*when, steps=T):

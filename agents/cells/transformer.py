@@ -1,0 +1,192 @@
+"""A causal transformer: one pass over a sequence in training, a key-value cache in play.
+
+Blocks of attention and a two-layer perceptron, each reading the residual stream through a
+layer norm and adding to it (Vaswani et al. 2017; Radford et al. 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metalocus.agents.cell import Carry, Cell, Trainable
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What went on inside a pass over T steps.
+
+    Attributes:
+        attention: weight of every step (last axis) for every step and head, [L, N, A, T, T].
+        residual: the stream after the embedding, and after each attention and each
+            perceptron, [1 + 2 L, T, N, H].
+    """
+
+    attention: Tensor
+    residual: Tensor
+
+
+class Transformer(Cell):
+    """A causal transformer over the steps of an episode.
+
+    Each step attends to itself and to at most ``max_length`` steps before it, of the same
+    episode; positions are counted from the episode's start. Carries ``cache``
+    [N, L, max_length, 2, H], keys and values of every layer, newest last and zeros before
+    the episode's start, and ``position`` [N], how many steps of the episode it has seen
+    (both context).
+    """
+
+    name: ClassVar[str] = "transformer"
+    carried: ClassVar[Mapping[str, str]] = {"cache": "context", "position": "context"}
+    waves: Tensor
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 64,
+        n_layers: int = 2,
+        n_heads: int = 2,
+        head_size: int = 16,
+        max_length: int = 100,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Linear(input_size, hidden_size)
+        self.place = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.blocks = nn.ModuleList(
+            _Block(hidden_size, n_heads, head_size) for _ in range(n_layers)
+        )
+        self.norm = nn.LayerNorm(hidden_size)
+        self.register_buffer("waves", _waves(max_length + 1, hidden_size), persistent=False)
+        self.cached = (n_layers, max_length, 2, n_heads * head_size)
+        self.max_length, self.output_size = max_length, hidden_size
+
+    def initial(self, n: int) -> Carry:
+        """An empty cache."""
+        like = self.embed.weight
+        return {"cache": like.new_zeros(n, *self.cached), "position": like.new_zeros(n)}
+
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """[T, N, I] -> [T, N, H]."""
+        cache, age = carry["cache"], _steps_since_start(starts, carry["position"])
+        past = min(int(age[0].max()), self.max_length)
+        stages, fresh = self._run(x, age, cache[:, :, self.max_length - past :])
+        old, new, position = cache[:, :, len(x) :], fresh[:, :, -self.max_length :], age[-1] + 1
+        if starts.any():
+            old = old * (1 - starts.amax(dim=0))[:, None, None, None, None]
+        if starts[1:].any():
+            back = torch.arange(new.shape[2], 0, -1, device=x.device)
+            new = new * (back <= position[:, None]).to(x)[:, None, :, None, None]
+        cache = torch.cat([old, new], dim=2) if old.shape[2] else new
+        return self.norm(stages[-1]).transpose(0, 1), {"cache": cache, "position": position}
+
+    def trace(self, x: Tensor, starts: Tensor) -> Trace:
+        """Attention and residual stream of whole episodes from their beginning.
+
+        Args:
+            x: inputs [T, N, I].
+            starts: 1 where a step is the first of an episode, [T, N].
+        """
+        carry = self.initial(x.shape[1])
+        age = _steps_since_start(starts, carry["position"])
+        stages, _ = self._run(x, age, carry["cache"][:, :, :0])
+        mask = self._mask(age, 0)
+        streams = zip(self._blocks(), stages[::2], strict=False)  # as they enter each block
+        attention = torch.stack([block.attention(stream, mask) for block, stream in streams])
+        return Trace(attention, torch.stack(stages).transpose(1, 2))
+
+    def _run(self, x: Tensor, age: Tensor, cache: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The residual stream [N, T, H] stage by stage, new keys and values [N, L, T, 2, H].
+
+        Args:
+            x: [T, N, I].
+            age: steps of the episode before each, [T, N].
+            cache: keys and values of the P steps before, [N, L, P, 2, H].
+        """
+        mask, fresh = self._mask(age, cache.shape[2]), []
+        place = self.place(self.waves)[age.T.clamp(0, self.max_length).long()]
+        stages = [torch.tanh(self.embed(x.transpose(0, 1).contiguous())) + place]
+        for depth, block in enumerate(self._blocks()):
+            attended, new = block.attend(stages[-1], cache[:, depth], mask)
+            stages += [attended, attended + block.perceptron(attended)]
+            fresh.append(new)
+        return stages, torch.stack(fresh, dim=1)
+
+    def _blocks(self) -> list[_Block]:
+        return [block for block in self.blocks if isinstance(block, _Block)]
+
+    def _mask(self, age: Tensor, past: int) -> Tensor:
+        """0 where a step may look and -inf elsewhere, [N, 1, T, P + T]."""
+        steps = torch.arange(past + len(age), device=age.device)
+        back = steps[past:, None] - steps
+        reach = age.clamp(max=self.max_length).T[:, None, :, None]
+        return torch.zeros_like(reach).masked_fill((back < 0) | (back > reach), -math.inf)
+
+
+class _Block(nn.Module):
+    """Attention and a perceptron, each with its layer norm."""
+
+    def __init__(self, size: int, n_heads: int, head_size: int) -> None:
+        super().__init__()
+        self.n_heads, self.width = n_heads, n_heads * head_size
+        self.norm = nn.LayerNorm(size)
+        self.qkv, self.out = nn.Linear(size, 3 * self.width), nn.Linear(self.width, size)
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(size), nn.Linear(size, size), nn.ReLU(), nn.Linear(size, size)
+        )
+
+    def attend(self, stream: Tensor, cache: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The stream [N, T, H] with attention added, and new keys and values [N, T, 2, H].
+
+        Args:
+            stream: [N, T, H].
+            cache: keys and values of the P steps before, [N, P, 2, H].
+            mask: added to the scores, [N, 1, T, P + T].
+        """
+        q, fresh = self._project(stream)
+        seen = torch.cat([cache.flatten(2), fresh], dim=1) if cache.shape[1] else fresh
+        q, keys, values = map(self._heads, (q, *seen.chunk(2, dim=-1)))
+        mixed = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        fresh = fresh.view(*fresh.shape[:2], 2, -1)
+        return stream + self.out(mixed.transpose(1, 2).flatten(2)), fresh
+
+    def attention(self, stream: Tensor, mask: Tensor) -> Tensor:
+        """The weights with which :meth:`attend` mixes values without a cache, [N, A, T, T]."""
+        q, fresh = self._project(stream)
+        q, keys = self._heads(q), self._heads(fresh.chunk(2, dim=-1)[0])
+        scores = q @ keys.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        return (scores + mask).softmax(dim=-1)
+
+    def _project(self, stream: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries [N, T, H], and keys beside values [N, T, 2 H]."""
+        qkv = self.qkv(self.norm(stream))
+        q, fresh = qkv.split([self.width, 2 * self.width], dim=-1)
+        return q, fresh
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """[N, T, H] -> [N, A, T, H / A]."""
+        return x.view(*x.shape[:2], self.n_heads, -1).transpose(1, 2)
+
+
+def _steps_since_start(starts: Tensor, position: Tensor) -> Tensor:
+    """How many steps of its episode lie before each step, [T, N]; ``position`` before the first."""
+    steps = torch.arange(len(starts), device=starts.device, dtype=position.dtype)[:, None]
+    began = torch.where(starts != 0, steps, -position.detach().round()).cummax(dim=0).values
+    return steps - began
+
+
+def _waves(steps: int, size: int) -> Tensor:
+    """Sines and cosines of the positions, [steps, size] (Vaswani et al. 2017)."""
+    rates = torch.exp(-math.log(1e4) * torch.arange(0, size, 2) / size)
+    angles = torch.arange(steps)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :size]
+
+
+AGENTS = (
+    Trainable("transformer", "attention: causal, over all steps of the episode", Transformer),
+)
