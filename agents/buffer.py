@@ -13,6 +13,8 @@ from torch import Tensor
 
 from metalocus.agents.cell import Carry
 
+MANY = 32
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -56,6 +58,16 @@ class SequenceBuffer(RolloutBuffer):
             tensors = {name: self.to_torch(array[:, chosen]) for name, array in arrays.items()}
             carry = {name: value[chosen] for name, value in self.carry.items()}
             yield Sequences(**tensors, carry=carry)
+
+    def center_advantages(self) -> None:
+        """Subtract the mean of the other environments' advantages at the same step.
+
+        Done where all episodes start together, and there are enough environments for a mean.
+        """
+        starts, n = self.episode_starts, self.n_envs
+        if n >= MANY and (starts == starts[:, :1]).all():
+            centered = self.advantages - self.advantages.mean(axis=1, keepdims=True)
+            self.advantages = centered * np.float32(n / (n - 1))
 
     def to_torch(self, array: np.ndarray[Any, Any], copy: bool = False) -> Tensor:
         """On the training device, without a copy where none is needed."""

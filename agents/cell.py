@@ -71,7 +71,7 @@ class Trainable:
     cell: type[Cell]
     sees: tuple[str, ...] = PARTS
     cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    rollout: int = 25_600
+    rollout: int = 51_200
 
 
 @cache
@@ -97,6 +97,16 @@ def trainable(name: str) -> Trainable:
 def cells() -> dict[str, type[Cell]]:
     """The cells of all trainable agents, by the cell's name."""
     return {agent.cell.name: agent.cell for agent in trainables().values()}
+
+
+def widen_(weights: Tensor, bound: float = 4.0) -> None:
+    """Input weights [H, I] from U(-bound, bound), less for more than a dozen inputs.
+
+    Far larger than is usual: what must be told apart from the first update on is each pair of
+    action and reward, and small weights hardly do.
+    """
+    bound *= min(1.0, (12 / weights.shape[1]) ** 0.5)
+    nn.init.uniform_(weights, -bound, bound)
 
 
 def keep(starts: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from metalocus.envs import InvalidTask
 
 CRITICS = ("shared", "detached", "separate")
 _CRITIC = "critic."
+HEAD = 64
 
 
 class SequencePolicy(ActorCriticPolicy):
@@ -34,7 +35,7 @@ class SequencePolicy(ActorCriticPolicy):
         critic: ``shared`` reads the value off the actor's features; ``detached`` too, but
             sends no gradient back (sb3-contrib's ``shared_lstm``); ``separate`` has a cell of
             its own (sb3-contrib's ``enable_critic_lstm``).
-        net_arch, **kwargs: as for SB3; by default the heads read the features directly.
+        net_arch, **kwargs: as for SB3; by default each head has a hidden layer of 64 units.
     """
 
     cell: Cell
@@ -59,7 +60,8 @@ class SequencePolicy(ActorCriticPolicy):
         self.cell_name, self.cell_kwargs = cell, dict(cell_kwargs or {})
         self.inputs = None if inputs is None else list(inputs)
         self.critic = critic
-        super().__init__(observation_space, action_space, lr_schedule, net_arch or [], **kwargs)
+        heads = [HEAD] if net_arch is None else net_arch
+        super().__init__(observation_space, action_space, lr_schedule, heads, **kwargs)
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Cells first, since the heads' sizes follow from them; then SB3's heads and optimizer."""

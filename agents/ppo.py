@@ -20,6 +20,13 @@ from metalocus.agents.buffer import SequenceBuffer, Sequences
 from metalocus.agents.cell import Carry
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.scaling import RewardScale
+from metalocus.agents.schedules import LengtheningHorizon
+
+
+LEARNING_RATE = LinearSchedule(6e-3, 0.0, 1.0)
+GAMMA = LengtheningHorizon(5.0, 33.0)
+GAE_LAMBDA = LinearSchedule(0.3, 0.6, 1.0)
+ENT_COEF = LinearSchedule(0.02, 0.003, 1.0)
 
 
 class NonFinite(RuntimeError):
@@ -43,10 +50,14 @@ class SequencePPO(PPO):
         batch_size: transitions in a minibatch, rounded down to whole sequences; None for
             ``1 / n_minibatches`` of the rollout.
         n_minibatches: used if ``batch_size`` is None.
+        gamma, gae_lambda: numbers or schedules; by default the discount's horizon grows from 5
+            to 33 steps and lambda from 0.3 to 0.6.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
-        ent_coef: entropy coefficient, a number or a schedule; by default it falls from 0.1 to
-            0.02. At 0 the policy turns greedy before it has learned what exploring is worth.
+        center_advantages: where at least 32 environments go through their episodes in step,
+            subtract from each advantage the mean of the other environments' at the same step:
+            a baseline that knows how much of the episode is left, which the critic may not.
+        ent_coef: entropy coefficient, a number or a schedule.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"SequencePolicy": SequencePolicy}
@@ -57,34 +68,33 @@ class SequencePPO(PPO):
         self,
         policy: str | type[SequencePolicy],
         env: GymEnv | str,
-        learning_rate: float | Schedule | None = None,
+        learning_rate: float | Schedule = LEARNING_RATE,
         n_steps: int | None = None,
         batch_size: int | None = None,
-        n_minibatches: int = 4,
-        n_epochs: int = 4,
-        gamma: float = 0.95,
-        gae_lambda: float = 0.7,
-        ent_coef: float | Schedule | None = None,
+        n_minibatches: int = 8,
+        n_epochs: int = 2,
+        gamma: float | Schedule = GAMMA,
+        gae_lambda: float | Schedule = GAE_LAMBDA,
+        ent_coef: float | Schedule = ENT_COEF,
         scale_rewards: bool = True,
+        center_advantages: bool = True,
         **kwargs: Any,
     ) -> None:
         self.n_minibatches = n_minibatches
-        entropy = LinearSchedule(0.1, 0.02, 1.0) if ent_coef is None else ent_coef
-        self.entropy_schedule = FloatSchedule(entropy)
-        self.scale_rewards = scale_rewards
+        self.gamma_schedule, self.lambda_schedule = FloatSchedule(gamma), FloatSchedule(gae_lambda)
+        self.entropy_schedule = FloatSchedule(ent_coef)
+        self.scale_rewards, self.center_advantages = scale_rewards, center_advantages
         self.reward_scale: RewardScale | None = None
         self._given = {"n_steps": n_steps, "batch_size": batch_size}
         super().__init__(
             policy,
             env,
-            learning_rate=LinearSchedule(5e-3, 0.0, 1.0)
-            if learning_rate is None
-            else learning_rate,
+            learning_rate=learning_rate,
             n_steps=2,  # both are set when the environment is known
             batch_size=2,
             n_epochs=n_epochs,
-            gamma=gamma,
-            gae_lambda=gae_lambda,
+            gamma=self.gamma_schedule(1.0),
+            gae_lambda=self.lambda_schedule(1.0),
             ent_coef=self.entropy_schedule(1.0),
             rollout_buffer_class=kwargs.pop("rollout_buffer_class", SequenceBuffer),
             device=kwargs.pop("device", "cpu"),
@@ -113,6 +123,7 @@ class SequencePPO(PPO):
         assert isinstance(self._last_obs, np.ndarray)
         assert self._last_episode_starts is not None
         self.policy.set_training_mode(False)
+        self._look_ahead(rollout_buffer)
         rollout_buffer.reset()
         carry = rollout_buffer.carry = self._last_carry
         callback.on_rollout_start()
@@ -145,6 +156,8 @@ class SequencePPO(PPO):
             scale = self.reward_scale.update(rollout_buffer.rewards, rollout_buffer.episode_starts)
             rollout_buffer.rewards /= scale
         rollout_buffer.compute_returns_and_advantage(last_values=last_values, dones=dones)
+        if self.center_advantages:
+            rollout_buffer.center_advantages()
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
@@ -223,7 +236,17 @@ class SequencePPO(PPO):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         progress = self._current_progress_remaining
         self.logger.record("train/clip_range", _at(self.clip_range, progress))
-        self.logger.record("train/ent_coef", self.ent_coef)
+        for name in ("ent_coef", "gamma", "gae_lambda"):
+            self.logger.record(f"train/{name}", getattr(self, name))
+
+    def _look_ahead(self, buffer: RolloutBuffer) -> None:
+        """Discount and lambda of the coming rollout."""
+        self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+        progress = self._current_progress_remaining
+        self.gamma = buffer.gamma = self.gamma_schedule(progress)
+        self.gae_lambda = buffer.gae_lambda = self.lambda_schedule(progress)
+        if self.reward_scale is not None:
+            self.reward_scale.gamma = self.gamma
 
     def _starts(self, dones: np.ndarray[Any, Any]) -> torch.Tensor:
         return torch.as_tensor(dones, dtype=torch.float32, device=self.device)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES
 from metalocus.agents.cell import cells
-from metalocus.agents.cells.lstm import LSTM
+from metalocus.agents.cells.lstm import LSTM, _by_kernel, _by_loop
 
 T, N, SIZE, H = 7, 5, 3, 4
 CELLS = [(name, {"hidden_size": H}) for name in cells()] + [
@@ -129,3 +129,18 @@ def test_lstm_equals_pytorchs():
     mine = torch.nn.utils.parameters_to_vector(p.grad for p in ours.parameters())
     other = torch.nn.utils.parameters_to_vector(p.grad for p in theirs.parameters())
     torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("when", [[], [(0, 0)], [(0, 1), (9, 0), (9, 4)]])
+def test_the_two_ways_to_run_an_lstm_agree(when):
+    torch.manual_seed(4)
+    cell, steps = LSTM(SIZE, H).double(), 16
+    x, mask, carry = torch.randn(steps, N, SIZE).double(), starts(*when, steps=steps), carried(cell)
+    found = []
+    for run in (_by_kernel, _by_loop):
+        h, c = (carry[name][:, 0].clone().requires_grad_() for name in "hc")
+        results = run(x, mask, cell.layers[0], h, c)
+        wanted = [*cell.parameters(), h, c]
+        found.append([*results, *torch.autograd.grad(sum((r**2).sum() for r in results), wanted)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)

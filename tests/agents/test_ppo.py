@@ -137,7 +137,7 @@ def test_losses_and_gradients_equal_sb3_contribs(layers, critic, continuous):
 
 def test_a_memoryless_policy_equals_sb3s_ppo():
     other = PPO("MlpPolicy", envs(), seed=5, device="cpu", batch_size=N * T, **SAME)
-    policy = {"cell": "mlp", "critic": "separate"}
+    policy = {"cell": "mlp", "critic": "separate", "net_arch": []}
     ours = SequencePPO(
         "SequencePolicy", envs(), policy_kwargs=policy, ent_coef=0.0, scale_rewards=False, **SAME
     )
