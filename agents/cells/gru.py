@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks
+from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, widen_
 
 
 class GRU(Cell):
-    """One layer of gated recurrent units, with PyTorch's parameters.
+    """One layer of gated recurrent units, with PyTorch's parameters but larger input weights.
 
     Carries ``h`` [N, H], activations (state).
     """
@@ -33,6 +33,11 @@ class GRU(Cell):
         super().__init__()
         self.layer = nn.GRU(input_size, hidden_size)
         self.output_size = hidden_size
+        w_x, _, b_x, _ = self.layer.parameters()
+        widen_(w_x)
+        with torch.no_grad():  # z keeps for long, whatever the input
+            w_x[hidden_size : 2 * hidden_size] /= 4
+            b_x[hidden_size : 2 * hidden_size] += 2
 
     def initial(self, n: int) -> Carry:
         """Zeros."""

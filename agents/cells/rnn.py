@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks
+from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, widen_
 
 
 class RNN(Cell):
-    """One layer of tanh units, with PyTorch's parameters.
+    """One layer of tanh units, with PyTorch's parameters but larger input weights.
 
     Carries ``h`` [N, H], activations (state).
     """
@@ -30,6 +30,7 @@ class RNN(Cell):
         super().__init__()
         self.layer = nn.RNN(input_size, hidden_size)
         self.output_size = hidden_size
+        widen_(next(self.layer.parameters()))
 
     def initial(self, n: int) -> Carry:
         """Zeros."""

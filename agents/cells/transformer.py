@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metalocus.agents.cell import Carry, Cell, Trainable
+from metalocus.agents.cell import Carry, Cell, Trainable, widen_
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Transformer(Cell):
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(input_size, hidden_size)
+        widen_(self.embed.weight)
+        nn.init.uniform_(self.embed.bias, -1, 1)
         self.place = nn.Linear(hidden_size, hidden_size, bias=False)
         self.blocks = nn.ModuleList(
             _Block(hidden_size, n_heads, head_size) for _ in range(n_layers)

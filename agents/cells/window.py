@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable
+from metalocus.agents.cell import Carry, Cell, Trainable, widen_
 from metalocus.agents.cells.mlp import MLP
+
+EMBEDDED = 16
+"""Units that each step's input is first read by."""
 
 
 class Window(Cell):
-    """Two tanh layers applied to the inputs of the last ``window`` steps of the episode.
+    """Two tanh layers applied to what happened in the last ``window`` steps of the episode.
 
-    Steps before its start are zeros. Carries ``window`` [N, W - 1, I], the inputs before
-    this one, oldest first (context).
+    Each step's input is embedded by the same few tanh units; steps before the episode's
+    start are zeros. The first layer begins with weights that fall off with a step's age, at a
+    rate of 0 to 20% drawn for each unit: leaky counts, which training may turn into
+    anything else. Carries ``window`` [N, W - 1, I], the inputs before this one, oldest first
+    (context).
     """
 
     name: ClassVar[str] = "window"
@@ -25,7 +31,13 @@ class Window(Cell):
     def __init__(self, input_size: int, hidden_size: int = 64, window: int = 16) -> None:
         super().__init__()
         self.input_size, self.window = input_size, window
-        self.mlp = MLP(window * input_size, hidden_size)
+        self.embed = nn.Linear(input_size, EMBEDDED, bias=False)  # zeros stay zeros
+        widen_(self.embed.weight)
+        self.mlp = MLP(EMBEDDED * window, hidden_size)
+        weight = next(self.mlp.parameters()).data.view(hidden_size, EMBEDDED, window)
+        left = 1 - 0.2 * torch.rand(hidden_size, 1, 1)
+        newest = torch.empty(hidden_size, EMBEDDED, 1).uniform_(-1, 1) / EMBEDDED**0.5
+        weight.copy_(newest * left ** torch.arange(window - 1, -1, -1))
         self.output_size = hidden_size
 
     def initial(self, n: int) -> Carry:
@@ -37,7 +49,8 @@ class Window(Cell):
         """[T, N, I] -> [T, N, H]."""
         inputs = torch.cat([carry["window"].transpose(0, 1), x])
         episode = torch.cat([starts.new_zeros(self.window - 1, len(starts[0])), starts.cumsum(0)])
-        windows, episodes = (a.unfold(0, self.window, 1) for a in (inputs, episode))
+        embedded = torch.tanh(self.embed(inputs))
+        windows, episodes = (a.unfold(0, self.window, 1) for a in (embedded, episode))
         same = (episodes == episodes[..., -1:]).to(x)
         y, _ = self.mlp((windows * same[:, :, None]).flatten(2), starts, {})
         after = inputs[len(x) :] * (episode[len(x) :] == episode[-1]).to(x)[..., None]
@@ -45,7 +58,5 @@ class Window(Cell):
 
 
 AGENTS = (
-    Trainable(
-        "window", "feedforward over the last 16 inputs: the history itself is its memory", Window
-    ),
+    Trainable("window", "feedforward over the last 16 steps: their inputs are its memory", Window),
 )

@@ -12,7 +12,6 @@ from metalocus.agents.cells.lstm import LSTM, _by_kernel, _by_loop
 T, N, SIZE, H = 7, 5, 3, 4
 CELLS = [(name, {"hidden_size": H}) for name in cells()] + [
     ("lstm", {"hidden_size": H, "n_layers": 2}),
-    ("mingru", {"hidden_size": H, "n_layers": 1}),
     ("window", {"hidden_size": H, "window": 1}),
     ("window", {"hidden_size": H, "window": 3}),
     ("transformer", {"hidden_size": H, "max_length": 3}),

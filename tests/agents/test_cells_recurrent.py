@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from metalocus.agents.cells.gru import GRU
-from metalocus.agents.cells.mingru import MinGRU
+from metalocus.agents.cells.lru import LRU
 from metalocus.agents.cells.rnn import RNN
 from metalocus.agents.cells.window import Window
 
@@ -61,33 +61,38 @@ def test_it_equals_pytorchs_in_one_pass_in_single_precision(cell):
 @pytest.mark.parametrize("steps", [*range(1, 9), 33])
 def test_scan_equals_the_recurrence_step_by_step(steps):
     x, starts = sequence(steps, seed=steps)
-    cell = MinGRU(SIZE, H, n_layers=1).double()
-    h = first = torch.randn(N, H, dtype=torch.double)
-    y, after = cell(x, starts, {"h": first[:, None]})
-    w_z, w_h = cell.layers[0].weight.chunk(2)
-    b_z, b_h = cell.layers[0].bias.chunk(2)
-    expected = []
+    cell = LRU(SIZE, H).double()
+    h = first = torch.randn(N, 2, H, dtype=torch.double)
+    y, after = cell(x, starts, {"h": first})
+    size, turn = torch.exp(-cell.log_decay.exp()), cell.log_turn.exp()
+    gain, expected = cell.log_gain.exp(), []
     for x_t, start in zip(x, starts, strict=True):
-        h = h * (1 - start[:, None])
-        z = torch.sigmoid(x_t @ w_z.T + b_z)
-        h = (1 - z) * h + z * (x_t @ w_h.T + b_h)
-        expected.append(h)
+        re, im = (h * (1 - start[:, None, None])).unbind(1)
+        u = torch.tanh(cell.embed(x_t))
+        b_re, b_im = (u @ w.T * gain for w in cell.write.weight.chunk(2))
+        re, im = (
+            size * (re * turn.cos() - im * turn.sin()) + b_re,
+            size * (re * turn.sin() + im * turn.cos()) + b_im,
+        )
+        h = torch.stack([re, im], dim=1)
+        c_re, c_im = cell.read.weight.chunk(2, dim=1)
+        y_t = re @ c_re.T + im @ c_im.T + cell.read.bias + cell.direct(u)
+        expected.append(u + y_t * torch.sigmoid(cell.gate(y_t)))
     close(y, torch.stack(expected))
-    close(after["h"][:, 0], h)
+    close(after["h"], h)
     close(gradients(cell, y), gradients(cell, torch.stack(expected)))
 
 
-def test_stacked_layers_read_the_ones_below():
-    x, starts = sequence(9)
-    both = MinGRU(SIZE, H, n_layers=2).double()
-    below, above = MinGRU(SIZE, H, n_layers=1).double(), MinGRU(H, H, n_layers=1).double()
-    below.layers[0], above.layers[0] = both.layers
-    carry = torch.randn(N, 2, H, dtype=torch.double)
-    y, after = both(x, starts, {"h": carry})
-    y_below, after_below = below(x, starts, {"h": carry[:, :1]})
-    expected, after_above = above(y_below, starts, {"h": carry[:, 1:]})
-    close(y, expected)
-    close(after["h"], torch.cat([after_below["h"], after_above["h"]], dim=1))
+def test_all_units_of_the_linear_recurrence_begin_at_one_scale():
+    """White input gives a state of variance 1 in each unit, whatever its memory."""
+    torch.manual_seed(4)
+    cell = LRU(SIZE, 500)
+    size = torch.exp(-cell.log_decay.exp())
+    assert 0.5 < size.min() < 0.6
+    assert 0.99 < size.max() < 0.999
+    steps = torch.arange(20_000)[:, None]
+    variance = (cell.log_gain.exp() * size**steps).square().sum(0)
+    torch.testing.assert_close(variance, torch.ones(500), rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("window", [1, 2, 4, 20])
@@ -101,6 +106,6 @@ def test_window_holds_the_episodes_last_inputs(window):
             if starts[t, n]:
                 history = [torch.zeros(SIZE, dtype=torch.double)] * window
             history = [*history[1:], x[t, n]]
-            flat = torch.stack(history, dim=1).flatten()
+            flat = torch.tanh(cell.embed(torch.stack(history))).T.flatten()
             close(y[t, n], cell.mlp.layers(flat))
         close(after["window"][n], torch.stack([*history, x[0, 0]])[1:-1])
