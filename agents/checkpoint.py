@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,8 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from metalocus.agents.ppo import SequencePPO
 from metalocus.envs.sb3 import BatchVecEnv
+
+if TYPE_CHECKING:
+    from metalocus.agents.ppo import SequencePPO
 
 Tensors = dict[str, Tensor]
 

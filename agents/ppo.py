@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -16,12 +15,12 @@ from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explai
 from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional as F
 
+from metalocus.agents.archive import ArchivedPPO
 from metalocus.agents.buffer import SequenceBuffer, Sequences
 from metalocus.agents.cell import Carry
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.scaling import RewardScale
 from metalocus.agents.schedules import LengtheningHorizon
-
 
 LEARNING_RATE = LinearSchedule(6e-3, 0.0, 1.0)
 GAMMA = LengtheningHorizon(5.0, 33.0)
@@ -33,7 +32,7 @@ class NonFinite(RuntimeError):
     """A reward, observation, loss or gradient is NaN or infinite; no weight was changed."""
 
 
-class SequencePPO(PPO):
+class SequencePPO(ArchivedPPO):
     """Proximal policy optimisation (Schulman et al. 2017) on whole sequences.
 
     A drop-in for sb3-contrib's ``RecurrentPPO`` and, with a memoryless cell, for SB3's

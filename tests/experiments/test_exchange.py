@@ -13,6 +13,7 @@ from stable_baselines3 import PPO
 from metalocus.agents.checkpoint import Corrupt
 from metalocus.agents.ppo import SequencePPO
 from metalocus.envs import InvalidTask
+from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.evaluate import evaluate
 from metalocus.experiments.exchange import export_run, import_run
@@ -62,9 +63,9 @@ def test_an_imported_run_is_the_run_that_was_exported(finished, exported, tiny, 
     assert after == before
 
 
-def test_sb3_loads_an_exported_run(finished, exported):
-    model = SequencePPO.load(exported, device="cpu")
-    agent, _ = load_agent(finished)
+def test_an_exported_run_is_loaded_in_python(finished, exported):
+    agent, config = load_agent(finished)
+    model = SequencePPO.load(exported, BatchVecEnv(config.env, 2, **config.env_kwargs))
     weights = agent.policy.state_dict()
     assert all(
         torch.equal(value, weights[name]) for name, value in model.policy.state_dict().items()
