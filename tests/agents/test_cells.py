@@ -108,6 +108,20 @@ def test_gradients_equal_finite_differences(cell):
     assert torch.autograd.gradcheck(run, (x, *carry, *parameters), fast_mode=True)
 
 
+@pytest.mark.parametrize("name", ["lstm", "rnn", "gru", "lru", "window", "transformer", "mlp"])
+def test_features_tell_pairs_of_action_and_reward_apart_from_the_beginning(name):
+    """A share of their variance is neither the action's nor the reward's alone; not so in the
+    perceptron, whose weights begin small."""
+    torch.manual_seed(5)
+    cell = cells()[name](7, hidden_size=64)
+    arms, rewards = torch.eye(5).repeat_interleave(2, dim=0), torch.arange(2.0).repeat(5)
+    x = torch.cat([arms, rewards[:, None], torch.zeros(10, 1)], dim=1)
+    y = cell(x[None], torch.ones(1, 10), cell.initial(10))[0].detach().view(5, 2, 64)
+    y -= y.mean(dim=(0, 1))
+    joint = y - y.mean(dim=0) - y.mean(dim=1, keepdim=True)
+    assert (joint.square().sum() / y.square().sum() > 0.03) == (name != "mlp")
+
+
 def test_lstm_equals_pytorchs():
     torch.manual_seed(3)
     ours, theirs = LSTM(SIZE, H, n_layers=2), torch.nn.LSTM(SIZE, H, num_layers=2)
