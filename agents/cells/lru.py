@@ -22,7 +22,7 @@ SLOWEST = 0.999
 """Greatest |a| at first: a memory of a thousand steps."""
 FASTEST = 0.5
 TURN = 0.3
-"""Greatest phase of a at first, in radians a step: slow enough not to blur a bandit's counts."""
+"""Greatest phase of a at first, in radians a step."""
 
 
 class LRU(Cell):

@@ -36,10 +36,10 @@ class Transformer(Cell):
     """A causal transformer over the steps of an episode.
 
     Each step attends to itself and to at most ``max_length`` steps before it, of the same
-    episode; positions are counted from the episode's start. Carries ``cache``
-    [N, L, max_length, 2, H], keys and values of every layer, newest last and zeros before
-    the episode's start, and ``position`` [N], how many steps of the episode it has seen
-    (both context).
+    episode; positions are counted from the episode's start, later ones than ``max_length``
+    alike. Carries ``cache`` [N, L, max_length, 2, D], keys and values of every layer with
+    D = ``n_heads * head_size``, newest last and zeros before the episode's start, and
+    ``position`` [N], how many steps of the episode it has seen (both context).
     """
 
     name: ClassVar[str] = "transformer"
@@ -103,12 +103,12 @@ class Transformer(Cell):
         return Trace(attention, torch.stack(stages).transpose(1, 2))
 
     def _run(self, x: Tensor, age: Tensor, cache: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The residual stream [N, T, H] stage by stage, new keys and values [N, L, T, 2, H].
+        """The residual stream [N, T, H] stage by stage, new keys and values [N, L, T, 2, D].
 
         Args:
             x: [T, N, I].
             age: steps of the episode before each, [T, N].
-            cache: keys and values of the P steps before, [N, L, P, 2, H].
+            cache: keys and values of the P steps before, [N, L, P, 2, D].
         """
         mask, fresh = self._mask(age, cache.shape[2]), []
         place = self.place(self.waves)[age.T.clamp(0, self.max_length).long()]
@@ -143,11 +143,11 @@ class _Block(nn.Module):
         )
 
     def attend(self, stream: Tensor, cache: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The stream [N, T, H] with attention added, and new keys and values [N, T, 2, H].
+        """The stream [N, T, H] with attention added, and new keys and values [N, T, 2, D].
 
         Args:
             stream: [N, T, H].
-            cache: keys and values of the P steps before, [N, P, 2, H].
+            cache: keys and values of the P steps before, [N, P, 2, D].
             mask: added to the scores, [N, 1, T, P + T].
         """
         q, fresh = self._project(stream)
@@ -165,13 +165,13 @@ class _Block(nn.Module):
         return (scores + mask).softmax(dim=-1)
 
     def _project(self, stream: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries [N, T, H], and keys beside values [N, T, 2 H]."""
+        """Queries [N, T, D], and keys beside values [N, T, 2 D]."""
         qkv = self.qkv(self.norm(stream))
         q, fresh = qkv.split([self.width, 2 * self.width], dim=-1)
         return q, fresh
 
     def _heads(self, x: Tensor) -> Tensor:
-        """[N, T, H] -> [N, A, T, H / A]."""
+        """[N, T, D] -> [N, A, T, D / A]."""
         return x.view(*x.shape[:2], self.n_heads, -1).transpose(1, 2)
 
 
