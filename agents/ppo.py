@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from metalocus.agents.archive import ArchivedPPO
 from metalocus.agents.buffer import SequenceBuffer, Sequences
 from metalocus.agents.cell import Carry
+from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.scaling import RewardScale
 from metalocus.agents.schedules import LengtheningHorizon
@@ -26,10 +27,6 @@ LEARNING_RATE = LinearSchedule(6e-3, 0.0, 1.0)
 GAMMA = LengtheningHorizon(5.0, 33.0)
 GAE_LAMBDA = LinearSchedule(0.3, 0.6, 1.0)
 ENT_COEF = LinearSchedule(0.02, 0.003, 1.0)
-
-
-class NonFinite(RuntimeError):
-    """A reward, observation, loss or gradient is NaN or infinite; no weight was changed."""
 
 
 class SequencePPO(ArchivedPPO):
@@ -121,6 +118,7 @@ class SequencePPO(ArchivedPPO):
         assert isinstance(rollout_buffer, SequenceBuffer)
         assert isinstance(self._last_obs, np.ndarray)
         assert self._last_episode_starts is not None
+        require_finite("observation", self._last_obs, self.num_timesteps)
         self.policy.set_training_mode(False)
         self._look_ahead(rollout_buffer)
         rollout_buffer.reset()
@@ -137,8 +135,11 @@ class SequencePPO(ArchivedPPO):
                 self.num_timesteps += env.num_envs
                 callback.update_locals(locals())
                 if not callback.on_step():
+                    self._last_obs, self._last_episode_starts = new_obs, dones
+                    self._last_carry = carry
                     return False
-                self._check_finite(new_obs, rewards)
+                require_finite("reward", rewards, self.num_timesteps)
+                require_finite("observation", new_obs, self.num_timesteps)
                 if dones.any():
                     self._update_info_buffer(infos, dones)
                     rewards = self._bootstrap_truncated(rewards, dones, infos, carry)
@@ -270,19 +271,13 @@ class SequencePPO(ArchivedPPO):
         if not cut:
             return rewards
         last = np.stack([infos[i]["terminal_observation"] for i in cut])
+        require_finite("last observation", last, self.num_timesteps, cut)
         rows = {name: value[cut] for name, value in carry.items()}
         obs = torch.as_tensor(last, device=self.device)
         values = self.policy.predict_values(obs, rows, torch.zeros(len(cut), device=self.device))
         rewards = rewards.copy()
         rewards[cut] += self.gamma * values.cpu().numpy()
         return rewards
-
-    def _check_finite(self, obs: np.ndarray[Any, Any], rewards: np.ndarray[Any, Any]) -> None:
-        for what, array in (("reward", rewards), ("observation", obs)):
-            if not np.isfinite(array.sum()):
-                rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
-                where = f"of environment {rows[0]} at step {self.num_timesteps}"
-                raise NonFinite(f"the {what} {where} is not finite; the weights were not changed")
 
 
 def _at(schedule: Any, progress: float) -> float:
@@ -293,7 +288,4 @@ def _at(schedule: Any, progress: float) -> float:
 
 def _horizon(env: VecEnv) -> int:
     """Trials in an episode, as our environments tell; 128 steps for others."""
-    try:
-        return int(env.get_attr("layout")[0].family.horizon)
-    except AttributeError:
-        return 128
+    return int(env.get_attr("layout")[0].family.horizon) if env.has_attr("layout") else 128

@@ -12,7 +12,7 @@ class WrongUse(ValueError):
 def exit_code(error: BaseException) -> int | None:
     """2 for bad input, 1 for a run that failed, None for a fault of the program itself."""
     from metalocus.agents.checkpoint import Corrupt
-    from metalocus.agents.ppo import NonFinite
+    from metalocus.agents.finite import NonFinite
     from metalocus.envs import InvalidTask
     from metalocus.experiments.runs import Busy, NotARun
     from metalocus.experiments.sweep import RunFailed

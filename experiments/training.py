@@ -17,7 +17,13 @@ from stable_baselines3.common.utils import ConstantSchedule
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
 
 from metalocus.agents.cell import trainable
-from metalocus.agents.checkpoint import load_checkpoint, write_atomically, write_tensors
+from metalocus.agents.checkpoint import (
+    load_checkpoint,
+    read_tensors,
+    write_atomically,
+    write_tensors,
+)
+from metalocus.agents.finite import NonFinite
 from metalocus.agents.policy import SequencePolicy, n_parameters
 from metalocus.agents.ppo import SequencePPO
 from metalocus.envs import InvalidTask, Layout, make_episodes
@@ -82,6 +88,7 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
         InvalidTask: the config describes no run, or none that this machine can make.
         Busy: another process is making it.
         Corrupt: its checkpoint is damaged.
+        NonFinite: a number is; the message names the last good checkpoint.
     """
     config.check()
     if config.device == "cuda" and not torch.cuda.is_available():
@@ -105,7 +112,8 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
     with _events(folder, model.num_timesteps) as events:
         model.set_logger(Logger(str(folder), [events]))
         if config.steps > model.num_timesteps:
-            model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
+            with _told_how_to_go_on(folder / runs.CHECKPOINT):
+                model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
         monitor.finish(model)
     took = {
         "steps": model.num_timesteps,
@@ -114,6 +122,20 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
         "threads": torch.get_num_threads(),
     }
     write_finished(model.policy, config, folder, took)
+
+
+@contextmanager
+def _told_how_to_go_on(checkpoint: Path) -> Generator[None]:
+    """Name the last good checkpoint where a number that is not finite stops training."""
+    try:
+        yield
+    except NonFinite as error:
+        if checkpoint.is_file():
+            steps = read_tensors(checkpoint)[1]["counters"]["num_timesteps"]
+            rest = f"last good checkpoint: {checkpoint}, at step {steps}; mend the cause, then the"
+            raise NonFinite(f"{error}; {rest} same command continues from there") from None
+        rest = "there is no checkpoint yet; mend the cause, then the same command begins anew"
+        raise NonFinite(f"{error}; {rest}") from None
 
 
 @contextmanager

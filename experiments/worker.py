@@ -21,7 +21,7 @@ def main() -> int:
     _die_with(driver)
     # only now the slow imports: a driver may be killed meanwhile
     from metalocus.agents.checkpoint import Corrupt
-    from metalocus.agents.ppo import NonFinite
+    from metalocus.agents.finite import NonFinite
     from metalocus.envs import InvalidTask
     from metalocus.experiments.config import RunConfig
     from metalocus.experiments.runs import Busy, write_progress

@@ -12,7 +12,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 from metalocus.agents.buffer import Sequences
-from metalocus.agents.ppo import NonFinite, SequencePPO
+from metalocus.agents.finite import NonFinite, require_finite
+from metalocus.agents.ppo import SequencePPO
 
 N, T = 6, 12
 SAME = {"n_steps": T, "gamma": 0.97, "gae_lambda": 0.9, "vf_coef": 0.4, "max_grad_norm": 1e9}
@@ -229,32 +230,47 @@ def same_weights(model, before):
 
 
 class Broken(Lengths):
-    """One bad number after a while."""
+    """One bad number after a while, in the second of two environments."""
+
+    rows = 0
 
     def __init__(self, what):
         super().__init__()
-        self.what, self.steps = what, 0
+        self.what, self.steps, self.bad = what, 0, Broken.rows % 2 == 1
+        Broken.rows += 1
 
     def step(self, action):
         obs, reward, terminated, truncated, info = super().step(action)
         self.steps += 1
-        if self.steps == T + 3:
+        if self.bad and self.steps == T + 3:
             reward = np.nan if self.what == "reward" else reward
-            obs = obs * (np.inf if self.what == "observation" else 1.0)
+            obs = obs * (1.0 if self.what == "reward" else np.inf)
+            terminated, truncated = False, self.what == "last observation"
         return obs, reward, terminated, truncated, info
 
 
-@pytest.mark.parametrize("what", ["reward", "observation"])
+@pytest.mark.parametrize("what", ["reward", "observation", "last observation"])
 def test_bad_numbers_stop_training_before_the_weights_are_touched(what):
     env = make_vec_env(lambda: Broken(what), 2, seed=0)
     model = SequencePPO("SequencePolicy", env, policy_kwargs={"cell": "lstm"}, **SAME)
     model.learn(2 * T)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
-    with pytest.raises(NonFinite, match=rf"{what} of environment \d at step \d+ is not finite"):
+    where = f"the {what} of environment 1 at step {2 * (T + 3)} is not finite; the weights were not"
+    with pytest.raises(NonFinite, match=where):
         model.learn(10 * T, reset_num_timesteps=False)
-    assert all(
-        torch.equal(before[name], value) for name, value in model.policy.state_dict().items()
-    )
+    assert same_weights(model, before)
+
+
+def test_a_bad_first_observation_stops_training():
+    model = SequencePPO("SequencePolicy", envs(), policy_kwargs={"cell": "lstm"}, **SAME)
+    model.env.reset = lambda: np.where(np.arange(N)[:, None] == 4, np.nan, np.zeros((N, 3)))
+    with pytest.raises(NonFinite, match="observation of environment 4 at step 0 is not finite"):
+        model.learn(T)
+
+
+def test_large_numbers_are_finite():
+    require_finite("reward", np.full(9, 3e38, dtype=np.float32), 0)
+    require_finite("observation", np.arange(6).reshape(3, 2), 0)
 
 
 def test_a_bad_gradient_stops_training_before_the_weights_are_touched():
@@ -262,9 +278,7 @@ def test_a_bad_gradient_stops_training_before_the_weights_are_touched():
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
     with pytest.raises(NonFinite, match="gradient"):
         model._descend(sum(p.sum() for p in model.policy.parameters()) * torch.inf)
-    assert all(
-        torch.equal(before[name], value) for name, value in model.policy.state_dict().items()
-    )
+    assert same_weights(model, before)
 
 
 def test_it_trains_on_foreign_environments_with_continuous_actions():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from metalocus.agents.checkpoint import Corrupt
-from metalocus.agents.ppo import NonFinite
+from metalocus.agents.finite import NonFinite
 from metalocus.envs import InvalidTask
 from metalocus.experiments.cli import COMMANDS, _one_line, main
 from metalocus.experiments.errors import WrongUse, exit_code
