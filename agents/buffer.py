@@ -75,5 +75,6 @@ class SequenceBuffer(RolloutBuffer):
 
     def _shaped_actions(self) -> np.ndarray[Any, Any]:
         """Actions without SB3's extra axis for discrete ones, [T, N] or [T, N, A]."""
-        scalar = not self.action_space.shape
-        return self.actions[..., 0] if scalar else self.actions
+        if not self.action_space.shape:
+            return self.actions[..., 0]
+        return self.actions.astype(np.float32, copy=False)  # no log-probability takes bytes

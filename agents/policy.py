@@ -57,13 +57,6 @@ class SequencePolicy(ActorCriticPolicy):
             raise InvalidTask(f"unknown cell {cell!r}; choose from {', '.join(sorted(cells()))}")
         if critic not in CRITICS:
             raise InvalidTask(f"critic must be one of {', '.join(CRITICS)}, got {critic!r}")
-        if isinstance(observation_space, spaces.Dict | spaces.Tuple):
-            kind = type(observation_space).__name__
-            raise InvalidTask(
-                f"{kind} observations: flatten them with gymnasium's FlattenObservation"
-            )
-        if kwargs.get("use_sde"):
-            raise InvalidTask("use_sde is not supported; leave it out")
         self.cell_name, self.cell_kwargs = cell, dict(cell_kwargs or {})
         self.inputs = None if inputs is None else list(inputs)
         self.critic = critic
@@ -72,7 +65,7 @@ class SequencePolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Cells first, since the heads' sizes follow from them; then SB3's heads and optimizer."""
-        seen = self.features_dim if self.inputs is None else len(self.inputs)
+        seen = int(self.features_dim) if self.inputs is None else len(self.inputs)
         make = cells()[self.cell_name]
         self.cell = make(max(seen, 1), **self.cell_kwargs)
         separate = self.critic == "separate"

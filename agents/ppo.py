@@ -22,6 +22,7 @@ from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.scaling import RewardScale
 from metalocus.agents.schedules import LengtheningHorizon
+from metalocus.envs import Episodes, InvalidTask
 
 LEARNING_RATE = LinearSchedule(6e-3, 0.0, 1.0)
 GAMMA = LengtheningHorizon(5.0, 33.0)
@@ -98,6 +99,11 @@ class SequencePPO(ArchivedPPO):
         )
 
     def _setup_model(self) -> None:
+        if isinstance(self.observation_space, spaces.Dict | spaces.Tuple):
+            kind = type(self.observation_space).__name__
+            raise InvalidTask(f"{kind} observations must be flattened: wrap in FlattenObservation")
+        if self.use_sde:
+            raise InvalidTask("use_sde is not supported; leave it out")
         if self.env is not None:
             self.n_steps = self._given["n_steps"] or _horizon(self.env)
             share = max(self.n_envs // self.n_minibatches, 1) * self.n_steps
@@ -288,4 +294,5 @@ def _at(schedule: Any, progress: float) -> float:
 
 def _horizon(env: VecEnv) -> int:
     """Trials in an episode, as our environments tell; 128 steps for others."""
-    return int(env.get_attr("layout")[0].family.horizon) if env.has_attr("layout") else 128
+    episodes = env.get_attr("episodes")[0] if env.has_attr("episodes") else None
+    return episodes.family.horizon if isinstance(episodes, Episodes) else 128
