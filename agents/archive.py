@@ -20,7 +20,7 @@ from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, Line
 
 from metalocus.agents.checkpoint import Corrupt, write_atomically
 from metalocus.agents.scaling import RewardScale
-from metalocus.agents.schedules import LengtheningHorizon
+from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
 
 File = str | Path | io.BufferedIOBase
 SCHEDULES = {
@@ -52,7 +52,8 @@ COUNTERS = ("num_timesteps", "_n_updates", "_total_timesteps", "_num_timesteps_a
 MOMENTS = ("count", "mean", "sum_squares")
 KIND = "schedule"
 KINDS: dict[str, Callable[..., Schedule]] = {
-    kind.__name__: kind for kind in (ConstantSchedule, LinearSchedule, LengtheningHorizon)
+    kind.__name__: kind
+    for kind in (ConstantSchedule, LinearSchedule, LengtheningHorizon, PowerDecay)
 }
 """Schedules that JSON can hold: all their attributes are numbers, named as their arguments."""
 

@@ -62,12 +62,14 @@ class SequenceBuffer(RolloutBuffer):
     def center_advantages(self) -> None:
         """Subtract the mean of the other environments' advantages at the same step.
 
-        Done where all episodes start together, and there are enough environments for a mean.
+        Returns are again advantages plus values, so that values come to be relative to that
+        mean too. Done where all episodes start together, and there are enough environments.
         """
         starts, n = self.episode_starts, self.n_envs
         if n >= MANY and (starts == starts[:, :1]).all():
             centered = self.advantages - self.advantages.mean(axis=1, keepdims=True)
             self.advantages = centered * np.float32(n / (n - 1))
+            self.returns = self.advantages + self.values
 
     def to_torch(self, array: np.ndarray[Any, Any], copy: bool = False) -> Tensor:
         """On the training device, without a copy where none is needed."""

@@ -71,7 +71,7 @@ class Trainable:
     cell: type[Cell]
     sees: tuple[str, ...] = PARTS
     cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    rollout: int = 51_200
+    rollout: int = 25_600
 
 
 @cache

@@ -21,10 +21,10 @@ from metalocus.agents.cell import Carry
 from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.scaling import RewardScale
-from metalocus.agents.schedules import LengtheningHorizon
+from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
 from metalocus.envs import Episodes, InvalidTask
 
-LEARNING_RATE = LinearSchedule(6e-3, 0.0, 1.0)
+LEARNING_RATE = PowerDecay(8e-3, 2.0)
 GAMMA = LengtheningHorizon(5.0, 33.0)
 GAE_LAMBDA = LinearSchedule(0.3, 0.6, 1.0)
 ENT_COEF = LinearSchedule(0.02, 0.003, 1.0)
@@ -52,8 +52,9 @@ class SequencePPO(ArchivedPPO):
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
         center_advantages: where at least 32 environments go through their episodes in step,
-            subtract from each advantage the mean of the other environments' at the same step:
-            a baseline that knows how much of the episode is left, which the critic may not.
+            subtract from each advantage the mean of the other environments' at the same step,
+            and from each return the like. The critic then learns only in what an episode
+            differs from the others, and not the time that is left, which it may not see.
         ent_coef: entropy coefficient, a number or a schedule.
     """
 

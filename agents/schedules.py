@@ -1,4 +1,4 @@
-"""How far ahead training looks, as it goes on."""
+"""Settings that change as training goes on, functions of the fraction that remains, 1 to 0."""
 
 from __future__ import annotations
 
@@ -18,6 +18,22 @@ class LengtheningHorizon:
         self.first, self.last = first, last
 
     def __call__(self, progress_remaining: float) -> float:
-        """The discount when this fraction of training remains, 1 to 0."""
+        """The discount."""
         horizon = self.first * (self.last / self.first) ** (1.0 - progress_remaining)
         return 1.0 - 1.0 / horizon
+
+
+class PowerDecay:
+    """A number that falls from ``start`` to 0 as a power of the training that remains.
+
+    Args:
+        start: value at the beginning of training.
+        power: 1 for a line; at 2 the last half goes through the last quarter of the values.
+    """
+
+    def __init__(self, start: float, power: float) -> None:
+        self.start, self.power = start, power
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The number."""
+        return float(self.start * progress_remaining**self.power)

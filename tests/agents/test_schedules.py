@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metalocus.agents.ppo import SequencePPO
-from metalocus.agents.schedules import LengtheningHorizon
+from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
 from metalocus.envs.sb3 import BatchVecEnv
 
 N, T = 32, 5
@@ -19,6 +19,10 @@ def test_the_horizon_grows_by_equal_factors():
     schedule = LengtheningHorizon(4.0, 64.0)
     horizons = [1.0 / (1.0 - schedule(left)) for left in (1.0, 0.75, 0.5, 0.0)]
     np.testing.assert_allclose(horizons, [4.0, 8.0, 16.0, 64.0])
+
+
+def test_a_power_decays_to_nothing():
+    np.testing.assert_allclose([PowerDecay(8.0, 2.0)(left) for left in (1, 0.5, 0)], [8, 2, 0])
 
 
 def test_every_rollout_is_judged_by_the_schedules_at_its_beginning():
@@ -47,9 +51,10 @@ def collected(learner):
 
 def test_each_advantage_is_measured_against_the_other_environments():
     plain = collected(model(center_advantages=False)).advantages
-    centered = collected(model()).advantages
+    buffer = collected(model())
     others = (plain.sum(axis=1, keepdims=True) - plain) / (N - 1)
-    np.testing.assert_allclose(centered, plain - others, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(buffer.advantages, plain - others, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(buffer.returns, buffer.values + plain - others, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", ["too few", "out of step"])
