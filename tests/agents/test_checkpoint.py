@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import LinearSchedule
 
 from metalocus.agents import checkpoint
 from metalocus.agents.cell import trainables
@@ -22,6 +23,7 @@ from metalocus.agents.checkpoint import (
     write_tensors,
 )
 from metalocus.agents.ppo import SequencePPO
+from metalocus.agents.schedules import LengtheningHorizon
 from metalocus.envs.sb3 import BatchVecEnv
 
 N, T, ROLLOUTS = 4, 4, 4
@@ -32,15 +34,14 @@ ENVS = {
 }
 
 
-def build(name, env, n_envs=N, **kwargs):
+def build(name, env, n_envs=N, settings=None, **kwargs):
     """A small model; episodes are longer than rollouts, so that much is carried over."""
     agent, (env_id, env_kwargs) = trainables()[name], ENVS[env]
     batch = BatchVecEnv(env_id, n_envs, **env_kwargs)
     policy = {"cell": agent.cell.name, "cell_kwargs": dict(agent.cell_kwargs)}
     policy["inputs"] = batch.layout.indices(agent.sees)
-    model = SequencePPO(
-        "SequencePolicy", batch, n_steps=T, seed=3, policy_kwargs=policy | kwargs, n_epochs=2
-    )
+    settings = {"n_steps": T, "seed": 3, "n_epochs": 2} | (settings or {})
+    model = SequencePPO("SequencePolicy", batch, policy_kwargs=policy | kwargs, **settings)
     batch.seed(7)
     return model
 
@@ -96,6 +97,37 @@ def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env)
         assert resumed.num_timesteps == TOTAL
         assert resumed._n_updates == whole._n_updates
         assert same(state(resumed), expected), f"stopped after {done} steps"
+
+
+SCHEDULES = {
+    "learning_rate": LinearSchedule(2e-2, 1e-3, 0.6),
+    "gamma": LengtheningHorizon(2.0, 40.0),
+    "gae_lambda": lambda progress: 0.9 - 0.8 * progress**2,
+    "ent_coef": LinearSchedule(0.1, 0.0, 1.0),
+    "clip_range": LinearSchedule(0.3, 0.05, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_schedules_go_on_where_they_were(tmp_path, name):
+    whole = build(name, "bandit", settings=SCHEDULES)
+    whole.learn(TOTAL, Stops(tmp_path))
+    expected = state(whole)
+    for done in range(0, TOTAL, N * T):
+        resumed = go_on(build(name, "bandit", settings=SCHEDULES), tmp_path / str(done))
+        for setting in ("gamma", "gae_lambda", "ent_coef"):
+            assert getattr(resumed, setting) == getattr(whole, setting)
+        assert same(state(resumed), expected), f"stopped after {done} steps"
+
+
+@pytest.mark.parametrize("setting", SCHEDULES)
+def test_each_schedule_matters(setting):
+    """With a constant in its place the weights differ, so the test above notices its loss."""
+    found = []
+    for value in (SCHEDULES[setting], SCHEDULES[setting](1.0)):
+        model = build("lstm", "bandit", settings=SCHEDULES | {setting: value})
+        found.append(dict(model.learn(TOTAL).policy.state_dict()))
+    assert not same(*found)
 
 
 @pytest.mark.parametrize("critic", ["detached", "separate"])

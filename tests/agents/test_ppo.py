@@ -12,6 +12,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 from metalocus.agents.buffer import Sequences
+from metalocus.agents.cell import cells
 from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.ppo import SequencePPO
 
@@ -178,6 +179,84 @@ def test_the_rollout_records_what_the_policy_computes_on_it_at_once(critic):
         )
     torch.testing.assert_close(values, batch.values.flatten(), rtol=0, atol=1e-5)
     torch.testing.assert_close(log_probs, batch.log_probs.flatten(), rtol=0, atol=1e-5)
+
+
+def evaluated(policy, obs, actions, carry, starts):
+    """Values and log-probabilities [T, n] of a batch."""
+    values, log_probs, _ = policy.evaluate_actions(obs, actions, carry, starts)
+    return torch.stack([values, log_probs]).view(2, *starts.shape)
+
+
+@pytest.fixture(params=sorted(cells()))
+def batch(request):
+    """A policy with a cell, what it saw and did, and what it had carried in."""
+    env = make_vec_env(Lengths, 1)
+    policy = SequencePPO(
+        "SequencePolicy", env, policy_kwargs={"cell": request.param}, seed=3
+    ).policy
+    obs, actions = torch.randn(T, N, 3), torch.randint(3, (T, N))
+    carry, none = policy.initial_carry(N), torch.zeros(N)
+    with torch.no_grad():
+        for _ in range(3):
+            *_, carry = policy(torch.randn(N, 3), carry, none)
+    return policy, obs, actions, carry
+
+
+def close(one, other):
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_an_episode_knows_nothing_of_the_one_before_wherever_it_starts(batch):
+    """sb3-contrib's issue 239: the terminal state stands where a fresh one belongs."""
+    policy, obs, actions, carry = batch
+    for start in range(T):
+        starts = torch.zeros(T, N)
+        starts[start, 1:] = 1.0
+        seen = obs.clone().requires_grad_()
+        found = evaluated(policy, seen, actions, carry, starts)
+        fresh = policy.initial_carry(N)
+        after = evaluated(policy, obs[start:], actions[start:], fresh, torch.zeros(T - start, N))
+        close(found[:, start:, 1:], after[:, :, 1:])
+        if start > 0:
+            before = evaluated(policy, obs[:start], actions[:start], carry, starts[:start])
+            close(found[:, :start], before)
+            found[:, start:, 1:].sum().backward()
+            assert not seen.grad[:start].any()
+            assert seen.grad[start:, 1:].any()
+
+
+def test_environments_of_a_minibatch_know_nothing_of_each_other(batch):
+    """sb3-contrib's issues 284 and 285: sequences of several environments, one after another."""
+    policy, obs, actions, carry = batch
+    starts = torch.from_numpy(np.random.default_rng(0).random((T, N)) < 0.2).float()
+    found = evaluated(policy, obs, actions, carry, starts)
+    for i in range(N):
+        row = {name: value[i : i + 1] for name, value in carry.items()}
+        one = slice(i, i + 1)
+        close(
+            found[:, :, one], evaluated(policy, obs[:, one], actions[:, one], row, starts[:, one])
+        )
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    moved = {name: value[order] for name, value in carry.items()}
+    other = evaluated(policy, obs[:, order], actions[:, order], moved, starts[:, order])
+    close(found[:, :, order], other)
+
+
+def test_later_epochs_use_states_of_the_present_weights(batch):
+    """sb3-contrib's issue 265: the states in its buffer are those of the old weights."""
+    policy, obs, actions, carry = batch
+    starts = torch.zeros(T, N)
+    starts[0] = 1.0
+    before = evaluated(policy, obs, actions, carry, starts).detach()
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+        found, now = evaluated(policy, obs, actions, carry, starts), policy.initial_carry(N)
+        assert (found - before).abs().max() > 1e-3
+        for t in range(T):
+            step = evaluated(policy, obs[t : t + 1], actions[t : t + 1], now, torch.zeros(1, N))
+            close(found[:, t : t + 1], step)
+            *_, now = policy(obs[t], now, torch.zeros(N))
 
 
 def test_minibatches_hold_every_environment_once_with_its_own_carry():
