@@ -9,6 +9,7 @@ import signal
 import time
 import warnings
 import zipfile
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -106,6 +107,13 @@ def test_arguments_come_back():
         one, other = (getattr(m, held.get(name, name)) for m in (saved, model))
         for progress in (1.0, 0.7, 0.1):
             assert one(progress) == other(progress), name
+
+
+def test_every_argument_is_stored_or_left_out_on_purpose(file):
+    takes = {name for kind in (SequencePPO, PPO) for name in signature(kind).parameters}
+    objects = {"policy", "env", "device", "rollout_buffer_class", "kwargs", "_init_setup_model"}
+    left_out = {"tensorboard_log", "stats_window_size", "use_sde", "sde_sample_freq"}
+    assert attributes(file)["_described"]["arguments"].keys() == takes - objects - left_out
 
 
 def test_what_is_given_counts_more_than_what_was_stored(file):
