@@ -8,23 +8,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
-from sb3_contrib import RecurrentPPO
-from stable_baselines3 import PPO
 
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.ppo import SequencePPO
 from metalocus.envs import families, make_family
-from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.bench_train import TASK, Row, bench_train
 from metalocus.experiments.probe import catalogue
 
-Row = dict[str, Any]
 ROUNDS = 3
-TASK: tuple[str, dict[str, Any]] = (
-    "metalocus/BernoulliBandit-v0",
-    {"n_arms": 10, "horizon": 100},
-)
-WIDTH = 64
 
 
 def bench_env() -> list[Row]:
@@ -52,25 +42,6 @@ def bench_env() -> list[Row]:
     return rows
 
 
-def bench_train() -> list[Row]:
-    """Trained steps per CPU second: ours, sb3-contrib's RecurrentPPO, SB3's memoryless PPO.
-
-    Same task, width, epochs and minibatches within each setting.
-    """
-    rows = []
-    for n_envs, epochs, minibatches in ((32, 10, 4), (256, 4, 4)):
-        makers = _trainers(n_envs, epochs, minibatches)
-        speed = {
-            name: n_envs * TASK[1]["horizon"] * rate
-            for name, rate in _rates({k: _iteration(v) for k, v in makers.items()}, 1).items()
-        }
-        row: Row = {"n_envs": n_envs, "epochs": epochs, "minibatches": minibatches}
-        row |= {f"{name}_steps_per_cpu_s": round(rate) for name, rate in speed.items()}
-        row["over_recurrent_ppo"] = round(speed["ours"] / speed["recurrent_ppo"], 1)
-        rows.append(row)
-    return rows
-
-
 def bench_probe() -> list[Row]:
     """Seconds that each probe takes on a counting agent, 1,000 episodes of the default bandit."""
     family = make_family(TASK[0])
@@ -82,7 +53,7 @@ def bench_probe() -> list[Row]:
     return rows
 
 
-BENCHES: Mapping[str, Callable[[], list[Row]]] = {
+BENCHES: Mapping[str, Callable[..., list[Row]]] = {
     "env": bench_env,
     "train": bench_train,
     "probe": bench_probe,
@@ -110,38 +81,3 @@ def _stepper(env: gym.vector.VectorEnv[Any, Any, Any]) -> Callable[[], None]:
         env.step(action)
 
     return step
-
-
-def _trainers(n_envs: int, epochs: int, minibatches: int) -> dict[str, Any]:
-    """Models of equal network and settings, ready to learn."""
-    horizon = TASK[1]["horizon"]
-    torch.set_num_threads(1)
-    common: dict[str, Any] = {
-        "n_steps": horizon,
-        "n_epochs": epochs,
-        "batch_size": n_envs * horizon // minibatches,
-        "seed": 0,
-        "device": "cpu",
-    }
-
-    def env() -> BatchVecEnv:
-        return BatchVecEnv(TASK[0], n_envs, seed=0, **TASK[1])
-
-    lstm = {"lstm_hidden_size": WIDTH, "net_arch": []}
-    lstm |= {"shared_lstm": True, "enable_critic_lstm": False}
-    ours = {"cell": "lstm", "cell_kwargs": {"hidden_size": WIDTH}, "critic": "detached"}
-    return {
-        "ours": SequencePPO("SequencePolicy", env(), policy_kwargs=ours, **common),
-        "recurrent_ppo": RecurrentPPO("MlpLstmPolicy", env(), policy_kwargs=lstm, **common),
-        "memoryless_ppo": PPO("MlpPolicy", env(), **common),
-    }
-
-
-def _iteration(model: Any) -> Callable[[], None]:
-    """One rollout and its updates."""
-    steps = model.n_steps * model.n_envs
-
-    def iterate() -> None:
-        model.learn(steps, reset_num_timesteps=False)
-
-    return iterate

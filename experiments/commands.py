@@ -230,16 +230,21 @@ def report(folder: Positional[Path]) -> None:
     print(write_report(folder))
 
 
-def bench(what: Positional[Literal["env", "train", "probe"]], json: bool = False) -> None:
+def bench(
+    what: Positional[Literal["env", "train", "probe"]],
+    device: Literal["cpu", "cuda"] = "cpu",
+    json: bool = False,
+) -> None:
     """Measure speed, as ratios within one run.
 
     Args:
         what: environments, training or probes.
+        device: to train on.
         json: print as JSON.
     """
     from metalocus.experiments.bench import BENCHES
 
-    found = BENCHES[what]()
+    found = BENCHES[what](device) if what == "train" else BENCHES[what]()
     if json:
         _print_json(found)
         return
