@@ -116,6 +116,11 @@ def keep(starts: Tensor) -> Tensor:
 
 def reset_masks(starts: Tensor) -> list[Tensor | None]:
     """For each step the factors [N] on what is carried in, None where no episode starts."""
-    some = (starts != 0).any(dim=1).tolist()
-    kept = keep(starts)
-    return [kept[t] if some[t] else None for t in range(len(some))]
+    some, kept = set(start_steps(starts)), keep(starts)
+    return [kept[t] if t in some else None for t in range(len(starts))]
+
+
+def start_steps(starts: Tensor) -> list[int]:
+    """Steps at which the episode of some row starts, of starts [T, N]."""
+    steps: list[int] = starts.any(dim=1).nonzero()[:, 0].tolist()
+    return steps

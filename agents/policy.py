@@ -22,6 +22,8 @@ from metalocus.envs import InvalidTask
 CRITICS = ("shared", "detached", "separate")
 _CRITIC = "critic."
 HEAD = 64
+OPTIMIZER = {"eps": 1e-5, "fused": True}
+"""Of Adam; SB3's epsilon, and one kernel for all parameters."""
 
 
 class SequencePolicy(ActorCriticPolicy):
@@ -61,6 +63,7 @@ class SequencePolicy(ActorCriticPolicy):
         self.inputs = None if inputs is None else list(inputs)
         self.critic = critic
         heads = [HEAD] if net_arch is None else net_arch
+        kwargs["optimizer_kwargs"] = kwargs.get("optimizer_kwargs") or dict(OPTIMIZER)
         super().__init__(observation_space, action_space, lr_schedule, heads, **kwargs)
 
     def _build(self, lr_schedule: Schedule) -> None:

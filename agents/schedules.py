@@ -19,8 +19,8 @@ class LengtheningHorizon:
 
     def __call__(self, progress_remaining: float) -> float:
         """The discount."""
-        horizon = self.first * (self.last / self.first) ** (1.0 - progress_remaining)
-        return 1.0 - 1.0 / horizon
+        growth = self.last / self.first
+        return float(1.0 - growth**progress_remaining / self.last)
 
 
 class PowerDecay:

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep
+from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, start_steps, widen_
 
 FEW_ROWS = 64
 """Up to here PyTorch's kernel is faster than the loop (measured at 64 units)."""
@@ -64,8 +64,9 @@ class LSTM(Cell):
         """[T, N, I] -> [T, N, H]."""
         h_last, c_last = [], []
         steps, n = starts.shape
-        whole = steps >= LONG_RUN * len(_start_steps(starts))
-        few = steps == 1 or (whole and (n <= FEW_ROWS or x.is_cuda))
+        few = steps == 1 or (
+            (n <= FEW_ROWS or x.is_cuda) and steps >= LONG_RUN * len(start_steps(starts))
+        )
         run = _by_kernel if few else _by_loop
         for depth, layer in enumerate(self.layers):
             x, h, c = run(x, starts, layer, carry["h"][:, depth], carry["c"][:, depth])
@@ -78,14 +79,12 @@ def _by_kernel(
     x: Tensor, starts: Tensor, layer: nn.Module, h: Tensor, c: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer by PyTorch's kernel, from start to start: x [T, N, I], h and c [N, H]."""
-    weights, ys, steps = list(layer.parameters()), [], len(x)
-    began = _start_steps(starts)
-    for first, end in pairwise([0, *(t for t in began if t), steps]):
-        if first in began:
-            kept = keep(starts[first])[:, None]
-            h, c = h * kept, c * kept
-        run, before = torch.is_grad_enabled(), (h[None], c[None])
-        y, h, c = torch.lstm(x[first:end], before, weights, True, 1, 0.0, run, False, False)
+    weights: list[Tensor] = list(layer.parameters())
+    ys, training = [], torch.is_grad_enabled()
+    for first, end in pairwise(sorted({0, *start_steps(starts), len(x)})):
+        kept = keep(starts[first])[:, None]
+        before = ((h * kept)[None], (c * kept)[None])
+        y, h, c = torch.lstm(x[first:end], before, weights, True, 1, 0.0, training, False, False)
         h, c = h[0], c[0]
         ys.append(y)
     return torch.cat(ys) if len(ys) > 1 else ys[0], h, c
@@ -118,7 +117,7 @@ class _LSTMSequence(torch.autograd.Function):
         z[:, hidden:-1] = x.transpose(1, 2)
         z[:, -1] = 1.0
         gates, y, cs, tanh_cs = (x.new_empty(steps, k * hidden, n) for k in (4, 1, 1, 1))
-        first_c, resets = c, _reset_masks(starts)
+        first_c, resets = c, reset_masks(starts)
         sigmoids, gs = gates[:, : 3 * hidden].unbind(), gates[:, 3 * hidden :].unbind()
         parts = zip(*(gate.unbind() for gate in gates.chunk(4, dim=1)[:3]), strict=True)
         rows = zip(z.unbind(), z[:, :hidden].unbind(), gates.unbind(), sigmoids, gs, strict=True)
@@ -189,27 +188,18 @@ def _sigmoid_gates_first(hidden: int, device: torch.device) -> Tensor:
     return rows[[0, 1, 3, 2]].reshape(-1)
 
 
-def _start_steps(starts: Tensor) -> list[int]:
-    """Steps at which the episode of some row starts, of starts [T, N]."""
-    steps: list[int] = (starts != 0).any(dim=1).nonzero()[:, 0].tolist()
-    return steps
-
-
-def _reset_masks(starts: Tensor) -> list[Tensor | None]:
-    """For each step the factors [N] on what is carried in, None where no episode starts."""
-    some, kept = set(_start_steps(starts)), keep(starts)
-    return [kept[t] if t in some else None for t in range(len(starts))]
-
-
 def _widen(layer: nn.Module) -> None:
     """Larger input weights and a higher forget bias than PyTorch's; see :class:`LSTM`."""
     w_x, _, bias, _ = layer.parameters()
-    hidden, size = len(w_x) // 4, w_x.shape[1]
+    hidden = len(w_x) // 4
     forget = slice(hidden, 2 * hidden)
+    widen_(w_x)
     with torch.no_grad():
-        w_x *= min(4.0, 4.0 * (12 / size) ** 0.5) * hidden**0.5
-        w_x[forget] /= 4.0
-        bias[forget] += 2.0
+        w_x[forget].div_(4.0)
+        bias[forget].add_(2.0)
 
 
-AGENTS = (Trainable("lstm", "recurrent: a long short-term memory, all feedback seen", LSTM),)
+AGENTS = (
+    Trainable("lstm", "recurrent: a long short-term memory, all feedback seen", LSTM),
+    Trainable("lstm2", "recurrent: two stacked LSTM layers", LSTM, cell_kwargs={"n_layers": 2}),
+)
