@@ -25,8 +25,8 @@ from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
 from metalocus.envs import Episodes, InvalidTask
 
 LEARNING_RATE = PowerDecay(8e-3, 2.0)
-GAMMA = LengtheningHorizon(5.0, 33.0)
-GAE_LAMBDA = LinearSchedule(0.3, 0.6, 1.0)
+GAMMA = LengtheningHorizon(5.0, 33.0, 0.4)
+GAE_LAMBDA = LinearSchedule(0.3, 0.6, 0.4)
 ENT_COEF = LinearSchedule(0.02, 0.003, 1.0)
 
 
@@ -48,7 +48,7 @@ class SequencePPO(ArchivedPPO):
             ``1 / n_minibatches`` of the rollout.
         n_minibatches: used if ``batch_size`` is None.
         gamma, gae_lambda: numbers or schedules; by default the discount's horizon grows from 5
-            to 33 steps and lambda from 0.3 to 0.6.
+            to 33 steps and lambda from 0.3 to 0.6, in the first two fifths of training.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
         center_advantages: where at least 32 environments go through their episodes in step,

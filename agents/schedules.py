@@ -11,16 +11,18 @@ class LengtheningHorizon:
 
     Args:
         first: horizon at the beginning of training, in steps.
-        last: at its end.
+        last: at the end of its growth.
+        end_fraction: part of the training in which it grows.
     """
 
-    def __init__(self, first: float, last: float) -> None:
-        self.first, self.last = first, last
+    def __init__(self, first: float, last: float, end_fraction: float = 1.0) -> None:
+        self.first, self.last, self.end_fraction = first, last, end_fraction
 
     def __call__(self, progress_remaining: float) -> float:
         """The discount."""
-        growth = self.last / self.first
-        return float(1.0 - growth**progress_remaining / self.last)
+        done = min(1.0, (1.0 - progress_remaining) / self.end_fraction)
+        horizon = self.first ** (1.0 - done) * self.last**done
+        return 1.0 - 1.0 / float(horizon)
 
 
 class PowerDecay:

@@ -19,6 +19,9 @@ def test_the_horizon_grows_by_equal_factors():
     schedule = LengtheningHorizon(4.0, 64.0)
     horizons = [1.0 / (1.0 - schedule(left)) for left in (1.0, 0.75, 0.5, 0.0)]
     np.testing.assert_allclose(horizons, [4.0, 8.0, 16.0, 64.0])
+    schedule = LengtheningHorizon(4.0, 64.0, 0.5)
+    horizons = [1.0 / (1.0 - schedule(left)) for left in (1.0, 0.75, 0.5, 0.0)]
+    np.testing.assert_allclose(horizons, [4.0, 16.0, 64.0, 64.0])
 
 
 def test_a_power_decays_to_nothing():
