@@ -3,22 +3,25 @@
 ``python -m metalocus.experiments.tune_online`` runs it again and prints what it finds. It
 is a random search in two rounds, both on tuning episodes (seeds from 10,000) that no
 report uses: every setting plays the same first episodes, and the best few play many more,
-of another seed, to decide.
+of another seed, to decide. It takes about a quarter of an hour.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from metalocus.agents.catalogue import catalogue
+from metalocus.agents.online.actor_critic import ActorCriticSettings
 from metalocus.agents.online.delta_rule import DeltaSettings
 from metalocus.agents.online.delta_rule_average import AverageSettings
 from metalocus.agents.online.learner import OnlineLearner
+from metalocus.agents.online.pearce_hall import PearceHallSettings
 from metalocus.agents.online.policy_gradient import PolicyGradientSettings
+from metalocus.agents.online.policy_gradient_variants import AdamSettings, MomentumSettings
 from metalocus.envs import make_family
 from metalocus.experiments.rollout import fresh_episodes, rollout
 
@@ -48,6 +51,10 @@ class Budget:
     final_episodes: int = 20_000
 
 
+QUICK = Budget(episodes=200, final_episodes=5000)
+"""As many settings, on fewer episodes."""
+
+
 def draw_policy_gradient(rng: np.random.Generator) -> PolicyGradientSettings:
     """Step sizes uniform in their logarithm; half of the policies unbounded."""
     return PolicyGradientSettings(
@@ -55,6 +62,47 @@ def draw_policy_gradient(rng: np.random.Generator) -> PolicyGradientSettings:
         baseline=_uniform(rng, 0.0, 1.0),
         baseline_rate=_log_uniform(rng, 0.003, 1.0),
         bound=_log_uniform(rng, 0.5, 8.0) if rng.random() < 0.5 else float("inf"),
+    )
+
+
+def draw_reinforce(rng: np.random.Generator) -> PolicyGradientSettings:
+    """As for the policy gradient, the baseline held at 0."""
+    return replace(draw_policy_gradient(rng), baseline=0.0, baseline_rate=0.0)
+
+
+def draw_momentum(rng: np.random.Generator) -> MomentumSettings:
+    """As for the policy gradient, with any momentum up to 0.95."""
+    return MomentumSettings(**asdict(draw_policy_gradient(rng)), momentum=_uniform(rng, 0.0, 0.95))
+
+
+def draw_adam(rng: np.random.Generator) -> AdamSettings:
+    """As for the policy gradient, with the decays' complements uniform in their logarithms."""
+    return AdamSettings(
+        **asdict(draw_policy_gradient(rng)),
+        beta_1=_rounded(1.0 - _log_uniform(rng, 0.05, 1.0)),
+        beta_2=_rounded(1.0 - _log_uniform(rng, 0.001, 0.5)),
+    )
+
+
+def draw_actor_critic(rng: np.random.Generator) -> ActorCriticSettings:
+    """Half of the discounts 0; half of the traces too; half of the actors unbounded."""
+    return ActorCriticSettings(
+        actor_rate=_log_uniform(rng, 0.03, 10.0),
+        critic_rate=_log_uniform(rng, 0.003, 1.0),
+        discount=_uniform(rng, 0.0, 0.95) if rng.random() < 0.5 else 0.0,
+        trace=_uniform(rng, 0.0, 1.0) if rng.random() < 0.5 else 0.0,
+        mean_reward=_uniform(rng, 0.0, 1.0),
+        bound=_log_uniform(rng, 0.5, 8.0) if rng.random() < 0.5 else float("inf"),
+    )
+
+
+def draw_pearce_hall(rng: np.random.Generator) -> PearceHallSettings:
+    """Step sizes uniform in their logarithms."""
+    return PearceHallSettings(
+        *_draw_acting(rng),
+        rate=_log_uniform(rng, 0.03, 2.0),
+        associability=_uniform(rng, 0.0, 1.0),
+        memory_rate=_log_uniform(rng, 0.003, 1.0),
     )
 
 
@@ -72,11 +120,26 @@ def draw_average(rng: np.random.Generator) -> AverageSettings:
 
 
 DRAW: dict[str, Callable[[np.random.Generator], Any]] = {
+    "actor_critic": draw_actor_critic,
+    "pearce_hall": draw_pearce_hall,
     "policy_gradient": draw_policy_gradient,
+    "policy_gradient_adam": draw_adam,
+    "policy_gradient_momentum": draw_momentum,
+    "reinforce": draw_reinforce,
     "delta_rule": draw_delta,
     "delta_rule_average": draw_average,
     "delta_rule_counterfactual": draw_delta,
 }
+
+SEARCHED_QUICKLY = frozenset(
+    {
+        "actor_critic",
+        "pearce_hall",
+        "policy_gradient_adam",
+        "policy_gradient_momentum",
+        "reinforce",
+    }
+)
 
 
 def search(
@@ -135,7 +198,8 @@ def main() -> None:
         family = make_family(env_id, **env_kwargs)
         for rule, agent in catalogue("online").items():
             if agent.why_not(family) is None:
-                settings, total = search(rule, env_id, env_kwargs, Budget())
+                budget = QUICK if rule in SEARCHED_QUICKLY else Budget()
+                settings, total = search(rule, env_id, env_kwargs, budget)
                 print(f"{rule} {env_id} {env_kwargs}: {settings} {total:.2f}", flush=True)
 
 

@@ -58,6 +58,10 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
             stores, weights=self.update(stores.weights, self.features(stimulus), action, scaled)
         )
 
+    def carry_on(self, weights: Store) -> Store:
+        """The weights that the next episode begins with, where they are carried between them."""
+        return weights
+
     @abstractmethod
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
         """The rule: new weights from features x [N, F], action [N] and reward [N] in [0, 1]."""

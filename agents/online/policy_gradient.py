@@ -56,8 +56,8 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """A uniform policy and the first baseline."""
-        baseline = np.full(n, self.settings.baseline)
-        return Stores(weights={"policy": self.fresh_weights(n), "baseline": baseline})
+        baseline, policy = np.full(n, self.settings.baseline), self.fresh_weights(n)
+        return Stores(weights={"policy": policy, "baseline": baseline, **self.moments(policy)})
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """Softmax of the linear layer."""
@@ -67,12 +67,22 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
         """One gradient step of the policy and one of the baseline."""
         policy, baseline = weights["policy"], weights["baseline"]
         error = reward - baseline
-        step = error[:, None, None] * log_gradient(x, policy, action)
+        gradient = error[:, None, None] * log_gradient(x, policy, action)
+        step, moments = self.ascend(weights, gradient)
         bound = self.settings.bound
         return {
-            "policy": np.clip(policy + self.settings.rate * step, -bound, bound),
+            "policy": np.clip(policy + step, -bound, bound),
             "baseline": baseline + self.settings.baseline_rate * error,
+            **moments,
         }
+
+    def moments(self, like: Array) -> Store:
+        """What an optimizer carries beside the policy's weights at first; SGD nothing."""
+        return {}
+
+    def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
+        """The policy's step [N, F, K] along its gradient, and the optimizer's new quantities."""
+        return self.settings.rate * gradient, {}
 
 
 def log_gradient(x: Array, policy: Array, action: Array) -> Array:

@@ -72,7 +72,8 @@ def test_tuning_episodes_are_not_the_reported_ones():
 def test_main_prints_one_line_a_rule_and_task(capsys, monkeypatch):
     tiny = Budget(settings=1, episodes=2, finalists=1, final_episodes=2)
     monkeypatch.setattr(tune_online, "Budget", lambda: tiny)
+    monkeypatch.setattr(tune_online, "QUICK", tiny)
     tune_online.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 + 3 + 3 + 4  # the counterfactual rule needs two arms
+    assert len(lines) == 9 + 8 + 8 + 9  # the counterfactual rule needs two arms
     assert all("Settings(" in line for line in lines)

@@ -1,0 +1,98 @@
+"""The delta rule whose step size follows the surprises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.online.value_table import (
+    ValueSettings,
+    ValueTable,
+    surprise,
+    value_gradient,
+)
+
+
+@dataclass(frozen=True)
+class PearceHallSettings(ValueSettings):
+    """Constants of the rule.
+
+    Attributes:
+        rate: step size where the associability is 1; no step is longer than the surprise.
+        associability: at first.
+        memory_rate: step size of the associability.
+    """
+
+    rate: float
+    associability: float
+    memory_rate: float
+
+
+class PearceHall(ValueTable[PearceHallSettings]):
+    """Learns the faster, the more it has been surprised of late.
+
+    A weight's associability is a running mean of the absolute surprises it had a part in;
+    it multiplies the step size, and travels with the weights. Active features share a step.
+    Pearce & Hall 1980, "A model
+    for Pavlovian learning", in the form of Li et al. 2011, "Differential roles of human
+    striatum and amygdala in associative learning".
+    """
+
+    name: ClassVar[str] = "pearce_hall"
+    summary: ClassVar[str] = "online: value table whose step size follows recent surprises"
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+        ("BernoulliBandit-v0", 2): PearceHallSettings(
+            start=0.461,
+            epsilon=0.0,
+            temperature=0.0351,
+            rate=0.348,
+            associability=0.878,
+            memory_rate=0.0998,
+        ),
+        ("BernoulliBandit-v0", 5): PearceHallSettings(
+            start=0.562,
+            epsilon=0.00226,
+            temperature=0.0,
+            rate=0.571,
+            associability=0.857,
+            memory_rate=0.0347,
+        ),
+        ("BernoulliBandit-v0", 10): PearceHallSettings(
+            start=0.519,
+            epsilon=0.0,
+            temperature=0.0359,
+            rate=0.772,
+            associability=0.67,
+            memory_rate=0.0521,
+        ),
+        ("ReversalBandit-v0", 2): PearceHallSettings(
+            start=0.778,
+            epsilon=0.00263,
+            temperature=0.0,
+            rate=0.113,
+            associability=0.543,
+            memory_rate=0.637,
+        ),
+    }
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """The first values and associabilities."""
+        values = super().start(n, rng).weights["values"]
+        associability = np.full_like(values, self.settings.associability)
+        return Stores(weights={"values": values, "associability": associability})
+
+    def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
+        """A step of the associability that was, then the associability's own."""
+        values, associability = weights["values"], weights["associability"]
+        gradient = value_gradient(x, action, self.n_arms)
+        error = surprise(x, values, action, reward)
+        share = np.minimum(self.settings.rate * associability, 1.0)
+        step = share / (x**2).sum(axis=1)[:, None, None] * error * gradient
+        change = (np.abs(error) - associability) * (gradient != 0.0)
+        return {
+            "values": values + step,
+            "associability": associability + self.settings.memory_rate * change,
+        }

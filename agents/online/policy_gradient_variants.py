@@ -1,0 +1,156 @@
+"""REINFORCE without its baseline, and with other optimizers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import Array, Store
+from metalocus.agents.online.policy_gradient import PolicyGradient, PolicyGradientSettings
+
+TINY = 1e-8
+
+
+class Reinforce(PolicyGradient):
+    """The policy gradient whose baseline is 0 and stays there.
+
+    Every reward then makes the action taken likelier. Williams 1992, equation 4, with b = 0.
+    """
+
+    name: ClassVar[str] = "reinforce"
+    summary: ClassVar[str] = "online: REINFORCE without a baseline after every transition"
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+        ("BernoulliBandit-v0", 2): PolicyGradientSettings(
+            rate=1.05, baseline=0.0, baseline_rate=0.0, bound=np.inf
+        ),
+        ("BernoulliBandit-v0", 5): PolicyGradientSettings(
+            rate=1.09, baseline=0.0, baseline_rate=0.0, bound=np.inf
+        ),
+        ("BernoulliBandit-v0", 10): PolicyGradientSettings(
+            rate=1.35, baseline=0.0, baseline_rate=0.0, bound=np.inf
+        ),
+        ("ReversalBandit-v0", 2): PolicyGradientSettings(
+            rate=1.36, baseline=0.0, baseline_rate=0.0, bound=1.26
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class MomentumSettings(PolicyGradientSettings):
+    """Constants of the rule.
+
+    Attributes:
+        momentum: share of the last step that goes into this one.
+    """
+
+    momentum: float
+
+
+class PolicyGradientMomentum(PolicyGradient):
+    """The policy gradient with heavy-ball momentum.
+
+    Polyak 1964, "Some methods of speeding up the convergence of iteration methods".
+    """
+
+    name: ClassVar[str] = "policy_gradient_momentum"
+    summary: ClassVar[str] = "online: REINFORCE with a baseline, steps with momentum"
+    settings: MomentumSettings
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+        ("BernoulliBandit-v0", 2): MomentumSettings(
+            rate=2.0, baseline=0.503, baseline_rate=0.00377, bound=np.inf, momentum=0.112
+        ),
+        ("BernoulliBandit-v0", 5): MomentumSettings(
+            rate=1.39, baseline=0.636, baseline_rate=0.0758, bound=7.09, momentum=0.32
+        ),
+        ("BernoulliBandit-v0", 10): MomentumSettings(
+            rate=6.59, baseline=0.876, baseline_rate=0.079, bound=4.29, momentum=0.893
+        ),
+        ("ReversalBandit-v0", 2): MomentumSettings(
+            rate=4.37, baseline=0.536, baseline_rate=0.00509, bound=1.57, momentum=0.0508
+        ),
+    }
+
+    def moments(self, like: Array) -> Store:
+        """The last step."""
+        return {"velocity": np.zeros_like(like)}
+
+    def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
+        """A step along the decaying sum of the gradients."""
+        velocity = self.settings.momentum * weights["velocity"] + self.settings.rate * gradient
+        return velocity, {"velocity": velocity}
+
+
+@dataclass(frozen=True)
+class AdamSettings(PolicyGradientSettings):
+    """Constants of the rule.
+
+    Attributes:
+        beta_1: decay of the running mean of the gradients.
+        beta_2: of their squares.
+    """
+
+    beta_1: float
+    beta_2: float
+
+
+class PolicyGradientAdam(PolicyGradient):
+    """The policy gradient with Adam's steps.
+
+    Kingma & Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
+    """
+
+    name: ClassVar[str] = "policy_gradient_adam"
+    summary: ClassVar[str] = "online: REINFORCE with a baseline, Adam's steps"
+    settings: AdamSettings
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+        ("BernoulliBandit-v0", 2): AdamSettings(
+            rate=0.694,
+            baseline=0.595,
+            baseline_rate=0.00497,
+            bound=np.inf,
+            beta_1=0.302,
+            beta_2=0.996,
+        ),
+        ("BernoulliBandit-v0", 5): AdamSettings(
+            rate=1.13,
+            baseline=0.974,
+            baseline_rate=0.0279,
+            bound=np.inf,
+            beta_1=0.536,
+            beta_2=0.609,
+        ),
+        ("BernoulliBandit-v0", 10): AdamSettings(
+            rate=1.13,
+            baseline=0.974,
+            baseline_rate=0.0279,
+            bound=np.inf,
+            beta_1=0.536,
+            beta_2=0.609,
+        ),
+        ("ReversalBandit-v0", 2): AdamSettings(
+            rate=3.33, baseline=0.669, baseline_rate=0.0263, bound=1.81, beta_1=0.031, beta_2=0.964
+        ),
+    }
+
+    def moments(self, like: Array) -> Store:
+        """Running mean and square, and what part of them is not yet the zero they began with."""
+        return {
+            "mean": np.zeros_like(like),
+            "square": np.zeros_like(like),
+            "steps": np.zeros(len(like)),
+        }
+
+    def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
+        """A step of the mean over the root of the square, both corrected for their start at 0."""
+        beta_1, beta_2 = self.settings.beta_1, self.settings.beta_2
+        steps = weights["steps"] + 1.0
+        mean = beta_1 * weights["mean"] + (1.0 - beta_1) * gradient
+        square = beta_2 * weights["square"] + (1.0 - beta_2) * gradient**2
+        unbiased, spread = (
+            each / (1.0 - beta**steps)[:, None, None]
+            for each, beta in ((mean, beta_1), (square, beta_2))
+        )
+        step = self.settings.rate * unbiased / (np.sqrt(spread) + TINY)
+        return step, {"mean": mean, "square": square, "steps": steps}
