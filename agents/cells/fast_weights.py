@@ -99,7 +99,7 @@ class _DeltaRule(torch.autograd.Function):
             torch.sum(derror * u_c * (1 - b), dim=-1, keepdim=True, out=dwrite_c)
             torch.mul(b, derror, out=dv_c)
             dv_before = goes_on * dv_c
-            dqk, dkk = dy @ u_c.mT * same, (dv_c @ u_c.mT * same).tril_(-1)
+            dqk, dkk = dy @ u_c.mT * same, dv_c @ u_c.mT * same
             torch.baddbmm(dy_before @ fast, dqk, k_c, out=dq_c)
             torch.baddbmm(written @ dfast, dkk + dkk.mT, k_c, alpha=-1, out=dk_c)
             dk_c.baddbmm_(dqk.mT, q_c).baddbmm_(dv_before, fast, alpha=-1)
