@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from metalocus.agents.agent import NEAR, Array, Stores
-from metalocus.agents.datasets import LabelPolicy
+from metalocus.agents.beliefs.datasets import LabelPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 

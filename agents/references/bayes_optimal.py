@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import EXACT, Array, Stores, best_arms, spread
-from metalocus.agents.counts import CountingPolicy, mean_reward
-from metalocus.agents.planning import MirroredPlan, Plan, exchangeable_plan, why_too_large
+from metalocus.agents.beliefs.counts import CountingPolicy, mean_reward
+from metalocus.agents.beliefs.planning import MirroredPlan, Plan, exchangeable_plan, why_too_large
 from metalocus.envs import Family
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 from metalocus.envs.families.reversal_bandit import ReversalBandit
@@ -20,7 +20,7 @@ class BayesOptimal(CountingPolicy):
     Independent arms: dynamic programming over the posterior counts, exact for few enough
     arms and trials (two arms to 120 trials, five to 25, any number to 10). Dependent arms
     (p2 = 1 - p1): greedy choice on the exact posterior mean, which is optimal there since
-    every pull tells equally much (:class:`metalocus.agents.planning.MirroredPlan`).
+    every pull tells equally much (:class:`metalocus.agents.beliefs.planning.MirroredPlan`).
 
     Attributes:
         plan: the worth of every arm from every posterior.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.mdp import PlanningPolicy, mean_rewards, mean_transitions
+from metalocus.agents.beliefs.mdp import PlanningPolicy, mean_rewards, mean_transitions
 
 
 class CertaintyEquivalent(PlanningPolicy):

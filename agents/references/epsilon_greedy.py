@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Stores, best_arms, spread
-from metalocus.agents.counts import CountingPolicy
+from metalocus.agents.beliefs.counts import CountingPolicy
 
 
 class EpsilonGreedy(CountingPolicy):

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.calibration import SURE_REWARDS, IndexPolicy, indifference
-from metalocus.agents.counts import Prior, cell, mean_reward, triangle
+from metalocus.agents.beliefs.calibration import SURE_REWARDS, IndexPolicy, indifference
+from metalocus.agents.beliefs.counts import Prior, cell, mean_reward, triangle
 from metalocus.envs import Family
 
 LONGEST = 120

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores, best_arms, spread
-from metalocus.agents.gains import basis, coefficients
-from metalocus.agents.gaussian import GaussianPolicy
+from metalocus.agents.beliefs.gains import basis, coefficients
+from metalocus.agents.beliefs.gaussian import GaussianPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.gaussian_bandit import GaussianBandit
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from metalocus.agents.gaussian import GaussianPolicy
-from metalocus.agents.normal import GreedyChoice
+from metalocus.agents.beliefs.gaussian import GaussianPolicy
+from metalocus.agents.beliefs.normal import GreedyChoice
 
 
 class GaussianGreedy(GaussianPolicy, GreedyChoice):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from metalocus.agents.agent import NEAR, Array, Stores, best_arms, spread
-from metalocus.agents.gaussian import GaussianPolicy
-from metalocus.agents.two_arms import LONGEST, DifferencePlan
+from metalocus.agents.beliefs.gaussian import GaussianPolicy
+from metalocus.agents.beliefs.two_arms import LONGEST, DifferencePlan
 from metalocus.envs import Family
 from metalocus.envs.families.gaussian_bandit import GaussianBandit
 
@@ -15,7 +15,7 @@ class GaussianGrid(GaussianPolicy):
     """Maximises the expected total reward of two arms by dynamic programming on a grid.
 
     The belief is exact; its worth is interpolated, see
-    :class:`metalocus.agents.two_arms.DifferencePlan` for the error.
+    :class:`metalocus.agents.beliefs.two_arms.DifferencePlan` for the error.
 
     Source: Bellman 1956, "A problem in the sequential design of experiments", for normal
     rewards.

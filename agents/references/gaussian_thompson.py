@@ -8,8 +8,8 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.gaussian import GaussianPolicy
-from metalocus.agents.normal import ThompsonChoice, chance_of_best
+from metalocus.agents.beliefs.gaussian import GaussianPolicy
+from metalocus.agents.beliefs.normal import ThompsonChoice, chance_of_best
 from metalocus.envs import Family
 from metalocus.envs.families.gaussian_bandit import SHAPE
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from metalocus.agents.kalman import KalmanPolicy
-from metalocus.agents.normal import ThompsonChoice
+from metalocus.agents.beliefs.kalman import KalmanPolicy
+from metalocus.agents.beliefs.normal import ThompsonChoice
 
 
 class KalmanThompson(KalmanPolicy, ThompsonChoice):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from metalocus.agents.agent import NEAR, UNRANKED
-from metalocus.agents.kalman import KalmanPolicy
-from metalocus.agents.normal import BoundChoice
+from metalocus.agents.beliefs.kalman import KalmanPolicy
+from metalocus.agents.beliefs.normal import BoundChoice
 from metalocus.agents.references.restless_grid import RestlessGrid
 from metalocus.envs import Family
 

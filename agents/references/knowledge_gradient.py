@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from metalocus.agents.agent import NEAR, UNRANKED, Array, Stores, best_arms, spread
-from metalocus.agents.gaussian import GaussianPolicy
+from metalocus.agents.beliefs.gaussian import GaussianPolicy
 from metalocus.agents.references.gaussian_grid import GaussianGrid
 from metalocus.envs import Family
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from metalocus.agents.linear import LinearPolicy
-from metalocus.agents.normal import GreedyChoice
+from metalocus.agents.beliefs.linear import LinearPolicy
+from metalocus.agents.beliefs.normal import GreedyChoice
 
 
 class LinearGreedy(LinearPolicy, GreedyChoice):

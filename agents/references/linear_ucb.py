@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from metalocus.agents.agent import NEAR
-from metalocus.agents.linear import LinearPolicy
-from metalocus.agents.normal import BoundChoice
+from metalocus.agents.beliefs.linear import LinearPolicy
+from metalocus.agents.beliefs.normal import BoundChoice
 from metalocus.envs import Family
 
 

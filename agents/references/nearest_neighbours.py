@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import NEAR, Array, Stores
-from metalocus.agents.datasets import LabelPolicy
+from metalocus.agents.beliefs.datasets import LabelPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.mdp import PlanningPolicy, mean_rewards
+from metalocus.agents.beliefs.mdp import PlanningPolicy, mean_rewards
 from metalocus.envs.luck import Luck
 
 

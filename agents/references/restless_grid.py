@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import NEAR, Array, Stores, best_arms, spread
-from metalocus.agents.kalman import KalmanPolicy
-from metalocus.agents.two_arms import LONGEST, DifferencePlan
+from metalocus.agents.beliefs.kalman import KalmanPolicy
+from metalocus.agents.beliefs.two_arms import LONGEST, DifferencePlan
 from metalocus.envs import Family
 
 
@@ -17,7 +17,7 @@ class RestlessGrid(KalmanPolicy):
     """Maximises the expected total reward of two arms by dynamic programming on a grid.
 
     The belief is the exact Kalman filter's; its worth is interpolated, see
-    :class:`metalocus.agents.two_arms.DifferencePlan` for the error. Beside the filter the
+    :class:`metalocus.agents.beliefs.two_arms.DifferencePlan` for the error. Beside the filter the
     state holds ``left`` [N], the trials left.
 
     Source: Bellman 1957, "Dynamic programming", chapter 3, on the belief of Kalman 1960.

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.datasets import LabelPolicy
+from metalocus.agents.beliefs.datasets import LabelPolicy
 
 
 class Ridge(LabelPolicy):

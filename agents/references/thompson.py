@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import betainc
 
-from metalocus.agents import quadrature
 from metalocus.agents.agent import Array, Stores, best_arms, spread
-from metalocus.agents.counts import CountingPolicy, beta_prior, cell, triangle
-from metalocus.agents.quadrature import Rule
+from metalocus.agents.beliefs import quadrature
+from metalocus.agents.beliefs.counts import CountingPolicy, beta_prior, cell, triangle
+from metalocus.agents.beliefs.quadrature import Rule
 from metalocus.envs import Family
 
 LONGEST = 500

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores, best_arms, spread
-from metalocus.agents.counts import CountingPolicy
+from metalocus.agents.beliefs.counts import CountingPolicy
 
 
 class UCB1(CountingPolicy):

@@ -181,6 +181,7 @@ def test_traces_end_with_their_episode():
     agent.settings = replace(agent.settings, discount=0.5, trace=0.5)
     weights = learned(agent, HISTORY).weights
     assert weights["actor_trace"].any()
+    np.testing.assert_allclose(weights["critic_trace"], (1 - 0.25 ** len(HISTORY)) / (1 - 0.25))
     carried = agent.carry_on(weights)
     assert (carried["actor"] != weights["actor"]).any()
     for name in ("actor_trace", "critic_trace", "surprise"):

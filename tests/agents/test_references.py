@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES, Stores
+from metalocus.agents.beliefs.counts import CountingPolicy, cell, triangle
 from metalocus.agents.catalogue import catalogue, make_named
-from metalocus.agents.counts import CountingPolicy, cell, triangle
 from metalocus.envs import InvalidTask, families, make_family
 from metalocus.experiments.rollout import fresh_episodes, rollout
 

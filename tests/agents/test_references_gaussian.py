@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import integrate, interpolate, optimize, special, stats
 
 from metalocus.agents.agent import EXACT, NEAR, UNRANKED, Stores
+from metalocus.agents.beliefs.normal import chance_of_best
 from metalocus.agents.catalogue import catalogue, make_named
-from metalocus.agents.normal import chance_of_best
 from metalocus.agents.references.gaussian_gittins import gittins_bonus
 from metalocus.agents.references.gaussian_thompson import gamma_rule
 from metalocus.envs import make_family

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from metalocus.agents.agent import Stores
+from metalocus.agents.beliefs.counts import mean_reward, triangle
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.counts import mean_reward, triangle
 from metalocus.agents.references.finite_index import finite_table
 from metalocus.agents.references.gittins import gittins_table
 from metalocus.envs import make_family

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from metalocus.agents.agent import NEAR
+from metalocus.agents.beliefs.mdp import mean_rewards, mean_transitions
 from metalocus.agents.catalogue import catalogue, make_named
-from metalocus.agents.mdp import mean_rewards, mean_transitions
 from metalocus.agents.references.psrl import waiting_times
 from metalocus.envs import make_family
 from metalocus.envs.families.tabular_mdp import optimal_values

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from metalocus.agents.agent import Stores
+from metalocus.agents.beliefs.planning import count_states, exchangeable_plan
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.planning import count_states, exchangeable_plan
 from metalocus.envs import make_family
 from metalocus.experiments.rollout import fresh_episodes, rollout
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from metalocus.agents.beliefs.two_arms import DifferencePlan
 from metalocus.agents.catalogue import catalogue, make_named
-from metalocus.agents.two_arms import DifferencePlan
 from metalocus.envs import make_family
 from metalocus.experiments.probes.optimality import best_reference
 from metalocus.experiments.rollout import fresh_episodes, rollout

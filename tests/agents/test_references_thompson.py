@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from metalocus.agents import quadrature
 from metalocus.agents.agent import Stores
+from metalocus.agents.beliefs import quadrature
+from metalocus.agents.beliefs.counts import cell
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.counts import cell
 from metalocus.envs import make_family
 
 BANDIT = "metalocus/BernoulliBandit-v0"

@@ -9,7 +9,7 @@ from numpy.polynomial.legendre import leggauss, legvander
 from scipy.special import betainc, betaln
 
 from metalocus.agents.agent import Array
-from metalocus.agents.counts import Prior
+from metalocus.agents.beliefs.counts import Prior
 
 NEGLIGIBLE = 35.0
 """Tails of less than exp(-35) are cut off."""

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from metalocus.agents.agent import NEAR, Array, Stores, best_arms, spread
-from metalocus.agents.counts import CountingPolicy
+from metalocus.agents.beliefs.counts import CountingPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from metalocus.agents.agent import Array
-from metalocus.agents.counts import Prior, cell, mean_reward, triangle
+from metalocus.agents.beliefs.counts import Prior, cell, mean_reward, triangle
 
 MOST_STATES = 5_000_000
 

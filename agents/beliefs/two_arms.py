@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metalocus.agents.agent import Array
-from metalocus.agents.gains import basis, coefficients
+from metalocus.agents.beliefs.gains import basis, coefficients
 
 LONGEST = 100
 SPREADS, STEPS = 24, 160

@@ -1,4 +1,4 @@
-"""One step of a hidden-Markov filter: what a reward says, and what may have after_hazard since."""
+"""One step of a hidden-Markov filter: what a reward says, and what may have switched since."""
 
 from __future__ import annotations
 

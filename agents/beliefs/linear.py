@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.normal import NormalPolicy
+from metalocus.agents.beliefs.normal import NormalPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.linear_bandit import LinearBandit
 

@@ -1,0 +1,1 @@
+"""What reference policies know: posteriors, filters, and plans over them."""
