@@ -43,6 +43,8 @@ SETTINGS: Mapping[str, dict[str, int]] = {
     "256 environments, small batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 1_600},
     "256 environments, large batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 6_400},
 }
+TUNED = "256 environments, large batches"
+"""The setting in which the others learn for the goals."""
 LENGTHS, BATCHES = (50, 200, 1000), (64, 512, 4096)
 GIGANTIC = (1000, 1024)
 """Trials and environments at which memory is to stay below 4 GB."""
@@ -138,13 +140,10 @@ def _learning(contestant: str, device: str) -> Row:
 
     The steps are those that the defaults' schedules are made for in that time.
     """
-    setting = {"n_envs": 256} if contestant == "ours" else dict(SETTINGS[_TUNED])
+    setting = {"n_envs": 256} if contestant == "ours" else dict(SETTINGS[TUNED])
     watch = _Watch()
     _trainer(contestant, setting, device).learn(2_500_000, callback=watch)
     return {f"cpu_s_to_{goal:g}": watch.reached.get(goal) for goal in GOALS}
-
-
-_TUNED = "256 environments, large batches"
 
 
 class _Watch(BaseCallback):
