@@ -13,6 +13,9 @@ from metalocus.envs import InvalidTask, make_episodes
 from metalocus.envs.family import require, require_count
 
 DEVICES = ("cpu", "cuda")
+ENGINE = 2
+"""Version of the engine's defaults and of the cells' initial weights: raise it when they change,
+so that no run is taken for one that was made otherwise."""
 LARGEST_SEED = 2**32 - 1
 """NumPy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
 
@@ -74,6 +77,7 @@ class RunConfig:
     def name(self) -> str:
         """Readable and unique: agent, environment, hash of everything but the seed, seed."""
         rest = {key: value for key, value in asdict(self).items() if key != "seed"}
+        rest["engine"] = ENGINE
         text = json.dumps(rest, sort_keys=True)
         short = self.env.removeprefix("metalocus/").lower()
         return f"{self.agent}-{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}-s{self.seed}"
