@@ -1,17 +1,10 @@
-"""The engine against SB3 and sb3-contrib, on the same rollouts and weights."""
-
-from unittest import mock
+"""The engine: states of episodes, environments and epochs, truncation, and bad numbers."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium import spaces
-from sb3_contrib import RecurrentPPO
-from stable_baselines3 import PPO
-from stable_baselines3.common.env_util import make_vec_env
 
-from metalocus.agents.buffer import Sequences
 from metalocus.agents.cell import cells
 from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.ppo import SequencePPO
@@ -20,154 +13,10 @@ N, T = 6, 12
 SAME = {"n_steps": T, "gamma": 0.97, "gae_lambda": 0.9, "vf_coef": 0.4, "max_grad_norm": 1e9}
 
 
-class Lengths(gym.Env):
-    """Episodes of random length, so that starts stand anywhere; truncated now and then."""
-
-    def __init__(self, continuous=False):
-        self.observation_space = spaces.Box(-5, 5, (3,), np.float32)
-        self.action_space = (
-            spaces.Box(-1, 1, (2,), np.float32) if continuous else spaces.Discrete(3)
-        )
-
-    def _draw(self):
-        return self.np_random.standard_normal(3).clip(-5, 5).astype(np.float32)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return self._draw(), {}
-
-    def step(self, action):
-        reward = float(np.sum(action)) * 0.3 + self.np_random.normal()
-        end = self.np_random.random()
-        return self._draw(), reward, end < 0.2, 0.2 <= end < 0.3, {}
-
-
-def envs(continuous=False):
-    return make_vec_env(lambda: Lengths(continuous), N, seed=4)
-
-
-def copy_of(rollout):
-    names = (
-        "observations",
-        "actions",
-        "episode_starts",
-        "values",
-        "log_probs",
-        "advantages",
-        "returns",
-    )
-    return {name: torch.as_tensor(getattr(rollout, name).copy()) for name in names}
-
-
-def sequences(data, carry, discrete=True):
-    actions = data["actions"][..., 0] if discrete else data["actions"]
-    rest = {name: data[name] for name in ("values", "log_probs", "advantages", "returns")}
-    return Sequences(
-        obs=data["observations"],
-        actions=actions,
-        starts=data["episode_starts"],
-        carry=carry,
-        **rest,
-    )
-
-
-def theirs(model, n_rollouts=2):
-    """Rollout data, state carried in, losses and gradients of the last of some rollouts."""
-    model.batch_size, model.n_epochs = N * T, 1
-    _, callback = model._setup_learn(10_000, None)
-    model.set_logger(model.logger)
-    callback.on_training_start({}, {})
-    for _ in range(n_rollouts):
-        carry = getattr(model, "_last_lstm_states", None)
-        model.collect_rollouts(model.env, callback, model.rollout_buffer, T)
-    data = copy_of(model.rollout_buffer)
-    model.policy.optimizer.step = lambda *a, **k: None
-    # sb3-contrib cuts one sequence in two at a random place; a cut at 0 leaves all whole
-    with mock.patch("numpy.random.randint", return_value=0):
-        model.train()
-    logged = {key.removeprefix("train/"): v for key, v in model.logger.name_to_value.items()}
-    return data, carry, logged, {n: p.grad for n, p in model.policy.named_parameters()}
-
-
-def recurrent_pair(layers, critic, continuous):
-    kwargs = {"lstm_hidden_size": 8, "n_lstm_layers": layers, "net_arch": [5]}
-    kwargs |= {"shared_lstm": critic == "detached", "enable_critic_lstm": critic == "separate"}
-    other = RecurrentPPO("MlpLstmPolicy", envs(continuous), policy_kwargs=kwargs, seed=5, **SAME)
-    policy = {"cell": "lstm", "cell_kwargs": {"hidden_size": 8, "n_layers": layers}}
-    ours = SequencePPO(
-        "SequencePolicy",
-        envs(continuous),
-        policy_kwargs={**policy, "critic": critic, "net_arch": [5]},
-        ent_coef=0.0,
-        scale_rewards=False,
-        **SAME,
-    )
-    return ours, other
-
-
-def renamed(name):
-    """sb3-contrib's name of one of our parameters."""
-    for ours, theirs in (("critic_cell.", "lstm_critic."), ("cell.", "lstm_actor.")):
-        if name.startswith(ours):
-            layer, rest = name.removeprefix(ours + "layers.").split(".")
-            return theirs + rest.replace("_l0", f"_l{layer}")
-    return name
-
-
-@pytest.mark.parametrize("continuous", [False, True], ids=["discrete", "continuous"])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("critic", ["detached", "separate"])
-def test_losses_and_gradients_equal_sb3_contribs(layers, critic, continuous):
-    ours, other = recurrent_pair(layers, critic, continuous)
-    weights = other.policy.state_dict()
-    ours.policy.load_state_dict({n: weights[renamed(n)] for n in ours.policy.state_dict()})
-    data, carried_in, logged, gradients = theirs(other)
-    assert 0 < data["episode_starts"][1:].mean() < 1, "episodes must start inside the rollout"
-    assert carried_in.pi[0].abs().sum() > 0, "something must be carried over"
-    carry = {key: value.transpose(0, 1) for key, value in zip("hc", carried_in.pi, strict=True)}
-    if critic == "separate":
-        carry |= {
-            f"critic.{k}": v.transpose(0, 1) for k, v in zip("hc", carried_in.vf, strict=True)
-        }
-    loss, terms = ours.losses(sequences(data, carry, not continuous))
-    loss.backward()
-    for name in ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "clip_fraction"):
-        assert terms[name] == pytest.approx(logged[name], abs=1e-5)
-    for name, parameter in ours.policy.named_parameters():
-        torch.testing.assert_close(parameter.grad, gradients[renamed(name)], rtol=0, atol=1e-5)
-
-
-def test_a_memoryless_policy_equals_sb3s_ppo():
-    other = PPO("MlpPolicy", envs(), seed=5, device="cpu", batch_size=N * T, **SAME)
-    policy = {"cell": "mlp", "critic": "separate", "net_arch": []}
-    ours = SequencePPO(
-        "SequencePolicy", envs(), policy_kwargs=policy, ent_coef=0.0, scale_rewards=False, **SAME
-    )
-
-    def theirs_of(name):
-        for mine, other_name in (
-            ("cell.layers", "mlp_extractor.policy_net"),
-            ("critic_cell.layers", "mlp_extractor.value_net"),
-        ):
-            if name.startswith(mine):
-                return name.replace(mine, other_name)
-        return name
-
-    weights = other.policy.state_dict()
-    ours.policy.load_state_dict({n: weights[theirs_of(n)] for n in ours.policy.state_dict()})
-    data, _, logged, gradients = theirs(other)
-    loss, terms = ours.losses(sequences(data, {}))
-    loss.backward()
-    for name in ("policy_gradient_loss", "value_loss", "entropy_loss", "loss"):
-        assert terms[name] == pytest.approx(logged[name], abs=1e-5)
-    for name, parameter in ours.policy.named_parameters():
-        torch.testing.assert_close(parameter.grad, gradients[theirs_of(name)], rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("critic", ["shared", "separate"])
-def test_the_rollout_records_what_the_policy_computes_on_it_at_once(critic):
+def test_the_rollout_records_what_the_policy_computes_on_it_at_once(envs, critic):
     model = SequencePPO(
-        "SequencePolicy", envs(), policy_kwargs={"cell": "lstm", "critic": critic}, **SAME
+        "SequencePolicy", envs(N), policy_kwargs={"cell": "lstm", "critic": critic}, **SAME
     )
     model.learn(2 * N * T)
     _, callback = model._setup_learn(1, None, reset_num_timesteps=False)
@@ -188,12 +37,10 @@ def evaluated(policy, obs, actions, carry, starts):
 
 
 @pytest.fixture(params=sorted(cells()))
-def batch(request):
+def batch(request, envs):
     """A policy with a cell, what it saw and did, and what it had carried in."""
-    env = make_vec_env(Lengths, 1)
-    policy = SequencePPO(
-        "SequencePolicy", env, policy_kwargs={"cell": request.param}, seed=3
-    ).policy
+    kwargs = {"policy_kwargs": {"cell": request.param}, "seed": 3}
+    policy = SequencePPO("SequencePolicy", envs(1), **kwargs).policy
     obs, actions = torch.randn(T, N, 3), torch.randint(3, (T, N))
     carry, none = policy.initial_carry(N), torch.zeros(N)
     with torch.no_grad():
@@ -259,8 +106,8 @@ def test_later_epochs_use_states_of_the_present_weights(batch):
             *_, now = policy(obs[t], now, torch.zeros(N))
 
 
-def test_minibatches_hold_every_environment_once_with_its_own_carry():
-    model = SequencePPO("SequencePolicy", envs(), policy_kwargs={"cell": "lstm"}, **SAME)
+def test_minibatches_hold_every_environment_once_with_its_own_carry(envs):
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, **SAME)
     buffer = model.rollout_buffer
     buffer.observations[:] = np.arange(N)[None, :, None]
     buffer.carry = {"h": torch.arange(N)[:, None]}
@@ -271,8 +118,8 @@ def test_minibatches_hold_every_environment_once_with_its_own_carry():
     assert sorted(seen) == list(range(N))
 
 
-def test_predict_carries_state_and_resets_it_where_an_episode_starts():
-    model = SequencePPO("SequencePolicy", envs(), policy_kwargs={"cell": "lstm"}, seed=1, **SAME)
+def test_predict_carries_state_and_resets_it_where_an_episode_starts(envs):
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, seed=1, **SAME)
     obs = np.random.default_rng(0).normal(size=(3, N, 3)).astype(np.float32)
     state = None
     for step in obs:
@@ -286,8 +133,8 @@ def test_predict_carries_state_and_resets_it_where_an_episode_starts():
     assert action.shape == ()
 
 
-def test_truncated_episodes_are_continued_by_the_value_of_their_last_observation():
-    model = SequencePPO("SequencePolicy", envs(), policy_kwargs={"cell": "lstm"}, **SAME)
+def test_truncated_episodes_are_continued_by_the_value_of_their_last_observation(envs):
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, **SAME)
     carry = {key: torch.randn_like(v) for key, v in model.policy.initial_carry(N).items()}
     last = np.full(3, 0.3, dtype=np.float32)
     infos = [{} for _ in range(N)]
@@ -308,13 +155,13 @@ def same_weights(model, before):
     return all(torch.equal(before[name], v) for name, v in model.policy.state_dict().items())
 
 
-class Broken(Lengths):
+class Broken(gym.Wrapper):
     """One bad number after a while, in the second of two environments."""
 
     rows = 0
 
-    def __init__(self, what):
-        super().__init__()
+    def __init__(self, env, what):
+        super().__init__(env)
         self.what, self.steps, self.bad = what, 0, Broken.rows % 2 == 1
         Broken.rows += 1
 
@@ -329,8 +176,8 @@ class Broken(Lengths):
 
 
 @pytest.mark.parametrize("what", ["reward", "observation", "last observation"])
-def test_bad_numbers_stop_training_before_the_weights_are_touched(what):
-    env = make_vec_env(lambda: Broken(what), 2, seed=0)
+def test_bad_numbers_stop_training_before_the_weights_are_touched(envs, what):
+    env = envs(2, wrap=lambda env: Broken(env, what))
     model = SequencePPO("SequencePolicy", env, policy_kwargs={"cell": "lstm"}, **SAME)
     model.learn(2 * T)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
@@ -340,8 +187,8 @@ def test_bad_numbers_stop_training_before_the_weights_are_touched(what):
     assert same_weights(model, before)
 
 
-def test_a_bad_first_observation_stops_training():
-    model = SequencePPO("SequencePolicy", envs(), policy_kwargs={"cell": "lstm"}, **SAME)
+def test_a_bad_first_observation_stops_training(envs):
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, **SAME)
     model.env.reset = lambda: np.where(np.arange(N)[:, None] == 4, np.nan, np.zeros((N, 3)))
     with pytest.raises(NonFinite, match="observation of environment 4 at step 0 is not finite"):
         model.learn(T)
@@ -352,18 +199,18 @@ def test_large_numbers_are_finite():
     require_finite("observation", np.arange(6).reshape(3, 2), 0)
 
 
-def test_a_bad_gradient_stops_training_before_the_weights_are_touched():
-    model = SequencePPO("SequencePolicy", envs(), policy_kwargs={"cell": "lstm"}, **SAME)
+def test_a_bad_gradient_stops_training_before_the_weights_are_touched(envs):
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, **SAME)
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
     with pytest.raises(NonFinite, match="gradient"):
         model._descend(sum(p.sum() for p in model.policy.parameters()) * torch.inf)
     assert same_weights(model, before)
 
 
-def test_it_trains_on_foreign_environments_with_continuous_actions():
+def test_it_trains_on_foreign_environments_with_continuous_actions(envs):
     model = SequencePPO(
         "SequencePolicy",
-        envs(continuous=True),
+        envs(N, continuous=True),
         policy_kwargs={"cell": "lstm"},
         seed=1,
         n_steps=32,

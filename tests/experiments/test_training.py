@@ -1,7 +1,6 @@
 """A training run: what is measured, what TensorBoard shows, stopping and going on."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from metalocus.agents.cell import trainables
 from metalocus.agents.checkpoint import Corrupt, read_tensors
 from metalocus.envs import InvalidTask
-from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments import monitor, training
 from metalocus.experiments.config import RunConfig
 from metalocus.experiments.monitor import measure
@@ -264,48 +262,6 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch, tiny, tmp_path):
     with pytest.raises(InvalidTask, match="no CUDA device is there; train with cpu"):
         train(dataclasses.replace(tiny, device="cuda"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-@pytest.fixture
-def broken(monkeypatch):
-    """Rewards turn bad in two environments, after three episodes or more of five trials."""
-    step_wait = BatchVecEnv.step_wait
-
-    def bad_step(self):
-        obs, reward, done, infos = step_wait(self)
-        bad = (self.episodes.number >= 3) & (np.arange(self.num_envs) % 2 == 1)
-        return obs, np.where(bad, np.nan, reward).astype(np.float32), done, infos
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BatchVecEnv, "step_wait", bad_step)
-        yield patch
-
-
-WHAT = "the reward of environment 1 at step 60 is not finite; the weights were not changed; "
-
-
-def test_a_bad_number_leaves_the_last_good_checkpoint(
-    broken, monkeypatch, tiny, train_command, call, elsewhere
-):
-    """The run can be continued once that is mended."""
-    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", -1.0)
-    file = Path("runs") / tiny.name / CHECKPOINT
-    expected = f"last good checkpoint: {file}, at step 40; mend the cause, "
-    expected += "then the same command continues from there"
-    for _ in range(2):
-        assert call(train_command) == (1, "", f"metalocus: {WHAT}{expected}\n")
-    tensors, header = read_tensors(file)
-    assert header["counters"]["num_timesteps"] == 40
-    assert all(torch.isfinite(t).all() for n, t in tensors.items() if n.startswith("policy."))
-    broken.undo()
-    code, out, err = call(train_command)
-    assert (code, out, err) == (0, f"{file.parent}\n", "")
-    assert is_done(file.parent)
-
-
-def test_a_bad_number_before_the_first_checkpoint_says_so(broken, train_command, call, elsewhere):
-    none = "there is no checkpoint yet; mend the cause, then the same command begins anew"
-    assert call(train_command) == (1, "", f"metalocus: {WHAT}{none}\n")
 
 
 def test_versions_name_what_decides_the_numbers():
