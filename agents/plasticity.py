@@ -76,110 +76,127 @@ class Plastic(Cell):
 
 
 class _PlasticSequence(torch.autograd.Function):
-    """A sequence: W_x x + b [T, N, H], ..., h [N, H], hebb [N, P, P] -> y [T, N, H], hebb."""
+    """A sequence: W_x x + b [T, N, H], ..., h [N, H], hebb [N, P, P] -> y [T, N, H], hebb.
+
+    Arrays of both steps of a trial are [T, 2, N, H]: what enters the connections, h and g, and
+    the gradients at what leaves them. Views of every step are made once, by ``unbind``, since
+    making them in the loops would cost as much as the arithmetic.
+    """
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        u, starts, w, b, alpha, decay, modulator, first, hebb = inputs
-        g, y, size = torch.empty_like(u), torch.empty_like(u), len(alpha)
-        strength = torch.empty_like(u[..., :1]).fill_(1.0 - decay)
-        h, hebb, traces, resets, faded = first, hebb.clone(), [], reset_masks(starts), decay.item()
-        for t, (kept, u_t, g_t, y_t, s) in enumerate(
-            zip(resets, *(each.unbind() for each in (u, g, y, strength)), strict=True)
-        ):
+        u, starts, w, b, alpha, decay, modulator, h, hebb = inputs
+        (steps, n, hidden), size = u.shape, len(alpha)
+        entering, y = u.new_empty(steps, 2, n, hidden), torch.empty_like(u)
+        strength = (1.0 - decay).repeat(steps, n, 1)
+        scaled, written = u.new_empty(n, 1, size), u.new_empty(n, size, 1)
+        hebb, traces, resets, faded = hebb.clone(), [], reset_masks(starts), decay.item()
+        activities = _views(entering[:, 0], entering[:, 1], y, u, strength)
+        rows = _views(*(a[:, :, None, :size] for a in (entering[:, 0], entering[:, 1], y)))
+        columns = _views(entering[:, 0, :, :size, None], strength[..., None])
+        for t, kept in enumerate(resets):
+            h_t, g_t, y_t, u_t, s = activities[t]
+            pre, post, answer = rows[t]
             if t % SEGMENT == 0:
                 traces.append(hebb.clone())
+            h_t.copy_(h if kept is None else h * kept[:, None])
             if kept is not None:
-                h = h * kept[:, None]
                 hebb *= kept[:, None, None]
-            pre, post = h[:, :size], g_t[:, :size]
-            torch.addmm(u_t, h, w, out=g_t)
-            post += _through(alpha * pre, hebb)
+            torch.addmm(u_t, h_t, w, out=g_t)
+            post += torch.bmm(torch.mul(pre, alpha, out=scaled), hebb)
             g_t.tanh_()
             h = torch.addmm(b, g_t, w, out=y_t)
-            h[:, :size] += _through(alpha * post, hebb)
+            answer += torch.bmm(torch.mul(post, alpha, out=scaled), hebb)
             h.tanh_()
             if modulator is not None:
                 torch.addmm(modulator[-1], g_t, modulator[:-1, None], out=s).tanh_()
-            hebb.baddbmm_((s * pre)[:, :, None], post[:, None], beta=faded)
+            hebb.baddbmm_(torch.mul(*columns[t], out=written), post, beta=faded)
         ctx.resets = resets
-        ctx.save_for_backward(w, alpha, decay, modulator, first, g, y, strength, *traces)
+        ctx.save_for_backward(w, alpha, decay, modulator, entering, y, strength, *traces)
         return y, hebb
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        w, alpha, decay, modulator, first, g, y, strength, *traces = ctx.saved_tensors
-        size, resets, last, faded = len(alpha), ctx.resets, len(g) - 1, decay.item()
-        du, ds = torch.empty_like(g), torch.empty_like(strength)
-        dw, db, dalpha, ddecay = (torch.zeros_like(each) for each in (w, w[0], alpha, decay))
-        dh, dhebb, back = torch.zeros_like(first), grads[1].clone(), w.T.contiguous()
-        before = [
-            h if kept is None else h * kept[:, None]
-            for h, kept in zip((first, *y.unbind()[:-1]), resets, strict=True)
-        ]
-        at_y, segment = torch.empty_like(dh), [torch.empty_like(dhebb) for _ in range(SEGMENT)]
-        given = zip(before, *(a.unbind() for a in (g, y, strength, grads[0], du, ds)), strict=True)
-        for t, (h, g_t, y_t, s, dy, at_g, ds_t) in reversed(list(enumerate(given))):
+        w, alpha, decay, modulator, entering, y, strength, *traces = ctx.saved_tensors
+        size, resets, last, faded = len(alpha), ctx.resets, len(y) - 1, decay.item()
+        leaving, ds = torch.empty_like(entering), torch.empty_like(strength)[..., None]
+        active = entering[..., :size]
+        scaled, read = active * alpha, torch.empty_like(active)
+        written = active[:, 0, :, :, None] * strength[..., None]
+        dh, dhebb, back = torch.zeros_like(y[0]), grads[1].clone(), w.T.contiguous()
+        dg, fading = torch.empty_like(dh), dh.new_empty(last + 1)
+        dg_plastic, dh_plastic = dg[:, None, :size], dh[:, None, :size]
+        to_post, to_pre = (dh.new_empty(len(dh), 1, size) for _ in range(2))
+        segment = [torch.empty_like(dhebb) for _ in range(SEGMENT)]
+        both, out_of, sums = (a.unsqueeze(3) for a in (active, leaving[..., :size], read))
+        rows = _views(both[:, 0], both[:, 1], out_of[:, 0], out_of[:, 1], sums[:, 0], sums[:, 1])
+        columns = _views(active[:, 1, :, :, None], scaled.permute(0, 2, 3, 1))
+        activities = _views(grads[0], y, entering[:, 1], leaving[:, 0], leaving[:, 1])
+        strengths = _views(strength, strength[..., None], ds, ds[..., 0], fading)
+        pairs = leaving[..., :size].transpose(1, 2).unbind()
+        for t in reversed(range(last + 1)):
             if t % SEGMENT == SEGMENT - 1 or t == last:
-                steps = slice(t - t % SEGMENT, t + 1)
-                wrote = before[steps], g[steps], strength[steps], resets[steps]
-                _replay(segment, traces.pop(), size, faded, *wrote)
-            hebb, kept = segment[t % SEGMENT], resets[t]
-            pre, post, at_pre, at_post = (each[:, :size] for each in (h, g_t, at_g, at_y))
-            to_post = _through(pre, dhebb)
-            to_pre = _through(post, dhebb.mT)
-            torch.sum(to_post * post, dim=1, keepdim=True, out=ds_t)
-            torch.add(ddecay, torch.dot(dhebb.flatten(), hebb.flatten()), out=ddecay)
+                past = slice(t - t % SEGMENT, t + 1)
+                _replay(segment, traces.pop(), faded, written[past], both[past, 1], resets[past])
+            pre, post, at_pre, at_post, read_1, read_2 = rows[t]
+            post_column, scaled_columns = columns[t]
+            dy, y_t, g_t, at_g, at_y = activities[t]
+            s, s_row, ds_t, ds_flat, fading_t = strengths[t]
+            hebb, back_through, kept = segment[t % SEGMENT], segment[t % SEGMENT].mT, resets[t]
+            torch.bmm(pre, dhebb, out=to_post)
+            torch.bmm(post, dhebb.mT, out=to_pre)
+            torch.bmm(to_post, post_column, out=ds_t)
+            torch.dot(dhebb.view(-1), hebb.view(-1), out=fading_t)
             _tanh_backward(dh.add_(dy), y_t, grad_input=at_y)
-            dg, read = at_y @ back, _through(at_post, hebb.mT)
-            dg[:, :size].addcmul_(to_post, s).addcmul_(read, alpha)
-            dalpha += (read * post).sum(dim=0)
+            torch.mm(at_y, back, out=dg)
+            torch.bmm(at_post, back_through, out=read_2)
+            dg_plastic.addcmul_(to_post, s_row).addcmul_(read_2, alpha)
             if modulator is not None:
-                _tanh_backward(ds_t, s, grad_input=ds_t)
-                dg.addcmul_(ds_t, modulator[:-1])
+                dg.addcmul_(_tanh_backward(ds_flat, s, grad_input=ds_flat), modulator[:-1])
             _tanh_backward(dg, g_t, grad_input=at_g)
             torch.mm(at_g, back, out=dh)
-            read = _through(at_pre, hebb.mT)
-            dh[:, :size].addcmul_(to_pre, s).addcmul_(read, alpha)
-            dalpha += (read * pre).sum(dim=0)
-            dw.addmm_(h.T, at_g).addmm_(g_t.T, at_y)
-            db += at_y.sum(dim=0)
-            pairs = torch.stack([alpha * pre, alpha * post], dim=2), (at_pre, at_post)
-            dhebb.baddbmm_(pairs[0], torch.stack(pairs[1], dim=1), beta=faded)
+            torch.bmm(at_pre, back_through, out=read_1)
+            dh_plastic.addcmul_(to_pre, s_row).addcmul_(read_1, alpha)
+            dhebb.baddbmm_(scaled_columns, pairs[t], beta=faded)
             if kept is not None:
                 dh *= kept[:, None]
                 dhebb *= kept[:, None, None]
+        dw = entering.flatten(0, 2).T @ leaving.flatten(0, 2)
+        du, db, dalpha = leaving[:, 0], leaving[:, 1].sum((0, 1)), (read * active).sum((0, 1, 2))
         if modulator is None:
-            return du, None, dw, db, dalpha, ddecay - ds.sum(), None, dh, dhebb
-        dmodulator = torch.cat([ds.flatten() @ g.flatten(0, 1), ds.sum()[None]])
-        return du, None, dw, db, dalpha, ddecay, dmodulator, dh, dhebb
+            return du, None, dw, db, dalpha, fading.sum() - ds.sum(), None, dh, dhebb
+        dmodulator = torch.cat([ds.flatten() @ entering[:, 1].flatten(0, 1), ds.sum()[None]])
+        return du, None, dw, db, dalpha, fading.sum(), dmodulator, dh, dhebb
 
 
 _plastic_sequence: Any = _PlasticSequence.apply
 _tanh_backward: Any = torch.ops.aten.tanh_backward.grad_input
 
 
-def _through(activity: Tensor, weights: Tensor) -> Tensor:
-    """Each episode's own connections, [N, A] and [N, A, B] -> [N, B]."""
-    return torch.bmm(activity[:, None], weights)[:, 0]
+def _views(*arrays: Tensor) -> list[tuple[Tensor, ...]]:
+    """For every step its view of each array."""
+    return list(zip(*(array.unbind() for array in arrays), strict=True))
 
 
 def _replay(
     out: Sequence[Tensor],
     hebb: Tensor,
-    size: int,
     faded: float,
-    before: Sequence[Tensor],
-    g: Tensor,
-    strength: Tensor,
+    written: Tensor,
+    rows: Tensor,
     resets: Sequence[Tensor | None],
 ) -> None:
-    """Into ``out`` the traces [N, P, P] that the trials of a segment read, from the last before."""
-    written = None
-    for trace, h, g_t, s, kept in zip(out, before, g, strength, resets, strict=False):
+    """Into ``out`` the traces [N, P, P] that the trials of a segment read, from the last before.
+
+    Args:
+        written: strength times h, [T, N, P, 1].
+        rows: g, [T, N, 1, P].
+    """
+    change = None
+    for trace, kept, *wrote in zip(out, resets, written.unbind(), rows.unbind(), strict=False):
         trace.copy_(hebb)
-        if written is not None:
-            trace.baddbmm_(*written, beta=faded)
+        if change is not None:
+            trace.baddbmm_(*change, beta=faded)
         if kept is not None:
             trace *= kept[:, None, None]
-        hebb, written = trace, ((s * h[:, :size])[:, :, None], g_t[:, None, :size])
+        hebb, change = trace, wrote
