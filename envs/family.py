@@ -45,6 +45,12 @@ def require_probability(name: str, value: Any) -> float:
     return number
 
 
+def require_flag(name: str, value: Any) -> bool:
+    """``value`` if it is True or False, else :class:`InvalidTask`."""
+    require(isinstance(value, bool), f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def require_count(name: str, value: Any, least: int) -> int:
     """``value`` as an int of at least ``least``, or :class:`InvalidTask`."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -44,6 +44,9 @@ class Monitor(BaseCallback):
         config: the run.
         folder: its folder.
         report: told the steps done and to do.
+
+    Attributes:
+        cpu_seconds: spent on measuring.
     """
 
     model: SequencePPO
@@ -54,6 +57,7 @@ class Monitor(BaseCallback):
         super().__init__()
         self.config, self.folder, self.report = config, folder, report
         self.results: list[Measurement] = []
+        self.cpu_seconds = 0.0
         self.saved = self.reported = time.monotonic()
 
     def resume(self, steps: int) -> None:
@@ -94,7 +98,9 @@ class Monitor(BaseCallback):
 
     def _measure(self) -> dict[str, float]:
         """Take every measurement on the same held-out episodes, and log it."""
+        began = time.process_time()
         steps, found = self.model.num_timesteps, measure(self.model, self.config)
+        self.cpu_seconds += time.process_time() - began
         self._log(found)
         self.results += [Measurement(steps, metric, value) for metric, value in found.items()]
         runs.write_results(self.folder, self.results)

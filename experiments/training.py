@@ -114,10 +114,12 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
         if config.steps > model.num_timesteps:
             with _told_how_to_go_on(folder / runs.CHECKPOINT):
                 model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
+        trained = time.process_time() - started[0] - monitor.cpu_seconds
         monitor.finish(model)
     took = {
         "steps": model.num_timesteps,
         "cpu_seconds": round(time.process_time() - started[0], 1),
+        "training_cpu_seconds": round(trained, 1),
         "wall_seconds": round(time.time() - started[1], 1),
         "threads": torch.get_num_threads(),
     }

@@ -36,9 +36,8 @@ class PearceHall(ValueTable[PearceHallSettings]):
 
     A weight's associability is a running mean of the absolute surprises it had a part in;
     it multiplies the step size, and travels with the weights. Active features share a step.
-    Pearce & Hall 1980, "A model
-    for Pavlovian learning", in the form of Li et al. 2011, "Differential roles of human
-    striatum and amygdala in associative learning".
+    Pearce & Hall 1980, "A model for Pavlovian learning", in the form of Li et al. 2011,
+    "Differential roles of human striatum and amygdala in associative learning".
     """
 
     name: ClassVar[str] = "pearce_hall"

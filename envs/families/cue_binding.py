@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metalocus.envs.digits import DIGIT_SIZE, digit_images
-from metalocus.envs.family import Array, Family, Latents, require, require_below, require_count
+from metalocus.envs.family import (
+    Array,
+    Family,
+    Latents,
+    require,
+    require_below,
+    require_count,
+    require_flag,
+)
 from metalocus.envs.luck import Luck
 
 CUES = ("bits", "digits", "fixed")
@@ -99,8 +107,7 @@ class CueBinding(Family):
         self.kind = cues
         self.cue_bits = require_count("cue_bits", cue_bits, 1)
         require(self.cue_bits <= MOST_BITS, f"cue_bits must be at most {MOST_BITS}, got {cue_bits}")
-        known = isinstance(fixed_actions, bool)
-        require(known, f"fixed_actions must be True or False, got {fixed_actions!r}")
+        require_flag("fixed_actions", fixed_actions)
         needs = 'fixed_actions=True needs cues="fixed": new cues cannot be known beforehand'
         require(cues == "fixed" or not fixed_actions, needs)
         self.fixed_actions = self.telling = fixed_actions

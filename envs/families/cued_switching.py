@@ -14,6 +14,7 @@ from metalocus.envs.family import (
     require,
     require_below,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -94,8 +95,7 @@ class CuedSwitching(Family):
         if run_length is not None:
             self.run_length = require_count("run_length", run_length, 1)
         self.horizon = require_count("horizon", horizon, 1)
-        require(isinstance(new_keys, bool), f"new_keys must be True or False, got {new_keys!r}")
-        self.new_keys = new_keys
+        self.new_keys = require_flag("new_keys", new_keys)
         self.telling = not new_keys
         self.stimulus_size = 2 + len(DIGITS)
 

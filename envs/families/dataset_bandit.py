@@ -15,6 +15,7 @@ from metalocus.envs.family import (
     bernoulli_rewards,
     require,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -113,9 +114,9 @@ class DatasetBandit(Family):
         shuffled: bool = False,
     ) -> None:
         require(rule in RULES, f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-        for name, value in (("again", again), ("sequence", sequence), ("shuffled", shuffled)):
-            require(isinstance(value, bool), f"{name} must be True or False, got {value!r}")
-        self.rule, self.again, self.sequence, self.shuffled = rule, again, sequence, shuffled
+        self.rule, self.again = rule, require_flag("again", again)
+        self.sequence = require_flag("sequence", sequence)
+        self.shuffled = require_flag("shuffled", shuffled)
         self.n_arms = require_count("n_arms", n_arms, 2)
         self.n_examples = require_count("n_examples", n_examples, 1)
         self.features = require_count("features", features, 1)

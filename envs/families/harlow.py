@@ -12,12 +12,12 @@ from metalocus.envs.digits import DIGIT_SIZE, digit_images, digit_labels
 from metalocus.envs.family import (
     Array,
     Family,
-    InvalidTask,
     Latents,
     bernoulli_rewards,
     require,
     require_below,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -100,9 +100,7 @@ class Harlow(Family):
         self.features = require_count("features", features, 1)
         self.p = require_probability("p", p)
         self.horizon = require_count("horizon", horizon, 1)
-        if not isinstance(fixed, bool):
-            raise InvalidTask(f"fixed must be True or False, got {fixed!r}")
-        self.fixed = self.telling = fixed
+        self.fixed = self.telling = require_flag("fixed", fixed)
         self.n_arms = 2
         self.object_size = DIGIT_SIZE if objects == "digits" else self.features
         self.stimulus_size = 2 * self.object_size

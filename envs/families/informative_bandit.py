@@ -10,10 +10,10 @@ import numpy as np
 from metalocus.envs.family import (
     Array,
     Family,
-    InvalidTask,
     Latents,
     require_below,
     require_count,
+    require_flag,
 )
 from metalocus.envs.luck import Luck
 
@@ -75,11 +75,8 @@ class InformativeBandit(Family):
 
     def __init__(self, horizon: int = 5, informative: bool = True, cued: bool = False) -> None:
         self.horizon = require_count("horizon", horizon, 1)
-        for name, value in (("informative", informative), ("cued", cued)):
-            if not isinstance(value, bool):
-                raise InvalidTask(f"{name} must be True or False, got {value!r}")
-        self.informative = informative
-        self.cued = self.telling = cued
+        self.informative = require_flag("informative", informative)
+        self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = N_TARGETS if cued else 0
 
     def begin(self, luck: Luck) -> Latents:

@@ -10,12 +10,12 @@ import numpy as np
 from metalocus.envs.family import (
     Array,
     Family,
-    InvalidTask,
     Latents,
     bernoulli_rewards,
     require,
     require_below,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -80,9 +80,7 @@ class RainbowBandit(Family):
     def __init__(self, p: float = 1.0, horizon: int = 100, cued: bool = False) -> None:
         self.p = require_probability("p", p)
         self.horizon = require_count("horizon", horizon, 1)
-        if not isinstance(cued, bool):
-            raise InvalidTask(f"cued must be True or False, got {cued!r}")
-        self.cued = self.telling = cued
+        self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = CHANNELS * (3 if cued else 2)
 
     def begin(self, luck: Luck) -> Latents:

@@ -10,11 +10,11 @@ import numpy as np
 from metalocus.envs.family import (
     Array,
     Family,
-    InvalidTask,
     Latents,
     bernoulli_rewards,
     require_below,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -94,9 +94,7 @@ class ReversalBandit(Family):
         self.p = require_probability("p", p)
         self.hazard = require_probability("hazard", hazard)
         self.horizon = require_count("horizon", horizon, 1)
-        if not isinstance(cued, bool):
-            raise InvalidTask(f"cued must be True or False, got {cued!r}")
-        self.cued = cued
+        self.cued = require_flag("cued", cued)
         self.stimulus_size = self.n_arms if cued else 0
         self.telling = cued
 

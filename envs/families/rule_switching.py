@@ -12,9 +12,9 @@ from metalocus.envs.family import (
     Family,
     Latents,
     bernoulli_rewards,
-    require,
     require_below,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -95,8 +95,7 @@ class RuleSwitching(Family):
         self.p = require_probability("p", p)
         self.hazard = require_probability("hazard", hazard)
         self.horizon = require_count("horizon", horizon, 1)
-        require(isinstance(cued, bool), f"cued must be True or False, got {cued!r}")
-        self.cued = cued
+        self.cued = require_flag("cued", cued)
         self.cue_size = self.n_features if cued else 0
         self.stimulus_size = self.cue_size + self.n_features * self.n_arms
         self.telling = True

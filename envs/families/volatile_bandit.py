@@ -15,6 +15,7 @@ from metalocus.envs.family import (
     require,
     require_below,
     require_count,
+    require_flag,
     require_probability,
 )
 from metalocus.envs.luck import Luck
@@ -95,8 +96,7 @@ class VolatileBandit(Family):
         self.hazards = np.array([low, high])
         self.level_hazard = require_probability("level_hazard", level_hazard)
         self.horizon = require_count("horizon", horizon, 1)
-        require(isinstance(cued, bool), f"cued must be True or False, got {cued!r}")
-        self.cued = self.telling = cued
+        self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = 2 if cued else 0
 
     def begin(self, luck: Luck) -> Latents:
