@@ -19,6 +19,7 @@ from metalocus.experiments.runs import (
     RESULTS,
     WEIGHTS,
     is_done,
+    load_manifest,
     read_results,
 )
 from metalocus.experiments.tasks import family_of
@@ -103,6 +104,11 @@ def test_measurements_are_those_of_the_probes(finished, tiny, brief):
     assert last["regret/final_score"] == locus["final"]
     assert last["bayes/total_lost"] == near["total_lost"]
     assert last["bayes/kl"] == pytest.approx(np.mean(near["kl"]))
+
+
+def test_the_seconds_of_training_are_told_from_those_of_measuring(finished):
+    account = load_manifest(finished)
+    assert 0.0 < account["training_cpu_seconds"] < account["cpu_seconds"]
 
 
 def test_measurements_are_on_the_whole_distribution_of_tasks(tiny, brief):
