@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,23 @@ OPTIMIZER = {"eps": 1e-5, "fused": True}
 """Of Adam; SB3's epsilon, and one kernel for all parameters."""
 
 
+class Evaluation(NamedTuple):
+    """What the losses need to know of B steps.
+
+    Attributes:
+        values: of the states, or of the actions taken where the critic tells actions apart, [B].
+        log_prob: of the actions taken, [B].
+        entropy: [B], None where it has no closed form.
+        policy_value: mean value of an action drawn from the policy, less that of the state; a
+            gradient flows to the policy alone, [B]. None without action values.
+    """
+
+    values: Tensor
+    log_prob: Tensor
+    entropy: Tensor | None
+    policy_value: Tensor | None
+
+
 class SequencePolicy(ActorCriticPolicy):
     """Features of a cell, read out as action distribution and value.
 
@@ -37,6 +54,10 @@ class SequencePolicy(ActorCriticPolicy):
         critic: ``shared`` reads the value off the actor's features; ``detached`` too, but
             sends no gradient back (sb3-contrib's ``shared_lstm``); ``separate`` has a cell of
             its own (sb3-contrib's ``enable_critic_lstm``).
+        action_values: the critic has a value for each of finitely many actions, Q(h, a), and
+            the state's is their mean under the policy. To predict what an action that was left
+            for long would earn, the cell must remember it, which the state's value alone
+            hardly demands. False for SB3's critic; of no effect on other action spaces.
         net_arch, **kwargs: as for SB3; by default each head has a hidden layer of 64 units.
     """
 
@@ -52,6 +73,7 @@ class SequencePolicy(ActorCriticPolicy):
         cell_kwargs: Mapping[str, Any] | None = None,
         inputs: Sequence[int] | None = None,
         critic: str = "shared",
+        action_values: bool = True,
         net_arch: list[int] | dict[str, list[int]] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -62,6 +84,7 @@ class SequencePolicy(ActorCriticPolicy):
         self.cell_name, self.cell_kwargs = cell, dict(cell_kwargs or {})
         self.inputs = None if inputs is None else list(inputs)
         self.critic = critic
+        self.action_values = action_values and isinstance(action_space, spaces.Discrete)
         heads = [HEAD] if net_arch is None else net_arch
         kwargs["optimizer_kwargs"] = kwargs.get("optimizer_kwargs") or dict(OPTIMIZER)
         super().__init__(observation_space, action_space, lr_schedule, heads, **kwargs)
@@ -74,6 +97,13 @@ class SequencePolicy(ActorCriticPolicy):
         separate = self.critic == "separate"
         self.critic_cell = make(max(seen, 1), **self.cell_kwargs) if separate else None
         super()._build(lr_schedule)
+        if isinstance(self.action_space, spaces.Discrete) and self.action_values:
+            width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
+            self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
+            self.init_weights(self.value_net, gain=1.0)
+            self.optimizer = self.optimizer_class(
+                self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+            )
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = MlpExtractor(
@@ -82,7 +112,8 @@ class SequencePolicy(ActorCriticPolicy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         own = {"cell": self.cell_name, "cell_kwargs": self.cell_kwargs, "inputs": self.inputs}
-        return {**super()._get_constructor_parameters(), **own, "critic": self.critic}
+        own |= {"critic": self.critic, "action_values": self.action_values}
+        return {**super()._get_constructor_parameters(), **own}
 
     def initial_carry(self, n: int) -> Carry:
         """What is carried into the first step of n episodes, actor and critic; [N, ...] each."""
@@ -120,10 +151,12 @@ class SequencePolicy(ActorCriticPolicy):
         return y, y_critic.reshape(steps * n, -1), after
 
     def read_out(self, actor: Tensor, critic: Tensor) -> tuple[Distribution, Tensor]:
-        """Action distribution and values [B] of features [B, H] each."""
+        """Action distribution and values of features [B, H] each.
+
+        Values are [B, K], one for each action, or [B, 1] without action values.
+        """
+        values = self.value_net(self.mlp_extractor.forward_critic(critic))
         latent_pi = self.mlp_extractor.forward_actor(actor)
-        latent_vf = self.mlp_extractor.forward_critic(critic)
-        values = self.value_net(latent_vf).squeeze(-1)
         if isinstance(self.action_space, spaces.Discrete):
             return Categorical(int(self.action_space.n), self.action_net(latent_pi)), values
         return self._get_action_dist_from_latent(latent_pi), values
@@ -135,12 +168,11 @@ class SequencePolicy(ActorCriticPolicy):
         actor, critic, carry = self.features(obs[None], carry, starts[None])
         distribution, values = self.read_out(actor, critic)
         actions = distribution.get_actions(deterministic=deterministic)
+        values = _state_value(distribution, values)
         return actions, values, distribution.log_prob(actions), carry
 
-    def evaluate_actions(  # type: ignore[override]
-        self, obs: Tensor, actions: Tensor, carry: Carry, starts: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Values, log-probabilities and entropies [T * N] of T steps at once.
+    def evaluate(self, obs: Tensor, actions: Tensor, carry: Carry, starts: Tensor) -> Evaluation:
+        """What the losses need of T steps at once, B = T * N.
 
         Args:
             obs: [T, N, *D].
@@ -150,12 +182,24 @@ class SequencePolicy(ActorCriticPolicy):
         """
         actor, critic, _ = self.features(obs, carry, starts)
         distribution, values = self.read_out(actor, critic)
-        return values, distribution.log_prob(actions.flatten(0, 1)), distribution.entropy()
+        taken, policy_value = actions.flatten(0, 1), None
+        if self.action_values:
+            fixed = values.detach() - _state_value(distribution, values.detach()).detach()[:, None]
+            policy_value = _state_value(distribution, fixed)
+            values = values.gather(1, taken.long()[:, None])
+        log_prob, entropy = distribution.log_prob(taken), distribution.entropy()
+        return Evaluation(values[:, 0], log_prob, entropy, policy_value)
+
+    def evaluate_actions(  # type: ignore[override]
+        self, obs: Tensor, actions: Tensor, carry: Carry, starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values, log-probabilities and entropies of :meth:`evaluate`, in SB3's form."""
+        return self.evaluate(obs, actions, carry, starts)[:3]
 
     def predict_values(self, obs: Tensor, carry: Carry, starts: Tensor) -> Tensor:  # type: ignore[override]
         """Values [N] of observations [N, *D]."""
         actor, critic, _ = self.features(obs[None], carry, starts[None])
-        return self.read_out(actor, critic)[1]
+        return _state_value(*self.read_out(actor, critic))
 
     def get_distribution(  # type: ignore[override]
         self, obs: Tensor, carry: Carry, starts: Tensor
@@ -200,6 +244,14 @@ class SequencePolicy(ActorCriticPolicy):
             actions = self.unscale_action(actions) if squashed else np.clip(actions, low, high)
         after = tuple(value.cpu().numpy() for value in carry.values())
         return actions if vectorized else actions.squeeze(axis=0), after
+
+
+def _state_value(distribution: Distribution, values: Tensor) -> Tensor:
+    """Mean value of the policy's action, [B]; values are [B, K], or [B, 1] of the state."""
+    if values.shape[1] == 1:
+        return values[:, 0]
+    assert isinstance(distribution, Categorical)
+    return (distribution.log_probs.exp() * values).sum(dim=1)
 
 
 def n_parameters(module: nn.Module) -> int:

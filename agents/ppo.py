@@ -25,9 +25,9 @@ from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
 from metalocus.envs import Episodes, InvalidTask
 
 LEARNING_RATE = PowerDecay(8e-3, 2.0)
-GAMMA = LengtheningHorizon(5.0, 33.0, 0.4)
-GAE_LAMBDA = LinearSchedule(0.3, 0.6, 0.4)
-ENT_COEF = LinearSchedule(0.02, 0.003, 1.0)
+GAMMA = LengtheningHorizon(5.0, 25.0, 0.4)
+GAE_LAMBDA = LinearSchedule(0.3, 0.9, 0.6)
+ENT_COEF = LinearSchedule(0.02, 0.0005, 1.0)
 
 
 class SequencePPO(ArchivedPPO):
@@ -48,7 +48,8 @@ class SequencePPO(ArchivedPPO):
             ``1 / n_minibatches`` of the rollout.
         n_minibatches: used if ``batch_size`` is None.
         gamma, gae_lambda: numbers or schedules; by default the discount's horizon grows from 5
-            to 33 steps and lambda from 0.3 to 0.6, in the first two fifths of training.
+            to 25 steps in the first two fifths of training, lambda from 0.3 to 0.9 in the first
+            three.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
         center_advantages: where at least 32 environments go through their episodes in step,
@@ -56,6 +57,10 @@ class SequencePPO(ArchivedPPO):
             and from each return the like. The critic then learns only in what an episode
             differs from the others, and not the time that is left, which it may not see.
         ent_coef: entropy coefficient, a number or a schedule.
+        all_action_coef: weight, beside PPO's objective, of the mean of the critic's action
+            values over the policy's choice (Sutton et al. 2000, theorem 1; Allen et al. 2017,
+            "Mean actor critic"). It tells of actions that were not taken, without their noise.
+            Of no effect without action values.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"SequencePolicy": SequencePolicy}
@@ -74,6 +79,7 @@ class SequencePPO(ArchivedPPO):
         gamma: float | Schedule = GAMMA,
         gae_lambda: float | Schedule = GAE_LAMBDA,
         ent_coef: float | Schedule = ENT_COEF,
+        all_action_coef: float = 0.25,
         scale_rewards: bool = True,
         center_advantages: bool = True,
         **kwargs: Any,
@@ -81,6 +87,7 @@ class SequencePPO(ArchivedPPO):
         self.n_minibatches = n_minibatches
         self.gamma_schedule, self.lambda_schedule = FloatSchedule(gamma), FloatSchedule(gae_lambda)
         self.entropy_schedule = FloatSchedule(ent_coef)
+        self.all_action_coef = all_action_coef
         self.scale_rewards, self.center_advantages = scale_rewards, center_advantages
         self.reward_scale: RewardScale | None = None
         self._given = {"n_steps": n_steps, "batch_size": batch_size}
@@ -110,6 +117,8 @@ class SequencePPO(ArchivedPPO):
             share = max(self.n_envs // self.n_minibatches, 1) * self.n_steps
             self.batch_size = self._given["batch_size"] or share
         super()._setup_model()
+        if self.clip_range_vf is not None and self.policy.action_values:
+            raise InvalidTask("clip_range_vf is for values of states: set action_values=False too")
         if self.scale_rewards and self.reward_scale is None:
             self.reward_scale = RewardScale(self.n_envs, self.gamma)
         self._last_carry = self.policy.initial_carry(self.n_envs)
@@ -191,19 +200,27 @@ class SequencePPO(ArchivedPPO):
         self._record(log)
 
     def losses(self, batch: Sequences) -> tuple[torch.Tensor, dict[str, float]]:
-        """PPO's loss on a minibatch, and its terms for the log (Schulman 2017, equations 7, 9)."""
+        """PPO's loss on a minibatch, and its terms for the log (Schulman 2017, equations 7, 9).
+
+        With action values the policy also climbs the mean value of all its actions, in the
+        advantages' units.
+        """
         progress = self._current_progress_remaining
         clip = _at(self.clip_range, progress)
-        values, log_prob, entropy = self.policy.evaluate_actions(
+        values, log_prob, entropy, policy_value = self.policy.evaluate(
             batch.obs, batch.actions, batch.carry, batch.starts
         )
         advantages, returns = batch.advantages.flatten(), batch.returns.flatten()
+        spread = 1.0
         if self.normalize_advantage and advantages.numel() > 1:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            spread = advantages.std() + 1e-8
+            advantages = (advantages - advantages.mean()) / spread
         log_ratio = log_prob - batch.log_probs.flatten()
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - clip, 1 + clip)
         policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        if policy_value is not None:
+            policy_loss = policy_loss - self.all_action_coef * (policy_value / spread).mean()
         if self.clip_range_vf is not None:
             bound, old = _at(self.clip_range_vf, progress), batch.values.flatten()
             values = old + (values - old).clamp(-bound, bound)

@@ -8,26 +8,69 @@ import torch
 from metalocus.agents.cell import cells
 from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.ppo import SequencePPO
+from metalocus.envs import InvalidTask
 
 N, T = 6, 12
 SAME = {"n_steps": T, "gamma": 0.97, "gae_lambda": 0.9, "vf_coef": 0.4, "max_grad_norm": 1e9}
 
 
-@pytest.mark.parametrize("critic", ["shared", "separate"])
-def test_the_rollout_records_what_the_policy_computes_on_it_at_once(envs, critic):
-    model = SequencePPO(
-        "SequencePolicy", envs(N), policy_kwargs={"cell": "lstm", "critic": critic}, **SAME
-    )
+def rollout_of(envs, **policy):
+    """A model and the rollout that it has just played, as one batch."""
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"} | policy, **SAME)
     model.learn(2 * N * T)
     _, callback = model._setup_learn(1, None, reset_num_timesteps=False)
     model.collect_rollouts(model.env, callback, model.rollout_buffer, T)
-    (batch,) = model.rollout_buffer.sequences(N)
-    with torch.no_grad():
-        values, log_probs, _ = model.policy.evaluate_actions(
-            batch.obs, batch.actions, batch.carry, batch.starts
+    return model, next(model.rollout_buffer.sequences(N))
+
+
+def each_action(model, batch):
+    """Probability and value of every action at every step, [K, T * N] each, one at a time."""
+    probabilities, values = [], []
+    for action in range(3):
+        taken = torch.full_like(batch.actions, action)
+        value, log_prob, _ = model.policy.evaluate_actions(
+            batch.obs, taken, batch.carry, batch.starts
         )
-    torch.testing.assert_close(values, batch.values.flatten(), rtol=0, atol=1e-5)
-    torch.testing.assert_close(log_probs, batch.log_probs.flatten(), rtol=0, atol=1e-5)
+        probabilities.append(log_prob.exp())
+        values.append(value)
+    return torch.stack(probabilities), torch.stack(values)
+
+
+@pytest.mark.parametrize("action_values", [True, False])
+@pytest.mark.parametrize("critic", ["shared", "separate"])
+def test_the_rollout_records_what_the_policy_computes_on_it_at_once(envs, critic, action_values):
+    model, batch = rollout_of(envs, critic=critic, action_values=action_values)
+    with torch.no_grad():
+        probabilities, values = each_action(model, batch)
+    assert (values.std(dim=0) > 1e-4).all() == action_values, "one value for each action, or one"
+    recorded = batch.values.flatten()
+    torch.testing.assert_close((probabilities * values).sum(dim=0), recorded, rtol=0, atol=1e-5)
+    taken = probabilities.gather(0, batch.actions.flatten().long()[None])[0].log()
+    torch.testing.assert_close(taken, batch.log_probs.flatten(), rtol=0, atol=1e-5)
+
+
+def gradients(model, loss):
+    return torch.autograd.grad(loss, list(model.policy.parameters()), materialize_grads=True)
+
+
+def test_the_all_action_term_is_the_gradient_of_the_policys_mean_action_value(envs):
+    """By enumeration of the actions; the critic learns nothing from it."""
+    model, batch = rollout_of(envs)
+    model.all_action_coef = 0.0
+    without = gradients(model, model.losses(batch)[0])
+    model.all_action_coef = 0.7
+    with_it = gradients(model, model.losses(batch)[0])
+    probabilities, values = each_action(model, batch)
+    mean_value = (probabilities * values.detach()).sum(dim=0).mean() / batch.advantages.std()
+    climb = gradients(model, -0.7 * mean_value)
+    assert max(float(gradient.abs().max()) for gradient in climb) > 1e-3
+    for one, other, expected in zip(with_it, without, climb, strict=True):
+        torch.testing.assert_close(one - other, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_change_of_action_values_cannot_be_clipped(envs):
+    with pytest.raises(InvalidTask, match=r"clip_range_vf .* action_values=False"):
+        SequencePPO("SequencePolicy", envs(1), clip_range_vf=0.2)
 
 
 def evaluated(policy, obs, actions, carry, starts):

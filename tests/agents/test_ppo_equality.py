@@ -65,7 +65,7 @@ def recurrent_pair(envs, layers, critic, continuous):
     ours = SequencePPO(
         "SequencePolicy",
         envs(N, continuous),
-        policy_kwargs={**policy, "critic": critic, "net_arch": [5]},
+        policy_kwargs={**policy, "critic": critic, "action_values": False, "net_arch": [5]},
         ent_coef=0.0,
         scale_rewards=False,
         **SAME,
@@ -107,7 +107,7 @@ def test_losses_and_gradients_equal_sb3_contribs(envs, layers, critic, continuou
 
 def test_a_memoryless_policy_equals_sb3s_ppo(envs):
     other = PPO("MlpPolicy", envs(N), seed=5, device="cpu", batch_size=N * T, **SAME)
-    policy = {"cell": "mlp", "critic": "separate", "net_arch": []}
+    policy = {"cell": "mlp", "critic": "separate", "action_values": False, "net_arch": []}
     ours = SequencePPO(
         "SequencePolicy", envs(N), policy_kwargs=policy, ent_coef=0.0, scale_rewards=False, **SAME
     )
