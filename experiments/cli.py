@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": commands.evaluate,
     "probe": commands.probe,
     "claim": commands.claim,
+    "compare": commands.compare,
     "report": commands.report,
     "bench": commands.bench,
     "export": commands.export,

@@ -219,6 +219,33 @@ def claim(
     _print_json(found) if json else verdict_table({"verdicts": [found]})
 
 
+def compare(
+    preset: str = "quick",
+    agents: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = (),
+    out: Path = Path("compare"),
+    page: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Train every agent on every kind of task and set them beside the references.
+
+    Args:
+        preset: quick (three seeds, 1 million steps each: hours), full, or smoke (does it run?).
+        agents: names; if left out, all that are trained or learn online, and the references.
+        tasks: of bandit, five_arms, reversal, rules, binding, dataset; all if left out.
+        out: folder for runs and measurements; started again, it goes on where it was.
+        page: write the table to this Markdown file.
+        json: print as JSON.
+    """
+    from metalocus.experiments.comparison import compare as measure
+    from metalocus.experiments.comparison_page import comparison_page
+
+    found = measure(preset, out, agents, tasks)
+    if page is not None:
+        page.write_text(comparison_page(found), encoding="utf-8")
+    _print_json(found) if json else print(comparison_page(found) if page is None else page)
+
+
 def report(folder: Positional[Path]) -> None:
     """Write report.html of a debate again, from what was measured.
 

@@ -39,7 +39,7 @@ def hold(preset_name: str, out: Path) -> dict[str, Any]:
     from metalocus.experiments.report import VERDICTS, write_report  # drawing is slow to import
 
     preset = preset_of(preset_name)
-    measured = _measure([*claims().values(), CURVES], preset, out)
+    measured = measure_all([*claims().values(), CURVES], preset, out)
     found = {
         "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
         "sides": SIDES,
@@ -55,11 +55,21 @@ def hold(preset_name: str, out: Path) -> dict[str, Any]:
 def settle(name: str, preset_name: str, out: Path) -> dict[str, Any]:
     """One claim alone; its runs and measurements are shared with :func:`hold`."""
     claim, preset = claim_of(name), preset_of(preset_name)
-    return claim.verdict(_measure([claim], preset, out)[claim.name])
+    return claim.verdict(measure_all([claim], preset, out)[claim.name])
 
 
-def _measure(asked: Iterable[Any], preset: Preset, out: Path) -> dict[str, dict[int, Any]]:
-    """Train and measure for every seed: by claim name and seed."""
+def measure_all(asked: Iterable[Any], preset: Preset, out: Path) -> dict[str, dict[int, Any]]:
+    """Train and measure for every seed, or take it from ``out``: by name and seed.
+
+    Args:
+        asked: each has a ``name``, ``runs(preset, seed)`` and ``measure(agents, preset, seed)``, as
+            a :class:`~metalocus.experiments.claim.Claim` has.
+        preset: seeds, steps and episodes.
+        out: folder of runs and measurements.
+
+    Raises:
+        RunFailed: see :func:`~metalocus.experiments.sweep.sweep`.
+    """
     asked = list(asked)
     seeds = range(preset.seeds)
     sweep(
