@@ -16,7 +16,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from metalocus.agents.cell import Carry, Cell, cells
-from metalocus.agents.distribution import Categorical
+from metalocus.agents.distribution import Categorical, LogitsAsGiven
 from metalocus.envs import InvalidTask
 
 CRITICS = ("shared", "detached", "separate")
@@ -73,7 +73,18 @@ class SequencePolicy(ActorCriticPolicy):
         self.cell = make(max(seen, 1), **self.cell_kwargs)
         separate = self.critic == "separate"
         self.critic_cell = make(max(seen, 1), **self.cell_kwargs) if separate else None
+        if self.cell.acts:
+            self._act_by_cell()
         super()._build(lr_schedule)
+
+    def _act_by_cell(self) -> None:
+        """No actor head: the cell's first features are the logits."""
+        if not isinstance(self.action_space, spaces.Discrete):
+            raise InvalidTask(f"cell {self.cell_name} chooses among actions; these are continuous")
+        arch = self.net_arch
+        critic = arch["vf"] if isinstance(arch, dict) else arch
+        self.net_arch = {"pi": [], "vf": critic}
+        self.action_dist = LogitsAsGiven(int(self.action_space.n))
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = MlpExtractor(
