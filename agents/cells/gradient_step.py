@@ -14,6 +14,7 @@ from metalocus.agents.inner import LOSSES, Episodes, Rates, Theta, inner_loop
 from metalocus.envs import InvalidTask, Layout
 
 STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
+THETA = ("layer1", "layer2", "baseline")
 SPEED = 4.0
 """Logarithms of step sizes are stored divided by it, so that Adam moves them that much faster."""
 
@@ -49,16 +50,16 @@ class GradientStep(Cell):
         self.loss, self.second_order, self.detach = loss, second_order, detach
         self.low, self.span = reward_range[0], reward_range[1] - reward_range[0]
         i, h, k = self.stimulus_size + 1, hidden_size, self.n_actions
-        self.layer1 = nn.Parameter(torch.empty(i, h).uniform_(-1.0, 1.0))
-        self.layer2 = nn.Parameter(torch.empty(h + 1, k).uniform_(-0.1, 0.1) / h**0.5)
+        self.layer1 = nn.Parameter(torch.empty(h, i).uniform_(-1.0, 1.0))
+        self.layer2 = nn.Parameter(torch.empty(k, h + 1).uniform_(-0.1, 0.1) / h**0.5)
         self.baseline = nn.Parameter(torch.full((1,), 0.5))
         if loss == "value":
             with torch.no_grad():
-                self.layer2[-1] += 0.5
+                self.layer2[:, -1] += 0.5
         if first_step is None:
             first_step = 1.0 if loss == "policy_gradient" else 0.2
         first = torch.tensor(first_step / (1 + 0.3 * h)).log() / SPEED
-        shapes = {"one": [()], "layer": [(), ()], "parameter": [(i, h), (h + 1, k)]}[step_sizes]
+        shapes = {"one": [()], "layer": [(), ()], "parameter": [(h, i), (k, h + 1)]}[step_sizes]
         self.log_steps = nn.ParameterList(nn.Parameter(first.expand(s).clone()) for s in shapes)
         self.eta = nn.Parameter(torch.tensor(eta0 / SPEED))
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log() / SPEED)
@@ -69,7 +70,7 @@ class GradientStep(Cell):
         return {
             "layer1": self.layer1.repeat(n, 1, 1),
             "layer2": self.layer2.repeat(n, 1, 1),
-            "baseline": self.baseline.repeat(n, 1),
+            "baseline": self.baseline.repeat(n),
             "stimulus": self.layer1.new_zeros(n, self.stimulus_size),
         }
 
@@ -77,21 +78,23 @@ class GradientStep(Cell):
         stimulus, action, reward = x.split([self.stimulus_size, self.n_actions, 1], dim=-1)
         seen = F.pad(torch.cat([carry["stimulus"][None], stimulus]), (0, 1), value=1.0)
         action = action * keep(starts)[..., None]
-        reward = (reward - self.low) / self.span
-        theta = Theta(carry["layer1"], carry["layer2"], carry["baseline"])
-        start = Theta(self.layer1, self.layer2, self.baseline)
-        a = [(SPEED * s).exp() for s in self.log_steps]
-        a1, a2 = a[0].expand(self.layer1.shape), a[-1].expand(self.layer2.shape)
-        rates = Rates(None if self.adapts == "head" else a1, a2, torch.sigmoid(SPEED * self.eta))
-        z, h, theta = inner_loop(
-            Episodes(seen, action, reward, starts), theta, start, rates, self.loss, self.second_order
+        given = Episodes(
+            seen.mT.contiguous(), action.mT.contiguous(), (reward[..., 0] - self.low) / self.span, starts
         )
+        theta = Theta(*(carry[name].movedim(0, -1) for name in THETA))
+        first = Theta(self.layer1[..., None], self.layer2[..., None], self.baseline)
+        z, h, theta = inner_loop(given, theta, first, self.rates(), self.loss, self.second_order)
         if self.loss == "value":
             z = z * torch.exp(-SPEED * self.log_temperature)
         if self.detach != "none":
             h = h.detach()
-        after = dict(zip(("layer1", "layer2", "baseline"), theta, strict=True))
-        return torch.cat([z, h], dim=-1), {**after, "stimulus": stimulus[-1]}
+        after = {name: part.movedim(-1, 0) for name, part in zip(THETA, theta, strict=True)}
+        return torch.cat([z, h], dim=1).mT, {**after, "stimulus": stimulus[-1]}
+
+    def rates(self) -> Rates:
+        a = [(SPEED * s).exp() for s in self.log_steps]
+        a1, a2 = (s.expand(w.shape)[..., None] for s, w in ((a[0], self.layer1), (a[-1], self.layer2)))
+        return Rates(None if self.adapts == "head" else a1, a2, torch.sigmoid(SPEED * self.eta))
 
 
 def from_layout(layout: Layout) -> dict[str, Any]:
