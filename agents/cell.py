@@ -25,17 +25,17 @@ class Cell(nn.Module, ABC):
         name: of the model.
         carried: the store (``state``, ``weights`` or ``context``) each carried tensor
             belongs to, by the tensor's name.
-        acts: its first features are the logits of the actions themselves, and no actor reads
-            them out.
 
     Attributes:
         output_size: width of the features.
+        n_logits: how many features, the first ones, are the actions' logits, which then no actor
+            reads out; by default there are none.
     """
 
     name: ClassVar[str]
     carried: ClassVar[Mapping[str, str]] = {}
-    acts: ClassVar[bool] = False
     output_size: int
+    n_logits: int = 0
 
     @abstractmethod
     def initial(self, n: int) -> Carry:

@@ -20,6 +20,7 @@ taken for constant in W1 and W2, of first order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -42,10 +43,10 @@ class Episodes(NamedTuple):
 
 
 class Theta(NamedTuple):
-    """Parameters: w1 [H, I, N], w2 [K, H + 1, N], baseline [N]; the initial ones have N = 1."""
+    """Parameters: layer1 [H, I, N], layer2 [K, H + 1, N], baseline [N]; initial ones have N = 1."""
 
-    w1: Tensor
-    w2: Tensor
+    layer1: Tensor
+    layer2: Tensor
     baseline: Tensor
 
 
@@ -89,7 +90,7 @@ class _InnerLoop(torch.autograd.Function):
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
         x, action, reward, starts, w1, w2, b, *first, a1, a2, eta = inputs[:13]
         ctx.value, ctx.second_order = inputs[13:]
-        steps, hidden, n = len(action), *w1.shape[::2]
+        steps, (hidden, _, n) = len(action), w1.shape
         h, z = x.new_ones(steps + 1, hidden + 1, n), x.new_empty(steps + 1, *action.shape[1:])
         d2, q = torch.empty_like(action), x.new_empty(steps, hidden, n)
         w1s, w2s, bs = (each.new_empty(steps + 1, *each.shape) for each in (w1, w2, b))
@@ -98,7 +99,7 @@ class _InnerLoop(torch.autograd.Function):
         taken = action.sum(1)
         activities, thetas = _views(x, h, h[:, :-1], z), _views(w1s, w2s, w2s[:, :, :-1], bs)
         given, found = _views(action, reward, taken, eta * taken), _views(d2, d2.unsqueeze(2), q)
-        _read_out(*activities[0], *thetas[0][:2], scratch)
+        _read_out(activities[0], w1, w2, scratch)
         for t, ((a, r, v, pace), (d2_t, d2_row, q_t)) in enumerate(zip(given, found, strict=True)):
             (x_t, h_t, hidden_t, z_t), (w1, w2, w2_hidden, b) = activities[t], thetas[t]
             w1_new, w2_new, _, b_new = thetas[t + 1]
@@ -120,122 +121,141 @@ class _InnerLoop(torch.autograd.Function):
             if t in began:
                 for new, initial in zip((w1_new, w2_new, b_new), first, strict=True):
                     new.copy_(torch.where(starts[t] > 0, initial, new))
-            _read_out(*activities[t + 1], w1_new, w2_new, scratch)
+            _read_out(activities[t + 1], w1_new, w2_new, scratch)
         ctx.began = began
         ctx.save_for_backward(x, action, reward, starts, a1, a2, eta, h, z, d2, q, w1s, w2s, bs)
         return z[1:], h[1:, :-1], w1s[-1].clone(), w2s[-1].clone(), bs[-1].clone()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, action, reward, starts, a1, a2, eta, h, z, d2, q, w1s, w2s, bs = ctx.saved_tensors
-        dw1, dw2, db = (grad.clone() for grad in grads[2:])
-        firsts = [torch.zeros_like(each) for each in (dw1, dw2, db)]
-        da1, da2, scratch = torch.zeros_like(dw1), torch.zeros_like(dw2), torch.empty_like(dw2)
-        dz, dh, narrow = torch.zeros_like(z[0]), torch.zeros_like(h[0, :-1]), scratch[:, :-1]
-        dd2, dbs, du, dx = (torch.zeros_like(each) for each in (d2, reward, h[:, :-1], x))
-        d1, taken = _tanh_backward(q, h[:-1, :-1]), action.sum(1)
-        pull, push, p = _loss_terms(ctx.value, action, reward, taken, z[:-1], bs[:-1])
-        to_x, deeper = ctx.needs_input_grad[0] and ctx.second_order, ctx.second_order
-        activities = _views(h, h[:, :-1], x, w2s[:, :, :-1], du, dx)
-        found = _views(*(grad.contiguous() for grad in grads[:2]), d2, d2.unsqueeze(2), q, d1)
-        losses = _views(dd2, dbs, pull, push, p, eta * taken)
-        for t in reversed(range(len(action))):
-            gz, gh, d2_t, d2_row, q_t, d1_t = found[t]
-            _read_out_backward(dz.add_(gz), dh.add_(gh), *activities[t + 1][:5], dw1, dw2, narrow)
-            if t in ctx.began:
-                for grad, first in zip((dw1, dw2, db), firsts, strict=True):
-                    first += grad * starts[t]
-                    grad *= keep(starts[t])
-            h_t, hidden_t, x_t, w2_t, _, dx_t = activities[t]
-            dd2_t, dbs_t, pull_t, push_t, p_t, pace = losses[t]
-            torch.mul(dw2, h_t, out=scratch)
-            da2.addcmul_(scratch, d2_row, value=-1)
-            torch.sum(scratch.mul_(a2), 1, out=dd2_t).neg_()
-            torch.mul(dw2, a2, out=scratch)
-            torch.sum(narrow.mul_(d2_row), 0, out=dh).neg_()
-            if a1 is not None:
-                v1 = dw1 * x_t
-                da1.addcmul_(v1, d1_t[:, None], value=-1)
-                dd1 = v1.mul_(a1).sum(1).neg_()
-                dq = _tanh_backward(dd1, hidden_t)
-                dh.addcmul_(dd1.mul_(q_t), hidden_t, value=-2)
-                dd2_t += torch.mul(w2_t, dq, out=narrow).sum(1)
-                if to_x:
-                    dx_t -= (dw1 * a1 * d1_t[:, None]).sum(0)
-                if deeper:
-                    dw2[:, :-1].addcmul_(dq, d2_row)
-            dbs_t.copy_(db)
-            if ctx.value:
-                torch.mul(pull_t, (pull_t * dd2_t).sum(0), out=dz)
-            else:
-                dz = torch._softmax_backward_data(dd2_t * push_t, p_t, 0, p_t.dtype)
-                db -= torch.addcmul((dd2_t * pull_t).sum(0), db, pace)
-            if not deeper:
-                dz, dh = torch.zeros_like(dz), dh.zero_()
-        activity = activities[0][:5]
-        _read_out_backward(dz, dh, *activity, dw1, dw2, narrow)
-        to_inputs = _input_gradients(ctx.value, dd2, dbs, d2, z[:-1], bs[:-1], action, reward, eta)
-        if ctx.needs_input_grad[0]:
-            dx += torch.einsum("thin,thn->tin", w1s, du)
-        return (
-            dx, *to_inputs[:2], None, dw1, dw2, db, *(first.sum(-1, keepdim=True) for first in firsts),
-            None if a1 is None else da1.sum(-1, keepdim=True), da2.sum(-1, keepdim=True), to_inputs[2],
-            None, None,
-        )  # fmt: skip
+        back = _Backward(ctx, *grads)
+        for t in reversed(range(len(back.action))):
+            back.read_out(t + 1, *(grad[t] for grad in grads[:2]))
+            back.restart(t)
+            back.update(t)
+            back.loss(t)
+        back.read_out(0)
+        return (*back.given(), *back.theta, *back.first(), *back.rates(), None, None)
 
 
 _inner_loop: Any = _InnerLoop.apply
 _tanh_backward: Any = torch.ops.aten.tanh_backward
 
 
-def _views(*arrays: Tensor) -> list[tuple[Tensor, ...]]:
+class _Backward:
+    """The steps of :class:`_InnerLoop` in reverse; names as there, with a d for gradients.
+
+    Attributes:
+        theta: gradients at theta as the steps not yet gone through leave it.
+        firsts: at the initial theta, by episode.
+        dz, dh: at the outputs of the step before, [K, N] and [H, N].
+        dd2, dbs: at d2 and at the new baseline of every step, [T, K, N] and [T, N].
+    """
+
+    def __init__(self, ctx: Any, *grads: Tensor) -> None:
+        x, action, reward, starts, a1, a2, eta, h, z, d2, q, w1s, w2s, bs = ctx.saved_tensors
+        self.ctx, self.x, self.action, self.reward, self.starts = ctx, x, action, reward, starts
+        self.a1, self.a2, self.eta, self.z, self.w1s, self.bs = a1, a2, eta, z[:-1], w1s, bs[:-1]
+        self.theta = [grad.clone() for grad in grads[2:]]
+        self.firsts = [torch.zeros_like(grad) for grad in self.theta]
+        self.da1, self.da2 = (torch.zeros_like(grad) for grad in self.theta[:2])
+        self.dz, self.dh = torch.zeros_like(z[0]), torch.zeros_like(h[0, :-1])
+        self.dd2, self.dbs, self.dx = (torch.zeros_like(each) for each in (d2, reward, x))
+        self.du, self.taken = torch.empty_like(h[:, :-1]), action.sum(1)
+        self.p = torch.softmax(self.z, 1)
+        self.pull = action if ctx.value else self.p * self.taken[:, None] - action
+        self.scratch = torch.empty_like(w2s[0])
+        self.narrow = self.scratch[:, :-1]
+        self.activities = _views(x, h, h[:, :-1], w2s[:, :, :-1])
+        self.found = _views(d2.unsqueeze(2), q, _tanh_backward(q, h[:-1, :-1]))
+        push = self.taken * (reward - self.bs)
+        self.losses = _views(self.dd2, self.pull, push, self.p, eta * self.taken)
+
+    def read_out(self, t: int, *grads: Tensor) -> None:
+        """Through the outputs of step t; ``grads`` [K, N] and [H, N] come from outside."""
+        x, h, hidden, w2 = self.activities[t]
+        for grad, outer in zip((self.dz, self.dh), grads, strict=False):
+            grad += outer
+        self.dh += torch.mul(w2, self.dz[:, None], out=self.narrow).sum(0)
+        self.du[t] = du = _tanh_backward(self.dh, hidden)
+        self.theta[0].addcmul_(x, du[:, None])
+        self.theta[1].addcmul_(h, self.dz[:, None])
+
+    def restart(self, t: int) -> None:
+        """Where an episode starts, theta is the initial one."""
+        if t in self.ctx.began:
+            for grad, first in zip(self.theta, self.firsts, strict=True):
+                first += grad * self.starts[t]
+                grad *= keep(self.starts[t])
+
+    def update(self, t: int) -> None:
+        """Through the step of theta, down to d2 and, of second order, what else it is made of."""
+        (x, h, hidden, w2), (d2, q, d1) = self.activities[t], self.found[t]
+        dw1, dw2, _ = self.theta
+        dd2 = self.dd2[t]
+        torch.mul(dw2, h, out=self.scratch)
+        self.da2.addcmul_(self.scratch, d2, value=-1)
+        torch.sum(self.scratch.mul_(self.a2), 1, out=dd2).neg_()
+        torch.mul(dw2, self.a2, out=self.scratch)
+        torch.sum(self.narrow.mul_(d2), 0, out=self.dh).neg_()
+        if self.a1 is None:
+            return
+        along = dw1 * x
+        self.da1.addcmul_(along, d1[:, None], value=-1)
+        dd1 = along.mul_(self.a1).sum(1).neg_()
+        dq = _tanh_backward(dd1, hidden)
+        dd2 += torch.mul(w2, dq, out=self.narrow).sum(1)
+        if self.ctx.second_order:
+            self.dh.addcmul_(dd1.mul_(q), hidden, value=-2)
+            dw2[:, :-1].addcmul_(dq, d2)
+            self.dx[t] -= (dw1 * self.a1 * d1[:, None]).sum(0)
+
+    def loss(self, t: int) -> None:
+        """Through d2 and the baseline's step."""
+        dd2, pull, push, p, pace = self.losses[t]
+        db = self.theta[2]
+        self.dbs[t] = db
+        if self.ctx.value:
+            torch.mul(pull, (pull * dd2).sum(0), out=self.dz)
+        else:
+            db -= torch.addcmul((dd2 * pull).sum(0), db, pace)
+            self.dz = torch._softmax_backward_data(dd2 * push, p, 0, p.dtype)
+        if not self.ctx.second_order:
+            self.dz.zero_()
+            self.dh.zero_()
+
+    def given(self) -> tuple[Tensor | None, ...]:
+        """Gradients at :class:`Episodes`; through h and z to x, else through the losses."""
+        dx = self.dx + torch.einsum("thin,thn->tin", self.w1s, self.du)
+        along = (self.dd2 * self.pull).sum(1)
+        if self.ctx.value:
+            error = (self.action * self.z).sum(1) - self.taken * self.reward
+            by_action = self.dd2 * error[:, None] + (self.z - self.reward[:, None]) * along[:, None]
+            return dx, by_action, -self.taken * along, None
+        by_action = (
+            (self.p * self.dd2).sum(1, keepdim=True) - self.dd2 + (self.dbs * self.eta)[:, None]
+        )
+        by_action = by_action * (self.reward - self.bs)[:, None]
+        return dx, by_action, along + self.dbs * self.eta * self.taken, None
+
+    def first(self) -> list[Tensor]:
+        """At the initial theta, [..., 1]."""
+        return [first.sum(-1, keepdim=True) for first in self.firsts]
+
+    def rates(self) -> tuple[Tensor | None, ...]:
+        """At :class:`Rates`."""
+        deta = (self.dbs * self.taken * (self.reward - self.bs)).sum()
+        da1, da2 = (each.sum(-1, keepdim=True) for each in (self.da1, self.da2))
+        return None if self.a1 is None else da1, da2, deta
+
+
+def _views(*arrays: Tensor) -> list[Any]:
     """For every step its view of each array."""
     return list(zip(*(array.unbind() for array in arrays), strict=True))
 
 
-def _read_out(
-    x: Tensor, h: Tensor, hidden: Tensor, z: Tensor, w1: Tensor, w2: Tensor, scratch: tuple[Tensor, Tensor]
-) -> None:
-    """Into ``hidden`` [H, N], a part of h [H + 1, N], and z [K, N]; of x [I, N]."""
-    torch.sum(torch.mul(w1, x, out=scratch[0]), 1, out=hidden).tanh_()
-    torch.sum(torch.mul(w2, h, out=scratch[1]), 1, out=z)
-
-
-def _read_out_backward(
-    dz: Tensor, dh: Tensor, h: Tensor, hidden: Tensor, x: Tensor, w2: Tensor, du: Tensor,
-    dw1: Tensor, dw2: Tensor, scratch: Tensor,
-) -> None:  # fmt: skip
-    """Add to dw1 and dw2, and write du, the gradient before tanh; dz [K, N], dh [H, N]."""
-    dh += torch.mul(w2, dz[:, None], out=scratch).sum(0)
-    du.copy_(_tanh_backward(dh, hidden))
-    dw2.addcmul_(h, dz[:, None])
-    dw1.addcmul_(x, du[:, None])
-
-
-def _loss_terms(
-    value: bool, action: Tensor, reward: Tensor, taken: Tensor, z: Tensor, b: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """What the derivative of d2 needs: that by the reward but for its sign, [T, K, N], and for
-    the policy gradient that by the probabilities, with these."""
-    if value:
-        return action, action, action
-    p = torch.softmax(z, 1)
-    return p * taken[:, None] - action, (taken * (reward - b))[:, None], p
-
-
-def _input_gradients(
-    value: bool, dd2: Tensor, dbs: Tensor, d2: Tensor, z: Tensor, b: Tensor, action: Tensor,
-    reward: Tensor, eta: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Gradients at action [T, K, N], reward [T, N] and eta, from those at d2 and the baselines."""
-    taken = action.sum(1)
-    if value:
-        error = (action * z).sum(1) - taken * reward
-        derror = (action * dd2).sum(1)
-        by_action = dd2 * error[:, None] + derror[:, None] * (z - reward[:, None])
-        return by_action, -taken * derror, torch.zeros_like(eta)
-    p, surprise = torch.softmax(z, 1), reward - b
-    by_reward = (dd2 * (p * taken[:, None] - action)).sum(1) + dbs * eta * taken
-    by_action = ((p * dd2).sum(1, keepdim=True) - dd2) * surprise[:, None]
-    by_action += (dbs * eta * surprise)[:, None]
-    return by_action, by_reward, (dbs * taken * surprise).sum()
+def _read_out(to: Any, layer1: Tensor, layer2: Tensor, scratch: Sequence[Tensor]) -> None:
+    """Of x [I, N] into h [H + 1, N], by its part [H, N], and z [K, N]; ``to`` are these four."""
+    x, h, hidden, z = to
+    torch.sum(torch.mul(layer1, x, out=scratch[0]), 1, out=hidden).tanh_()
+    torch.sum(torch.mul(layer2, h, out=scratch[1]), 1, out=z)

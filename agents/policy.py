@@ -73,18 +73,20 @@ class SequencePolicy(ActorCriticPolicy):
         self.cell = make(max(seen, 1), **self.cell_kwargs)
         separate = self.critic == "separate"
         self.critic_cell = make(max(seen, 1), **self.cell_kwargs) if separate else None
-        if self.cell.acts:
+        if self.cell.n_logits:
             self._act_by_cell()
         super()._build(lr_schedule)
 
     def _act_by_cell(self) -> None:
         """No actor head: the cell's first features are the logits."""
-        if not isinstance(self.action_space, spaces.Discrete):
-            raise InvalidTask(f"cell {self.cell_name} chooses among actions; these are continuous")
-        arch = self.net_arch
-        critic = arch["vf"] if isinstance(arch, dict) else arch
+        actions, n = self.action_space, self.cell.n_logits
+        if not isinstance(actions, spaces.Discrete) or actions.n != n:
+            raise InvalidTask(
+                f"cell {self.cell_name} chooses among {n} actions, not from {actions}"
+            )
+        critic = self.net_arch.get("vf", []) if isinstance(self.net_arch, dict) else self.net_arch
         self.net_arch = {"pi": [], "vf": critic}
-        self.action_dist = LogitsAsGiven(int(self.action_space.n))
+        self.action_dist = LogitsAsGiven(n)
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = MlpExtractor(

@@ -1,4 +1,12 @@
-"""Gradient steps as the recurrence: a memoryless policy that is trained inside the episode."""
+"""Gradient steps as the recurrence: a memoryless policy that is trained inside the episode.
+
+The policy is a network with one hidden layer over the stimulus alone; the action and the reward
+of the trial before reach it only by the gradient step that they cause in its weights
+(:mod:`metalocus.agents.inner`). What the outer loop trains is where the weights begin and how far
+each step goes, through the steps themselves: Finn et al. 2017 (MAML), with a step after every
+transition instead of one after a batch of them, and learned step sizes of Li et al. 2017
+(Meta-SGD).
+"""
 
 from __future__ import annotations
 
@@ -10,16 +18,43 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metalocus.agents.cell import Carry, Cell, Trainable, keep, widen_
-from metalocus.agents.inner import LOSSES, Episodes, Rates, Theta, inner_loop
+from metalocus.agents.inner import Episodes, Rates, Theta, inner_loop
 from metalocus.envs import InvalidTask, Layout
 
 STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
-THETA = ("layer1", "layer2", "baseline")
 SPEED = 4.0
-"""Logarithms of step sizes are stored divided by it, so that Adam moves them that much faster."""
+"""By which learned logarithms are multiplied: the optimizer's steps are too small for them."""
+FIRST_RATE, FIRST_PACE, FIRST_BASELINE = 1.0, 0.05, 0.8
+"""Of the policy gradient before training: change of a logit per unit of gradient there, step size
+of the baseline, and the baseline, which is best above the mean reward: it makes for exploration."""
+FIRST_VALUE_RATE, FIRST_VALUE, FIRST_TEMPERATURE = 0.2, 0.5, 0.05
+"""Of value regression before training: share of the error that a step mends, value, temperature."""
+SEES = ("stimulus", "action", "reward")
 
 
 class GradientStep(Cell):
+    """A softmax policy that after each transition climbs (reward - baseline) log pi(action).
+
+    Its own logits are the action distribution, and the first features; the hidden layer follows
+    for the critic. Carries ``layer1`` [N, H, S + 1], ``layer2`` [N, K, H + 1] and the running
+    ``baseline`` [N] (weights), and ``stimulus`` [N, S] of the transition that is learned from
+    next (context). Rewards are taken as fractions of their range.
+
+    Args:
+        input_size: S + K + 1: stimulus [S], previous action one-hot [K], all zero where there
+            is none, and previous reward.
+        hidden_size: H.
+        n_actions: K; by default there is no stimulus.
+        reward_range: least and greatest reward.
+        step_sizes: one number is learned for all (``one``), each ``layer`` or each ``parameter``.
+        adapts: ``all`` layers or the ``head``, the second one, alone (Raghu et al. 2019, ANIL).
+        second_order: differentiate through the inner gradient; if not, what it owes to the
+            adapted weights is taken for constant.
+
+    Raises:
+        InvalidTask: there is no such choice, or the sizes do not add up.
+    """
+
     name: ClassVar[str] = "gradient_step"
     carried: ClassVar[Mapping[str, str]] = {
         "layer1": "weights",
@@ -27,7 +62,8 @@ class GradientStep(Cell):
         "baseline": "weights",
         "stimulus": "context",
     }
-    acts = True
+    loss: ClassVar[str] = "policy_gradient"
+    first_rate: ClassVar[float] = FIRST_RATE
 
     def __init__(
         self,
@@ -35,74 +71,142 @@ class GradientStep(Cell):
         hidden_size: int = 32,
         n_actions: int | None = None,
         reward_range: tuple[float, float] = (0.0, 1.0),
-        loss: str = "policy_gradient",
         step_sizes: str = "parameter",
         adapts: str = "all",
         second_order: bool = True,
-        first_step: float | None = None,
-        temperature: float = 0.1,
-        detach: str = "none",
-        eta0: float = -3.0,
     ) -> None:
         super().__init__()
-        self.n_actions = input_size - 1 if n_actions is None else n_actions
-        self.stimulus_size = input_size - self.n_actions - 1
-        self.loss, self.second_order, self.detach = loss, second_order, detach
-        self.low, self.span = reward_range[0], reward_range[1] - reward_range[0]
-        i, h, k = self.stimulus_size + 1, hidden_size, self.n_actions
-        self.layer1 = nn.Parameter(torch.empty(h, i).uniform_(-1.0, 1.0))
-        self.layer2 = nn.Parameter(torch.empty(k, h + 1).uniform_(-0.1, 0.1) / h**0.5)
-        self.baseline = nn.Parameter(torch.full((1,), 0.5))
-        if loss == "value":
-            with torch.no_grad():
-                self.layer2[:, -1] += 0.5
-        if first_step is None:
-            first_step = 1.0 if loss == "policy_gradient" else 0.2
-        first = torch.tensor(first_step / (1 + 0.3 * h)).log() / SPEED
-        shapes = {"one": [()], "layer": [(), ()], "parameter": [(h, i), (k, h + 1)]}[step_sizes]
-        self.log_steps = nn.ParameterList(nn.Parameter(first.expand(s).clone()) for s in shapes)
-        self.eta = nn.Parameter(torch.tensor(eta0 / SPEED))
-        self.log_temperature = nn.Parameter(torch.tensor(temperature).log() / SPEED)
-        self.adapts = adapts
-        self.output_size = k + h
+        arms = input_size - 1 if n_actions is None else n_actions
+        self.sizes = (input_size - 1 - arms, arms, 1)
+        if min(self.sizes) < 0 or step_sizes not in STEP_SIZES or adapts not in ADAPTS:
+            raise InvalidTask(
+                f"{self.name} takes step_sizes of {STEP_SIZES} and adapts of {ADAPTS}, and inputs "
+                f"for {arms} actions and a reward; got {step_sizes}, {adapts}, {input_size} inputs"
+            )
+        self.adapts, self.second_order = adapts, second_order
+        self.low, self.high = reward_range
+        self.layer1 = nn.Parameter(_first_layer(hidden_size, self.sizes[0]))
+        self.layer2 = nn.Parameter(torch.empty(arms, hidden_size + 1))
+        nn.init.uniform_(self.layer2, -0.1 * hidden_size**-0.5, 0.1 * hidden_size**-0.5)
+        layers = (self.layer1, self.layer2)[adapts == "head" :]
+        scales = [torch.zeros_like(layer) for layer in layers]
+        if step_sizes != "parameter":
+            scales = [torch.zeros(()) for _ in (layers if step_sizes == "layer" else "1")]
+        self.scales = nn.ParameterList(scales)
+        self.n_logits, self.output_size = arms, arms + hidden_size
+        self._begin()
 
-    def initial(self, n: int) -> Carry:
-        return {
-            "layer1": self.layer1.repeat(n, 1, 1),
-            "layer2": self.layer2.repeat(n, 1, 1),
-            "baseline": self.baseline.repeat(n),
-            "stimulus": self.layer1.new_zeros(n, self.stimulus_size),
-        }
-
-    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
-        stimulus, action, reward = x.split([self.stimulus_size, self.n_actions, 1], dim=-1)
-        seen = F.pad(torch.cat([carry["stimulus"][None], stimulus]), (0, 1), value=1.0)
-        action = action * keep(starts)[..., None]
-        given = Episodes(
-            seen.mT.contiguous(), action.mT.contiguous(), (reward[..., 0] - self.low) / self.span, starts
-        )
-        theta = Theta(*(carry[name].movedim(0, -1) for name in THETA))
-        first = Theta(self.layer1[..., None], self.layer2[..., None], self.baseline)
-        z, h, theta = inner_loop(given, theta, first, self.rates(), self.loss, self.second_order)
-        if self.loss == "value":
-            z = z * torch.exp(-SPEED * self.log_temperature)
-        if self.detach != "none":
-            h = h.detach()
-        after = {name: part.movedim(-1, 0) for name, part in zip(THETA, theta, strict=True)}
-        return torch.cat([z, h], dim=1).mT, {**after, "stimulus": stimulus[-1]}
+    def _begin(self) -> None:
+        """Parameters of the loss."""
+        self.baseline = nn.Parameter(torch.full((1,), FIRST_BASELINE))
+        self.pace = nn.Parameter(torch.logit(torch.tensor(FIRST_PACE)) / SPEED)
 
     def rates(self) -> Rates:
-        a = [(SPEED * s).exp() for s in self.log_steps]
-        a1, a2 = (s.expand(w.shape)[..., None] for s, w in ((a[0], self.layer1), (a[-1], self.layer2)))
-        return Rates(None if self.adapts == "head" else a1, a2, torch.sigmoid(SPEED * self.eta))
+        """Step sizes: the first ones times what has been learned of them."""
+        first = self.first_rate / (1.0 + len(self.layer1[:, 0]) / 3.0)
+        a = [first * torch.exp(SPEED * scale)[..., None] for scale in self.scales]
+        a2 = a[-1].expand(*self.layer2.shape, 1)
+        a1 = None if self.adapts == "head" else a[0].expand(*self.layer1.shape, 1)
+        return Rates(a1, a2, self._baseline_rate())
+
+    def _baseline_rate(self) -> Tensor:
+        return torch.sigmoid(SPEED * self.pace)
+
+    def _theta(self) -> Theta:
+        """At an episode's start."""
+        return Theta(self.layer1[..., None], self.layer2[..., None], self.baseline)
+
+    def _logits(self, z: Tensor) -> Tensor:
+        """Of the network's outputs."""
+        return z
+
+    def initial(self, n: int) -> Carry:
+        """The trained initial weights, and no stimulus."""
+        theta = {k: part for k, part in self._theta()._asdict().items() if k in self.carried}
+        copies = {k: p.movedim(-1, 0).repeat(n, *[1] * (p.ndim - 1)) for k, p in theta.items()}
+        return {**copies, "stimulus": self.layer1.new_zeros(n, self.sizes[0])}
+
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """[T, N, S + K + 1] -> [T, N, K + H]."""
+        stimulus, action, reward = x.split(self.sizes, dim=-1)
+        seen = F.pad(torch.cat([carry["stimulus"][None], stimulus]), (0, 1), value=1.0)
+        action = action * keep(starts)[..., None]
+        fraction = (reward[..., 0] - self.low) / (self.high - self.low)
+        given = Episodes(seen.mT.contiguous(), action.mT.contiguous(), fraction, starts)
+        first = self._theta()
+        before = [
+            carry[name].movedim(0, -1) if name in carry else part.expand(len(seen[0]))
+            for name, part in zip(Theta._fields, first, strict=True)
+        ]
+        z, h, theta = inner_loop(
+            given, Theta(*before), first, self.rates(), self.loss, self.second_order
+        )
+        after = {n: part.movedim(-1, 0) for n, part in theta._asdict().items() if n in carry}
+        features = torch.cat([self._logits(z), h], dim=1).mT
+        return features, {**after, "stimulus": stimulus[-1]}
+
+
+class ValueStep(GradientStep):
+    """The same over values: each transition mends (value of the action - reward)^2 / 2.
+
+    The logits are the values over a learned temperature; there is no baseline.
+    """
+
+    name: ClassVar[str] = "value_step"
+    carried: ClassVar[Mapping[str, str]] = {
+        "layer1": "weights",
+        "layer2": "weights",
+        "stimulus": "context",
+    }
+    loss: ClassVar[str] = "value"
+    first_rate: ClassVar[float] = FIRST_VALUE_RATE
+
+    def _begin(self) -> None:
+        with torch.no_grad():
+            self.layer2[:, -1] += FIRST_VALUE
+        self.cold = nn.Parameter(-torch.tensor(FIRST_TEMPERATURE).log() / SPEED)
+
+    def _baseline_rate(self) -> Tensor:
+        return self.cold.new_zeros(())
+
+    def _theta(self) -> Theta:
+        return Theta(self.layer1[..., None], self.layer2[..., None], self.cold.new_zeros(1))
+
+    def _logits(self, z: Tensor) -> Tensor:
+        return z * torch.exp(SPEED * self.cold)
+
+
+def _first_layer(hidden: int, stimulus: int) -> Tensor:
+    """First weights [H, S + 1]: stimuli must be told apart from the beginning."""
+    weights, bias = torch.empty(hidden, stimulus), torch.empty(hidden, 1).uniform_(-1.0, 1.0)
+    if stimulus:
+        widen_(weights)
+    return torch.cat([weights, bias], dim=1)
 
 
 def from_layout(layout: Layout) -> dict[str, Any]:
-    return {"n_actions": layout.family.n_arms, "reward_range": list(layout.family.reward_range)}
+    """Arguments that say what the inputs are.
+
+    Raises:
+        InvalidTask: the actions or the rewards, without which there is no step, are not shown.
+    """
+    if not {"action", "reward"} <= layout.slices.keys():
+        raise InvalidTask("a gradient step needs the action and the reward; observe both")
+    family = layout.family
+    return {"n_actions": family.n_arms, "reward_range": [float(r) for r in family.reward_range]}
 
 
-_SEES = ("stimulus", "action", "reward")
+def _agent(name: str, summary: str, cell: type[Cell] = GradientStep, **kwargs: Any) -> Trainable:
+    return Trainable(
+        name, f"weights: {summary}", cell, sees=SEES, cell_kwargs=kwargs, from_layout=from_layout
+    )
+
+
 AGENTS = (
-    Trainable("maml", "x", GradientStep, sees=_SEES, from_layout=from_layout),
-    Trainable("maml_value", "x", GradientStep, sees=_SEES, from_layout=from_layout, cell_kwargs={"loss": "value"}),
+    _agent("maml", "learned policy-gradient steps (Finn 2017; step sizes: Li 2017, Meta-SGD)"),
+    _agent("maml_value", "learned steps of value regression (Finn 2017, Li 2017)", ValueStep),
+    _agent(
+        "maml_first_order", "as maml, by first-order gradients (Nichol 2018)", second_order=False
+    ),
+    _agent("anil", "as maml, of the last layer alone (Raghu 2019)", adapts="head"),
 )
