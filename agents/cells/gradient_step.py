@@ -37,8 +37,9 @@ class GradientStep(Cell):
 
     Its own logits are the action distribution, and the first features; the hidden layer follows
     for the critic. Carries ``layer1`` [N, H, S + 1], ``layer2`` [N, K, H + 1] and the running
-    ``baseline`` [N] (weights), and ``stimulus`` [N, S] of the transition that is learned from
-    next (context). Rewards are taken as fractions of their range.
+    ``baseline`` [N] (weights), and ``stimulus`` [N, S + 1] of the transition that is learned from
+    next, with a 1 behind it unless there was none (context). Rewards are taken as fractions of
+    their range.
 
     Args:
         input_size: S + K + 1: stimulus [S], previous action one-hot [K], all zero where there
@@ -121,21 +122,21 @@ class GradientStep(Cell):
         return z
 
     def initial(self, n: int) -> Carry:
-        """The trained initial weights, and no stimulus."""
+        """The trained initial weights, and no transition to learn from."""
         theta = {k: part for k, part in self._theta()._asdict().items() if k in self.carried}
         copies = {k: p.movedim(-1, 0).repeat(n, *[1] * (p.ndim - 1)) for k, p in theta.items()}
-        return {**copies, "stimulus": self.layer1.new_zeros(n, self.sizes[0])}
+        return {**copies, "stimulus": self.layer1.new_zeros(n, self.sizes[0] + 1)}
 
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, S + K + 1] -> [T, N, K + H]."""
         stimulus, action, reward = x.split(self.sizes, dim=-1)
-        seen = F.pad(torch.cat([carry["stimulus"][None], stimulus]), (0, 1), value=1.0)
-        action = action * keep(starts)[..., None]
+        seen = torch.cat([carry["stimulus"][None], F.pad(stimulus, (0, 1), value=1.0)])
+        action = action * (keep(starts) * seen[:-1, :, -1])[..., None]
         fraction = (reward[..., 0] - self.low) / (self.high - self.low)
         given = Episodes(seen.mT.contiguous(), action.mT.contiguous(), fraction, starts)
-        first = self._theta()
+        first, n = self._theta(), len(seen[0])
         before = [
-            carry[name].movedim(0, -1) if name in carry else part.expand(len(seen[0]))
+            carry[name].movedim(0, -1).contiguous() if name in carry else part.repeat(n)
             for name, part in zip(Theta._fields, first, strict=True)
         ]
         z, h, theta = inner_loop(
@@ -143,7 +144,7 @@ class GradientStep(Cell):
         )
         after = {n: part.movedim(-1, 0) for n, part in theta._asdict().items() if n in carry}
         features = torch.cat([self._logits(z), h], dim=1).mT
-        return features, {**after, "stimulus": stimulus[-1]}
+        return features, {**after, "stimulus": seen[-1]}
 
 
 class ValueStep(GradientStep):
