@@ -244,7 +244,8 @@ class _Backward:
 
     def rates(self) -> tuple[Tensor | None, ...]:
         """At :class:`Rates`."""
-        deta = (self.dbs * self.taken * (self.reward - self.bs)).sum()
+        surprise = torch.zeros_like(self.bs) if self.ctx.value else self.reward - self.bs
+        deta = (self.dbs * self.taken * surprise).sum()
         da1, da2 = (each.sum(-1, keepdim=True) for each in (self.da1, self.da2))
         return None if self.a1 is None else da1, da2, deta
 
