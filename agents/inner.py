@@ -7,10 +7,12 @@ are the last columns: x ends in a 1):
 
 After a transition (x, a, r) one of two losses is followed downhill, elementwise step sizes A:
 
-    policy_gradient   -(r - b) log softmax(z)[a],  b' = b + eta (r - b)     (Williams 1992)
-    value             (z[a] - r)^2 / 2                                      (Widrow & Hoff 1960)
+    policy_gradient   -(r - b) log p[a] + c sum p log p,  p = softmax(z),  b' = b + eta (r - b)
+    value             (z[a] - r)^2 / 2
 
     d2 = dL/dz,  d1 = (1 - h^2) W2^T d2,   W2' = W2 - A2 d2 [h, 1]^T,   W1' = W1 - A1 d1 x^T
+
+(Williams 1992, with the entropy term of Williams & Peng 1991; Widrow & Hoff 1960.)
 
 The update is an explicit formula, so its derivative is taken by hand: one backward pass over the
 sequence gives the meta-gradient through all the updates, of second order (Finn et al. 2017,
@@ -51,11 +53,13 @@ class Theta(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Step sizes: a1 [H, I, 1] or None if the first layer stays, a2 [K, H + 1, 1], eta []."""
+    """Step sizes: a1 [H, I, 1] or None if the first layer stays, a2 [K, H + 1, 1], eta []; and
+    the weight c [] of the entropy."""
 
     a1: Tensor | None
     a2: Tensor
     eta: Tensor
+    entropy: Tensor
 
 
 def inner_loop(
@@ -88,8 +92,8 @@ class _InnerLoop(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
-        x, action, reward, starts, w1, w2, b, *first, a1, a2, eta = inputs[:13]
-        ctx.value, ctx.second_order = inputs[13:]
+        x, action, reward, starts, w1, w2, b, *first, a1, a2, eta, c = inputs[:14]
+        ctx.value, ctx.second_order = inputs[14:]
         steps, (hidden, _, n) = len(action), w1.shape
         h, z = x.new_ones(steps + 1, hidden + 1, n), x.new_empty(steps + 1, *action.shape[1:])
         d2, q = torch.empty_like(action), x.new_empty(steps, hidden, n)
@@ -98,16 +102,22 @@ class _InnerLoop(torch.autograd.Function):
         scratch, began = (torch.empty_like(w1), torch.empty_like(w2)), set(start_steps(starts))
         taken = action.sum(1)
         activities, thetas = _views(x, h, h[:, :-1], z), _views(w1s, w2s, w2s[:, :, :-1], bs)
-        given, found = _views(action, reward, taken, eta * taken), _views(d2, d2.unsqueeze(2), q)
+        given, found = (
+            _views(action, reward, taken, eta * taken, c * taken),
+            _views(d2, d2.unsqueeze(2), q),
+        )
         _read_out(activities[0], w1, w2, scratch)
-        for t, ((a, r, v, pace), (d2_t, d2_row, q_t)) in enumerate(zip(given, found, strict=True)):
+        for t, ((a, r, v, pace, spread), (d2_t, d2_row, q_t)) in enumerate(
+            zip(given, found, strict=True)
+        ):
             (x_t, h_t, hidden_t, z_t), (w1, w2, w2_hidden, b) = activities[t], thetas[t]
             w1_new, w2_new, _, b_new = thetas[t + 1]
             if ctx.value:
                 torch.mul(a, (a * z_t).sum(0) - v * r, out=d2_t)
                 b_new.copy_(b)
             else:
-                torch.mul(torch.softmax(z_t, 0), v, out=d2_t).sub_(a).mul_(r - b)
+                p = torch.softmax(z_t, 0)
+                torch.mul(p, v, out=d2_t).sub_(a).mul_(r - b).addcmul_(_flatten(p, 0), spread)
                 torch.lerp(b, r, pace, out=b_new)
             torch.mul(h_t, d2_row, out=scratch[1])
             torch.addcmul(w2, scratch[1], a2, value=-1, out=w2_new)
@@ -123,7 +133,7 @@ class _InnerLoop(torch.autograd.Function):
                     new.copy_(torch.where(starts[t] > 0, initial, new))
             _read_out(activities[t + 1], w1_new, w2_new, scratch)
         ctx.began = began
-        ctx.save_for_backward(x, action, reward, starts, a1, a2, eta, h, z, d2, q, w1s, w2s, bs)
+        ctx.save_for_backward(x, action, reward, starts, a1, a2, eta, c, h, z, d2, q, w1s, w2s, bs)
         return z[1:], h[1:, :-1], w1s[-1].clone(), w2s[-1].clone(), bs[-1].clone()
 
     @staticmethod
@@ -153,9 +163,10 @@ class _Backward:
     """
 
     def __init__(self, ctx: Any, *grads: Tensor) -> None:
-        x, action, reward, starts, a1, a2, eta, h, z, d2, q, w1s, w2s, bs = ctx.saved_tensors
+        x, action, reward, starts, a1, a2, eta, c, h, z, d2, q, w1s, w2s, bs = ctx.saved_tensors
         self.ctx, self.x, self.action, self.reward, self.starts = ctx, x, action, reward, starts
-        self.a1, self.a2, self.eta, self.z, self.w1s, self.bs = a1, a2, eta, z[:-1], w1s, bs[:-1]
+        self.a1, self.a2, self.eta, self.c = a1, a2, eta, c
+        self.z, self.w1s, self.bs = z[:-1], w1s, bs[:-1]
         self.theta = [grad.clone() for grad in grads[2:]]
         self.firsts = [torch.zeros_like(grad) for grad in self.theta]
         self.da1, self.da2 = (torch.zeros_like(grad) for grad in self.theta[:2])
@@ -163,13 +174,16 @@ class _Backward:
         self.dd2, self.dbs, self.dx = (torch.zeros_like(each) for each in (d2, reward, x))
         self.du, self.taken = torch.empty_like(h[:, :-1]), action.sum(1)
         self.p = torch.softmax(self.z, 1)
+        self.flat = _flatten(self.p, 1)
         self.pull = action if ctx.value else self.p * self.taken[:, None] - action
         self.scratch = torch.empty_like(w2s[0])
         self.narrow = self.scratch[:, :-1]
         self.activities = _views(x, h, h[:, :-1], w2s[:, :, :-1])
         self.found = _views(d2.unsqueeze(2), q, _tanh_backward(q, h[:-1, :-1]))
         push = self.taken * (reward - self.bs)
-        self.losses = _views(self.dd2, self.pull, push, self.p, eta * self.taken)
+        spread = c * self.taken
+        losses = (self.dd2, self.pull, push, self.p, eta * self.taken, self.flat, spread)
+        self.losses = _views(*losses)
 
     def read_out(self, t: int, *grads: Tensor) -> None:
         """Through the outputs of step t; ``grads`` [K, N] and [H, N] come from outside."""
@@ -212,14 +226,17 @@ class _Backward:
 
     def loss(self, t: int) -> None:
         """Through d2 and the baseline's step."""
-        dd2, pull, push, p, pace = self.losses[t]
+        dd2, pull, push, p, pace, flat, spread = self.losses[t]
         db = self.theta[2]
         self.dbs[t] = db
         if self.ctx.value:
             torch.mul(pull, (pull * dd2).sum(0), out=self.dz)
         else:
             db -= torch.addcmul((dd2 * pull).sum(0), db, pace)
-            self.dz = torch._softmax_backward_data(dd2 * push, p, 0, p.dtype)
+            above = dd2 - (p * dd2).sum(0)
+            self.dz = push * p * above
+            by_entropy = (flat * above).addcmul_(p, above - (flat * dd2).sum(0))
+            self.dz.addcmul_(by_entropy, spread)
         if not self.ctx.second_order:
             self.dz.zero_()
             self.dh.zero_()
@@ -232,10 +249,11 @@ class _Backward:
             error = (self.action * self.z).sum(1) - self.taken * self.reward
             by_action = self.dd2 * error[:, None] + (self.z - self.reward[:, None]) * along[:, None]
             return dx, by_action, -self.taken * along, None
-        by_action = (
-            (self.p * self.dd2).sum(1, keepdim=True) - self.dd2 + (self.dbs * self.eta)[:, None]
-        )
-        by_action = by_action * (self.reward - self.bs)[:, None]
+        mean = (self.p * self.dd2).sum(1, keepdim=True)
+        by_action = (mean - self.dd2 + (self.dbs * self.eta)[:, None]) * (self.reward - self.bs)[
+            :, None
+        ]
+        by_action += self.c * (self.flat * self.dd2).sum(1, keepdim=True)
         return dx, by_action, along + self.dbs * self.eta * self.taken, None
 
     def first(self) -> list[Tensor]:
@@ -244,10 +262,18 @@ class _Backward:
 
     def rates(self) -> tuple[Tensor | None, ...]:
         """At :class:`Rates`."""
-        surprise = torch.zeros_like(self.bs) if self.ctx.value else self.reward - self.bs
-        deta = (self.dbs * self.taken * surprise).sum()
+        zero = torch.zeros_like(self.eta)
+        deta = (self.dbs * self.taken * (self.reward - self.bs)).sum()
+        dc = (self.flat * self.dd2 * self.taken[:, None]).sum()
         da1, da2 = (each.sum(-1, keepdim=True) for each in (self.da1, self.da2))
-        return None if self.a1 is None else da1, da2, deta
+        of_loss = (zero, zero) if self.ctx.value else (deta, dc)
+        return None if self.a1 is None else da1, da2, *of_loss
+
+
+def _flatten(p: Tensor, dim: int) -> Tensor:
+    """Gradient of sum p log p over ``dim`` at the logits of p."""
+    info = p.clamp_min(torch.finfo(p.dtype).tiny).log()
+    return p * (info - (p * info).sum(dim, keepdim=True))
 
 
 def _views(*arrays: Tensor) -> list[Any]:

@@ -24,9 +24,10 @@ from metalocus.envs import InvalidTask, Layout
 STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
 SPEED = 4.0
 """By which learned logarithms are multiplied: the optimizer's steps are too small for them."""
-FIRST_RATE, FIRST_PACE, FIRST_BASELINE = 1.0, 0.05, 0.8
+FIRST_RATE, FIRST_PACE, FIRST_BASELINE, FIRST_ENTROPY = 1.0, 0.05, 0.8, 0.02
 """Of the policy gradient before training: change of a logit per unit of gradient there, step size
-of the baseline, and the baseline, which is best above the mean reward: it makes for exploration."""
+of the baseline, the baseline, which is best above the mean reward since that makes for
+exploration, and the entropy's weight, without which the policy is too sure to notice a change."""
 FIRST_VALUE_RATE, FIRST_VALUE, FIRST_TEMPERATURE = 0.2, 0.5, 0.05
 """Of value regression before training: share of the error that a step mends, value, temperature."""
 SEES = ("stimulus", "action", "reward")
@@ -101,6 +102,7 @@ class GradientStep(Cell):
         """Parameters of the loss."""
         self.baseline = nn.Parameter(torch.full((1,), FIRST_BASELINE))
         self.pace = nn.Parameter(torch.logit(torch.tensor(FIRST_PACE)) / SPEED)
+        self.entropy = nn.Parameter(torch.tensor(FIRST_ENTROPY).log() / SPEED)
 
     def rates(self) -> Rates:
         """Step sizes: the first ones times what has been learned of them."""
@@ -108,10 +110,11 @@ class GradientStep(Cell):
         a = [first * torch.exp(SPEED * scale)[..., None] for scale in self.scales]
         a2 = a[-1].expand(*self.layer2.shape, 1)
         a1 = None if self.adapts == "head" else a[0].expand(*self.layer1.shape, 1)
-        return Rates(a1, a2, self._baseline_rate())
+        return Rates(a1, a2, *self._loss_rates())
 
-    def _baseline_rate(self) -> Tensor:
-        return torch.sigmoid(SPEED * self.pace)
+    def _loss_rates(self) -> tuple[Tensor, Tensor]:
+        """Step size of the baseline, weight of the entropy."""
+        return torch.sigmoid(SPEED * self.pace), torch.exp(SPEED * self.entropy)
 
     def _theta(self) -> Theta:
         """At an episode's start."""
@@ -167,8 +170,8 @@ class ValueStep(GradientStep):
             self.layer2[:, -1] += FIRST_VALUE
         self.cold = nn.Parameter(-torch.tensor(FIRST_TEMPERATURE).log() / SPEED)
 
-    def _baseline_rate(self) -> Tensor:
-        return self.cold.new_zeros(())
+    def _loss_rates(self) -> tuple[Tensor, Tensor]:
+        return self.cold.new_zeros(()), self.cold.new_zeros(())
 
     def _theta(self) -> Theta:
         return Theta(self.layer1[..., None], self.layer2[..., None], self.cold.new_zeros(1))

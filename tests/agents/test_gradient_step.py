@@ -99,7 +99,9 @@ def test_one_step_is_that_of_a_module_and_the_stated_loss(make):
     if make is ValueStep:
         loss = (z[0, 2] - 0.75) ** 2 / 2
     else:
-        loss = (0.75 - cell.baseline[0]).detach() * torch.nn.functional.cross_entropy(z, action)
+        log_p = torch.log_softmax(z[0], 0)
+        loss = -(0.75 - cell.baseline[0]).detach() * log_p[2]
+        loss += cell.rates().entropy.detach() * (log_p.exp() * log_p).sum()
     loss.backward()
     rates = cell.rates()
     for layer, name, rate in ((net[0], "layer1", rates.a1), (net[2], "layer2", rates.a2)):
@@ -178,7 +180,7 @@ RULES = {
     "anil": (
         PolicyGradient,
         PolicyGradientSettings(rate=0.7, baseline=0.6, baseline_rate=0.2, bound=np.inf),
-        {"baseline": 0.6, "pace": np.log(0.2 / 0.8) / 4.0},
+        {"baseline": 0.6, "pace": np.log(0.2 / 0.8) / 4.0, "entropy": -np.inf},
     ),
     "maml_value": (
         DeltaRule,
@@ -199,7 +201,7 @@ def test_with_biases_alone_it_is_the_online_rule_of_the_same_loss(name):
     theirs, seen = rule(ours.layout.family, settings), []
 
     def compare(trial):
-        expected, _ = theirs.act(trial.stimulus, trial.watching[0])
+        expected, _ = theirs.act(trial.stimulus, trial.shadows[0])
         np.testing.assert_allclose(trial.probs, expected, rtol=0, atol=1e-6)
         seen.append(np.ptp(expected, axis=1).max())
 

@@ -26,7 +26,8 @@ def case(adapts_all=True):
     first = Theta(random(H, S, 1), random(K, H + 1, 1), random(1))
     a1 = torch.rand(H, S, 1).double().requires_grad_() if adapts_all else None
     a2 = torch.rand(K, H + 1, 1).double().requires_grad_()
-    return given, theta, first, Rates(a1, a2, torch.tensor(0.3).double().requires_grad_())
+    numbers = (torch.tensor(size).double().requires_grad_() for size in (0.3, 0.4))
+    return given, theta, first, Rates(a1, a2, *numbers)
 
 
 def network(layer1, layer2, x):
@@ -36,11 +37,13 @@ def network(layer1, layer2, x):
     return torch.einsum("khn,hn->kn", layer2, with_one), h
 
 
-def stated_loss(loss, z, action, reward, baseline):
+def stated_loss(loss, z, action, reward, baseline, entropy):
     """Summed over the episodes; for one-hot actions it is the one in the module's text."""
     if loss == "value":
         return (((action * z).sum(0) - action.sum(0) * reward) ** 2 / 2).sum()
-    return -((reward - baseline) * (action * torch.log_softmax(z, 0)).sum(0)).sum()
+    log_p = torch.log_softmax(z, 0)
+    climb = (reward - baseline) * (action * log_p).sum(0)
+    return (entropy * action.sum(0) * (log_p.exp() * log_p).sum(0) - climb).sum()
 
 
 def plain(given, theta, first, rates, loss, second_order):
@@ -51,7 +54,7 @@ def plain(given, theta, first, rates, loss, second_order):
         if not second_order:
             weights, x = tuple(w.detach().requires_grad_() for w in weights), x.detach()
         action, reward, taken = given.action[t], given.reward[t], given.action[t].sum(0)
-        losses = stated_loss(loss, network(*weights, x)[0], action, reward, b)
+        losses = stated_loss(loss, network(*weights, x)[0], action, reward, b, rates.entropy)
         g1, g2 = torch.autograd.grad(losses, weights, create_graph=True)
         step1 = 0.0 if rates.a1 is None else rates.a1 * g1
         step_b = 0.0 if loss == "value" else rates.eta * taken * (reward - b)
@@ -92,7 +95,7 @@ def test_a_step_by_hand(loss):
     theta = Theta(x[:1] * 0.0, weights, x[0, 0] * 0.25)
     a1, a2 = torch.full((1, 1, 1), 0.1).double(), torch.full((2, 2, 1), 0.2).double()
     *_, after = inner_loop(
-        given, theta, theta, Rates(a1, a2, torch.tensor(0.1).double()), loss, True
+        given, theta, theta, Rates(a1, a2, *torch.tensor([0.1, 0.3]).double()), loss, True
     )
     if loss == "value":  # the error is .5, of the pulled arm alone
         expected = torch.tensor([0.1 * 0.5 * 2.0, 0.5 + 0.2 * 0.5, 0.5, 0.25])
@@ -130,18 +133,24 @@ def test_of_first_order_is_the_finite_difference_with_inner_gradients_as_numbers
     numbers, around = [], [*theta, *first, *rates]
 
     def surrogate(flat, record):
-        (layer1, layer2, b), first, (a1, a2, eta) = flat[:3], flat[3:6], flat[6:]
+        (layer1, layer2, b), first, (a1, a2, eta, c) = flat[:3], flat[3:6], flat[6:]
         total = 0.0
         for t in range(T):
             x, action, reward = given.x[t], given.action[t], given.reward[t]
             if record:
                 weights = [layer1.detach().requires_grad_(), layer2.detach().requires_grad_()]
-                losses = stated_loss(loss, network(*weights, x)[0], action, reward, reward - 1.0)
-                numbers.append(torch.autograd.grad(losses, weights))
-            g1, g2 = numbers[t]
-            surprise = torch.ones_like(b) if loss == "value" else reward - b
+                z, _ = network(*weights, x)
+                parts = (
+                    stated_loss(loss, z, action, reward, reward - 1.0, 0.0),
+                    stated_loss("policy_gradient", z, action, reward, reward, 1.0),
+                )
+                numbers.append(
+                    [torch.autograd.grad(part, weights, retain_graph=True) for part in parts]
+                )
+            surprise, spread = (1.0, 0.0) if loss == "value" else (reward - b, c)
+            g1, g2 = (surprise * g + spread * h for g, h in zip(*numbers[t], strict=True))
             pace = 0.0 if loss == "value" else eta * action.sum(0)
-            stepped = layer1 - a1 * surprise * g1, layer2 - a2 * surprise * g2
+            stepped = layer1 - a1 * g1, layer2 - a2 * g2
             layer1, layer2, b = (
                 torch.where(given.starts[t] > 0, initial, new)
                 for initial, new in zip(first, (*stepped, b + pace * (reward - b)), strict=True)
