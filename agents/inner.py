@@ -53,13 +53,13 @@ class Theta(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Step sizes: a1 [H, I, 1] or None if the first layer stays, a2 [K, H + 1, 1], eta []; and
-    the weight c [] of the entropy."""
+    """Step sizes A: a1 [H, I, 1], or None if the first layer stays, and a2 [K, H + 1, 1]; and of
+    the policy gradient eta [] and c [], the entropy's weight."""
 
     a1: Tensor | None
     a2: Tensor
     eta: Tensor
-    entropy: Tensor
+    c: Tensor
 
 
 def inner_loop(
@@ -74,7 +74,7 @@ def inner_loop(
         rates: step sizes.
         loss: one of ``LOSSES``.
         second_order: differentiate the inner gradient with respect to W1 and W2 too, and to what
-            they make of x; if not, only with respect to a, r and b.
+            they make of x; if not, only with respect to a, r, b and c.
 
     Returns:
         z [T, K, N], h [T, H, N], and theta at the last step.
@@ -102,36 +102,33 @@ class _InnerLoop(torch.autograd.Function):
         scratch, began = (torch.empty_like(w1), torch.empty_like(w2)), set(start_steps(starts))
         taken = action.sum(1)
         activities, thetas = _views(x, h, h[:, :-1], z), _views(w1s, w2s, w2s[:, :, :-1], bs)
-        given, found = (
-            _views(action, reward, taken, eta * taken, c * taken),
-            _views(d2, d2.unsqueeze(2), q),
-        )
+        given = _views(action, reward, taken, eta * taken, c * taken)
+        found = _views(d2, d2.unsqueeze(2), q)
         _read_out(activities[0], w1, w2, scratch)
-        for t, ((a, r, v, pace, spread), (d2_t, d2_row, q_t)) in enumerate(
-            zip(given, found, strict=True)
-        ):
+        for t, (a, r, v, pace, spread) in enumerate(given):
+            d2_t, d2_row, q_t = found[t]
             (x_t, h_t, hidden_t, z_t), (w1, w2, w2_hidden, b) = activities[t], thetas[t]
-            w1_new, w2_new, _, b_new = thetas[t + 1]
+            new = thetas[t + 1]
             if ctx.value:
                 torch.mul(a, (a * z_t).sum(0) - v * r, out=d2_t)
-                b_new.copy_(b)
+                new[3].copy_(b)
             else:
                 p = torch.softmax(z_t, 0)
                 torch.mul(p, v, out=d2_t).sub_(a).mul_(r - b).addcmul_(_flatten(p, 0), spread)
-                torch.lerp(b, r, pace, out=b_new)
+                torch.lerp(b, r, pace, out=new[3])
             torch.mul(h_t, d2_row, out=scratch[1])
-            torch.addcmul(w2, scratch[1], a2, value=-1, out=w2_new)
+            torch.addcmul(w2, scratch[1], a2, value=-1, out=new[1])
             if a1 is None:
-                w1_new.copy_(w1)
+                new[0].copy_(w1)
             else:
                 torch.sum(torch.mul(w2_hidden, d2_row, out=scratch[1][:, :-1]), 0, out=q_t)
                 d1 = _tanh_backward(q_t, hidden_t)
                 torch.mul(x_t, d1[:, None], out=scratch[0])
-                torch.addcmul(w1, scratch[0], a1, value=-1, out=w1_new)
+                torch.addcmul(w1, scratch[0], a1, value=-1, out=new[0])
             if t in began:
-                for new, initial in zip((w1_new, w2_new, b_new), first, strict=True):
-                    new.copy_(torch.where(starts[t] > 0, initial, new))
-            _read_out(activities[t + 1], w1_new, w2_new, scratch)
+                for each, initial in zip((*new[:2], new[3]), first, strict=True):
+                    each.copy_(torch.where(starts[t] > 0, initial, each))
+            _read_out(activities[t + 1], *new[:2], scratch)
         ctx.began = began
         ctx.save_for_backward(x, action, reward, starts, a1, a2, eta, c, h, z, d2, q, w1s, w2s, bs)
         return z[1:], h[1:, :-1], w1s[-1].clone(), w2s[-1].clone(), bs[-1].clone()

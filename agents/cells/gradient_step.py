@@ -132,7 +132,7 @@ class GradientStep(Cell):
 
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, S + K + 1] -> [T, N, K + H]."""
-        stimulus, action, reward = x.split(self.sizes, dim=-1)
+        stimulus, action, reward = torch.split(x, self.sizes, dim=-1)
         seen = torch.cat([carry["stimulus"][None], F.pad(stimulus, (0, 1), value=1.0)])
         action = action * (keep(starts) * seen[:-1, :, -1])[..., None]
         fraction = (reward[..., 0] - self.low) / (self.high - self.low)

@@ -101,7 +101,7 @@ def test_one_step_is_that_of_a_module_and_the_stated_loss(make):
     else:
         log_p = torch.log_softmax(z[0], 0)
         loss = -(0.75 - cell.baseline[0]).detach() * log_p[2]
-        loss += cell.rates().entropy.detach() * (log_p.exp() * log_p).sum()
+        loss += cell.rates().c.detach() * (log_p.exp() * log_p).sum()
     loss.backward()
     rates = cell.rates()
     for layer, name, rate in ((net[0], "layer1", rates.a1), (net[2], "layer2", rates.a2)):

@@ -54,7 +54,7 @@ def plain(given, theta, first, rates, loss, second_order):
         if not second_order:
             weights, x = tuple(w.detach().requires_grad_() for w in weights), x.detach()
         action, reward, taken = given.action[t], given.reward[t], given.action[t].sum(0)
-        losses = stated_loss(loss, network(*weights, x)[0], action, reward, b, rates.entropy)
+        losses = stated_loss(loss, network(*weights, x)[0], action, reward, b, rates.c)
         g1, g2 = torch.autograd.grad(losses, weights, create_graph=True)
         step1 = 0.0 if rates.a1 is None else rates.a1 * g1
         step_b = 0.0 if loss == "value" else rates.eta * taken * (reward - b)
