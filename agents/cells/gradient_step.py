@@ -24,7 +24,7 @@ from metalocus.envs import InvalidTask, Layout
 STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
 SPEED = 4.0
 """By which learned logarithms are multiplied: the optimizer's steps are too small for them."""
-FIRST_RATE, FIRST_PACE, FIRST_BASELINE, FIRST_ENTROPY = 1.0, 0.05, 0.8, 0.02
+FIRST_RATE, FIRST_PACE, FIRST_BASELINE, FIRST_ENTROPY = 1.0, 0.05, 0.8, 0.06
 """Of the policy gradient before training: change of a logit per unit of gradient there, step size
 of the baseline, the baseline, which is best above the mean reward since that makes for
 exploration, and the entropy's weight, without which the policy is too sure to notice a change."""
