@@ -128,7 +128,7 @@ class _InnerLoop(torch.autograd.Function):
             if t in began:
                 for each, initial in zip((*new[:2], new[3]), first, strict=True):
                     each.copy_(torch.where(starts[t] > 0, initial, each))
-            _read_out(activities[t + 1], *new[:2], scratch)
+            _read_out(activities[t + 1], new[0], new[1], scratch)
         ctx.began = began
         ctx.save_for_backward(x, action, reward, starts, a1, a2, eta, c, h, z, d2, q, w1s, w2s, bs)
         return z[1:], h[1:, :-1], w1s[-1].clone(), w2s[-1].clone(), bs[-1].clone()

@@ -79,7 +79,7 @@ class GradientStep(Cell):
     ) -> None:
         super().__init__()
         arms = input_size - 1 if n_actions is None else n_actions
-        self.sizes = (input_size - 1 - arms, arms, 1)
+        self.sizes = [input_size - 1 - arms, arms, 1]
         if min(self.sizes) < 0 or step_sizes not in STEP_SIZES or adapts not in ADAPTS:
             raise InvalidTask(
                 f"{self.name} takes step_sizes of {STEP_SIZES} and adapts of {ADAPTS}, and inputs "
