@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Layout
 from metalocus.envs.discovery import modules
 from metalocus.envs.layout import PARTS
 
@@ -28,11 +28,14 @@ class Cell(nn.Module, ABC):
 
     Attributes:
         output_size: width of the features.
+        n_logits: how many features, the first ones, are the actions' logits, which then no actor
+            reads out; by default there are none.
     """
 
     name: ClassVar[str]
     carried: ClassVar[Mapping[str, str]] = {}
     output_size: int
+    n_logits: int = 0
 
     @abstractmethod
     def initial(self, n: int) -> Carry:
@@ -64,6 +67,8 @@ class Trainable:
         sees: parts of the observation (:mod:`metalocus.envs.layout`) that reach the cell.
         cell_kwargs: arguments of the cell.
         rollout: transitions to collect before each update, over all environments.
+        from_layout: further arguments of the cell, JSON-able, that tell what it sees; the
+            parts that it sees are its inputs in the layout's order.
     """
 
     name: str
@@ -72,6 +77,13 @@ class Trainable:
     sees: tuple[str, ...] = PARTS
     cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
     rollout: int = 25_600
+    from_layout: Callable[[Layout], Mapping[str, Any]] | None = None
+
+    def arguments(self, layout: Layout) -> dict[str, Any]:
+        """Of :class:`~metalocus.agents.policy.SequencePolicy`, for observations of a layout."""
+        told = {} if self.from_layout is None else self.from_layout(layout)
+        kwargs, inputs = {**self.cell_kwargs, **told}, layout.indices(self.sees)
+        return {"cell": self.cell.name, "cell_kwargs": kwargs, "inputs": inputs}
 
 
 @cache

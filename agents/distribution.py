@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from stable_baselines3.common.distributions import CategoricalDistribution
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Categorical(CategoricalDistribution):
@@ -41,3 +41,22 @@ class Categorical(CategoricalDistribution):
     def mode(self) -> Tensor:
         """Most probable actions [...]."""
         return self.log_probs.argmax(dim=-1)
+
+
+class LogitsAsGiven(CategoricalDistribution):
+    """SB3's categorical distribution over actions whose logits are the first K features."""
+
+    def proba_distribution_net(self, latent_dim: int) -> nn.Module:
+        """Features [..., latent_dim] -> logits [..., K]; nothing to train."""
+        return _First(self.action_dim)
+
+
+class _First(nn.Module):
+    """The first features, [..., D] -> [..., K]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., : self.size]

@@ -16,7 +16,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from metalocus.agents.cell import Carry, Cell, cells
-from metalocus.agents.distribution import Categorical
+from metalocus.agents.distribution import Categorical, LogitsAsGiven
 from metalocus.envs import InvalidTask
 
 CRITICS = ("shared", "detached", "separate")
@@ -96,6 +96,8 @@ class SequencePolicy(ActorCriticPolicy):
         self.cell = make(max(seen, 1), **self.cell_kwargs)
         separate = self.critic == "separate"
         self.critic_cell = make(max(seen, 1), **self.cell_kwargs) if separate else None
+        if self.cell.n_logits:
+            self._act_by_cell()
         super()._build(lr_schedule)
         if isinstance(self.action_space, spaces.Discrete) and self.action_values:
             width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
@@ -104,6 +106,17 @@ class SequencePolicy(ActorCriticPolicy):
             self.optimizer = self.optimizer_class(
                 self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
             )
+
+    def _act_by_cell(self) -> None:
+        """No actor head: the cell's first features are the logits."""
+        actions, n = self.action_space, self.cell.n_logits
+        if not isinstance(actions, spaces.Discrete) or actions.n != n:
+            raise InvalidTask(
+                f"cell {self.cell_name} chooses among {n} actions, not from {actions}"
+            )
+        critic = self.net_arch.get("vf", []) if isinstance(self.net_arch, dict) else self.net_arch
+        self.net_arch = {"pi": [], "vf": critic}
+        self.action_dist = LogitsAsGiven(n)
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = MlpExtractor(

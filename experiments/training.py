@@ -41,9 +41,7 @@ Report = Callable[[int, int], None]
 
 def policy_settings(config: RunConfig, layout: Layout) -> dict[str, Any]:
     """Arguments of the agent's :class:`SequencePolicy` for observations of this layout."""
-    agent = trainable(config.agent)
-    inputs = layout.indices(agent.sees)
-    return {"cell": agent.cell.name, "cell_kwargs": dict(agent.cell_kwargs), "inputs": inputs}
+    return trainable(config.agent).arguments(layout)
 
 
 def build_policy(config: RunConfig) -> SequencePolicy:

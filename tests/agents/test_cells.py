@@ -15,6 +15,8 @@ CELLS = [(name, {"hidden_size": H}) for name in cells()] + [
     ("window", {"hidden_size": H, "window": 1}),
     ("window", {"hidden_size": H, "window": 3}),
     ("transformer", {"hidden_size": H, "max_length": 3}),
+    ("gradient_step", {"hidden_size": H, "adapts": "head", "step_sizes": "one"}),
+    ("value_step", {"hidden_size": H, "n_actions": 1}),
 ]
 
 

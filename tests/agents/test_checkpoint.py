@@ -24,8 +24,7 @@ def build(name, env, n_envs=N, settings=None, **kwargs):
     """A small model; episodes are longer than rollouts, so that much is carried over."""
     agent, (env_id, env_kwargs) = trainables()[name], ENVS[env]
     batch = BatchVecEnv(env_id, n_envs, **env_kwargs)
-    policy = {"cell": agent.cell.name, "cell_kwargs": dict(agent.cell_kwargs)}
-    policy["inputs"] = batch.layout.indices(agent.sees)
+    policy = agent.arguments(batch.layout)
     settings = {"n_steps": T, "seed": 3, "n_epochs": 2} | (settings or {})
     model = SequencePPO("SequencePolicy", batch, policy_kwargs=policy | kwargs, **settings)
     batch.seed(7)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from metalocus.agents.cell import cells
+from metalocus.agents.cells.gradient_step import GradientStep, ValueStep
 from metalocus.agents.finite import NonFinite, require_finite
 from metalocus.agents.ppo import SequencePPO
 from metalocus.envs import InvalidTask
@@ -82,8 +83,10 @@ def evaluated(policy, obs, actions, carry, starts):
 @pytest.fixture(params=sorted(cells()))
 def batch(request, envs):
     """A policy with a cell, what it saw and did, and what it had carried in."""
-    kwargs = {"policy_kwargs": {"cell": request.param}, "seed": 3}
-    policy = SequencePPO("SequencePolicy", envs(1), **kwargs).policy
+    kwargs = {"cell": request.param}
+    if cells()[request.param] in (GradientStep, ValueStep):  # a stimulus, three actions, a reward
+        kwargs |= {"cell_kwargs": {"n_actions": 3}, "inputs": [0, 0, 1, 2, 1]}
+    policy = SequencePPO("SequencePolicy", envs(1), policy_kwargs=kwargs, seed=3).policy
     obs, actions = torch.randn(T, N, 3), torch.randint(3, (T, N))
     carry, none = policy.initial_carry(N), torch.zeros(N)
     with torch.no_grad():

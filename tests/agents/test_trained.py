@@ -31,22 +31,17 @@ def episodes(env, observe=DEFAULT_PARTS):
     return make_episodes(env_id, seed_keys(3, N), observe=observe, **kwargs)
 
 
-def trained(name, layout, critic="shared", sees=None):
+def trained(name, layout, critic="shared", sees=None, std=0.5):
     """Random parameters, large enough for choices to depend on all that is seen."""
-    agent = trainables()[name]
+    arguments = trainables()[name].arguments(layout)
+    if sees is not None:
+        arguments["inputs"] = layout.indices(sees)
     torch.manual_seed(0)
-    policy = SequencePolicy(
-        observation_space(layout),
-        action_space(layout),
-        lambda _: 0.0,
-        cell=agent.cell.name,
-        cell_kwargs=agent.cell_kwargs,
-        inputs=layout.indices(sees or agent.sees),
-        critic=critic,
-    )
+    spaces = observation_space(layout), action_space(layout)
+    policy = SequencePolicy(*spaces, lambda _: 0.0, critic=critic, **arguments)
     with torch.no_grad():
         for parameter in policy.parameters():
-            parameter.normal_(std=0.5)
+            parameter.normal_(std=std)
     return TrainedAgent(policy, layout)
 
 
@@ -78,12 +73,13 @@ def test_the_policies_tested_do_read_what_they_are_shown():
     """Otherwise the test above would not notice a wrong observation."""
     for name in trainables():
         agent = trained(name, episodes("cued", PARTS).layout)
-        obs = np.zeros((N, agent.layout.size), dtype=np.float32)
-        before, _ = from_observation(agent.policy, obs, agent.policy.initial_carry(N))
+        obs = np.full((N, agent.layout.size), 0.5, dtype=np.float32)
+        _, carry = from_observation(agent.policy, obs, agent.policy.initial_carry(N))
+        before, _ = from_observation(agent.policy, obs, carry)
         for i in range(agent.layout.size):
             moved = obs.copy()
             moved[:, i] = 1 / 7
-            after, _ = from_observation(agent.policy, moved, agent.policy.initial_carry(N))
+            after, _ = from_observation(agent.policy, moved, carry)
             assert (after != before).any() == (i in agent.policy.inputs)
 
 
@@ -156,14 +152,15 @@ def digests(stores):
 @pytest.mark.parametrize("name", [n for n, a in trainables().items() if a.cell.carried])
 def test_a_restored_cell_is_a_fresh_carry_with_the_same_observation(name):
     running = episodes("bandit")
-    agent = trained(name, running.layout)
-    held = sorted(set(agent.policy.cell.carried.values()))
+    agent = trained(name, running.layout, std=0.2)
+    carried = agent.policy.cell.carried
+    held = sorted(set(carried.values()))
     stores = start = agent.start(N, np.random.default_rng(0))
     for t in range(4):
         probs, after = agent.act(running.stimulus(), stores)
         lesioned = stores.restore(start, [store for store in held if store != "context"])
         if "context" in held:
-            own = {key: start.context[key] for key in agent.policy.cell.carried}
+            own = {k: start.context[k] for k, store in carried.items() if store == "context"}
             lesioned = Stores(lesioned.state, lesioned.weights, {**stores.context, **own})
         restored, _ = agent.act(running.stimulus(), lesioned)
         fresh = agent.policy.initial_carry(N)

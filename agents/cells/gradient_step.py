@@ -1,0 +1,216 @@
+"""Gradient steps as the recurrence: a memoryless policy that is trained inside the episode.
+
+The policy is a network with one hidden layer over the stimulus alone; the action and the reward
+of the trial before reach it only by the gradient step that they cause in its weights
+(:mod:`metalocus.agents.inner`). What the outer loop trains is where the weights begin and how far
+each step goes, through the steps themselves: Finn et al. 2017 (MAML), with a step after every
+transition instead of one after a batch of them, and learned step sizes of Li et al. 2017
+(Meta-SGD).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metalocus.agents.cell import Carry, Cell, Trainable, keep, widen_
+from metalocus.agents.inner import Episodes, Rates, Theta, inner_loop
+from metalocus.envs import InvalidTask, Layout
+
+STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
+SPEED = 4.0
+"""By which learned logarithms are multiplied: the optimizer's steps are too small for them."""
+FIRST_RATE, FIRST_PACE, FIRST_BASELINE, FIRST_ENTROPY = 1.0, 0.05, 0.8, 0.06
+"""Of the policy gradient before training: change of a logit per unit of gradient there, step size
+of the baseline, the baseline, which is best above the mean reward since that makes for
+exploration, and the entropy's weight, without which the policy is too sure to notice a change."""
+FIRST_VALUE_RATE, FIRST_VALUE, FIRST_TEMPERATURE = 0.2, 0.5, 0.05
+"""Of value regression before training: share of the error that a step mends, value, temperature."""
+SEES = ("stimulus", "action", "reward")
+
+
+class GradientStep(Cell):
+    """A softmax policy that after each transition climbs (reward - baseline) log pi(action).
+
+    Its own logits are the action distribution, and the first features; the hidden layer follows
+    for the critic. Carries ``layer1`` [N, H, S + 1], ``layer2`` [N, K, H + 1] and the running
+    ``baseline`` [N] (weights), and ``stimulus`` [N, S + 1] of the transition that is learned from
+    next, with a 1 behind it unless there was none (context). Rewards are taken as fractions of
+    their range.
+
+    Args:
+        input_size: S + K + 1: stimulus [S], previous action one-hot [K], all zero where there
+            is none, and previous reward.
+        hidden_size: H.
+        n_actions: K; by default there is no stimulus.
+        reward_range: least and greatest reward.
+        step_sizes: one number is learned for all (``one``), each ``layer`` or each ``parameter``.
+        adapts: ``all`` layers or the ``head``, the second one, alone (Raghu et al. 2019, ANIL).
+        second_order: differentiate through the inner gradient; if not, what it owes to the
+            adapted weights is taken for constant.
+
+    Raises:
+        InvalidTask: there is no such choice, or the sizes do not add up.
+    """
+
+    name: ClassVar[str] = "gradient_step"
+    carried: ClassVar[Mapping[str, str]] = {
+        "layer1": "weights",
+        "layer2": "weights",
+        "baseline": "weights",
+        "stimulus": "context",
+    }
+    loss: ClassVar[str] = "policy_gradient"
+    first_rate: ClassVar[float] = FIRST_RATE
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 32,
+        n_actions: int | None = None,
+        reward_range: tuple[float, float] = (0.0, 1.0),
+        step_sizes: str = "parameter",
+        adapts: str = "all",
+        second_order: bool = True,
+    ) -> None:
+        super().__init__()
+        arms = input_size - 1 if n_actions is None else n_actions
+        self.sizes = [input_size - 1 - arms, arms, 1]
+        if min(self.sizes) < 0 or step_sizes not in STEP_SIZES or adapts not in ADAPTS:
+            raise InvalidTask(
+                f"{self.name} takes step_sizes of {STEP_SIZES} and adapts of {ADAPTS}, and inputs "
+                f"for {arms} actions and a reward; got {step_sizes}, {adapts}, {input_size} inputs"
+            )
+        self.adapts, self.second_order = adapts, second_order
+        self.low, self.high = reward_range
+        self.layer1 = nn.Parameter(_first_layer(hidden_size, self.sizes[0]))
+        self.layer2 = nn.Parameter(torch.empty(arms, hidden_size + 1))
+        nn.init.uniform_(self.layer2, -0.1 * hidden_size**-0.5, 0.1 * hidden_size**-0.5)
+        layers = (self.layer1, self.layer2)[adapts == "head" :]
+        scales = [torch.zeros_like(layer) for layer in layers]
+        if step_sizes != "parameter":
+            scales = [torch.zeros(()) for _ in (layers if step_sizes == "layer" else "1")]
+        self.scales = nn.ParameterList(scales)
+        self.n_logits, self.output_size = arms, arms + hidden_size
+        self._begin()
+
+    def _begin(self) -> None:
+        """Parameters of the loss."""
+        self.baseline = nn.Parameter(torch.full((1,), FIRST_BASELINE))
+        self.pace = nn.Parameter(torch.logit(torch.tensor(FIRST_PACE)) / SPEED)
+        self.entropy = nn.Parameter(torch.tensor(FIRST_ENTROPY).log() / SPEED)
+
+    def rates(self) -> Rates:
+        """Step sizes: the first ones times what has been learned of them."""
+        first = self.first_rate / (1.0 + len(self.layer1[:, 0]) / 3.0)
+        a = [first * torch.exp(SPEED * scale)[..., None] for scale in self.scales]
+        a2 = a[-1].expand(*self.layer2.shape, 1)
+        a1 = None if self.adapts == "head" else a[0].expand(*self.layer1.shape, 1)
+        return Rates(a1, a2, *self._loss_rates())
+
+    def _loss_rates(self) -> tuple[Tensor, Tensor]:
+        """Step size of the baseline, weight of the entropy."""
+        return torch.sigmoid(SPEED * self.pace), torch.exp(SPEED * self.entropy)
+
+    def _theta(self) -> Theta:
+        """At an episode's start."""
+        return Theta(self.layer1[..., None], self.layer2[..., None], self.baseline)
+
+    def _logits(self, z: Tensor) -> Tensor:
+        """Of the network's outputs."""
+        return z
+
+    def initial(self, n: int) -> Carry:
+        """The trained initial weights, and no transition to learn from."""
+        theta = {k: part for k, part in self._theta()._asdict().items() if k in self.carried}
+        copies = {k: p.movedim(-1, 0).repeat(n, *[1] * (p.ndim - 1)) for k, p in theta.items()}
+        return {**copies, "stimulus": self.layer1.new_zeros(n, self.sizes[0] + 1)}
+
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """[T, N, S + K + 1] -> [T, N, K + H]."""
+        stimulus, action, reward = torch.split(x, self.sizes, dim=-1)
+        seen = torch.cat([carry["stimulus"][None], F.pad(stimulus, (0, 1), value=1.0)])
+        action = action * (keep(starts) * seen[:-1, :, -1])[..., None]
+        fraction = (reward[..., 0] - self.low) / (self.high - self.low)
+        given = Episodes(seen.mT.contiguous(), action.mT.contiguous(), fraction, starts)
+        first, n = self._theta(), len(seen[0])
+        before = [
+            carry[name].movedim(0, -1).contiguous() if name in carry else part.repeat(n)
+            for name, part in zip(Theta._fields, first, strict=True)
+        ]
+        z, h, theta = inner_loop(
+            given, Theta(*before), first, self.rates(), self.loss, self.second_order
+        )
+        after = {n: part.movedim(-1, 0) for n, part in theta._asdict().items() if n in carry}
+        features = torch.cat([self._logits(z), h], dim=1).mT
+        return features, {**after, "stimulus": seen[-1]}
+
+
+class ValueStep(GradientStep):
+    """The same over values: each transition mends (value of the action - reward)^2 / 2.
+
+    The logits are the values over a learned temperature; there is no baseline.
+    """
+
+    name: ClassVar[str] = "value_step"
+    carried: ClassVar[Mapping[str, str]] = {
+        "layer1": "weights",
+        "layer2": "weights",
+        "stimulus": "context",
+    }
+    loss: ClassVar[str] = "value"
+    first_rate: ClassVar[float] = FIRST_VALUE_RATE
+
+    def _begin(self) -> None:
+        with torch.no_grad():
+            self.layer2[:, -1] += FIRST_VALUE
+        self.cold = nn.Parameter(-torch.tensor(FIRST_TEMPERATURE).log() / SPEED)
+
+    def _loss_rates(self) -> tuple[Tensor, Tensor]:
+        return self.cold.new_zeros(()), self.cold.new_zeros(())
+
+    def _theta(self) -> Theta:
+        return Theta(self.layer1[..., None], self.layer2[..., None], self.cold.new_zeros(1))
+
+    def _logits(self, z: Tensor) -> Tensor:
+        return z * torch.exp(SPEED * self.cold)
+
+
+def _first_layer(hidden: int, stimulus: int) -> Tensor:
+    """First weights [H, S + 1]: stimuli must be told apart from the beginning."""
+    weights, bias = torch.empty(hidden, stimulus), torch.empty(hidden, 1).uniform_(-1.0, 1.0)
+    if stimulus:
+        widen_(weights)
+    return torch.cat([weights, bias], dim=1)
+
+
+def from_layout(layout: Layout) -> dict[str, Any]:
+    """Arguments that say what the inputs are.
+
+    Raises:
+        InvalidTask: the actions or the rewards, without which there is no step, are not shown.
+    """
+    if not {"action", "reward"} <= layout.slices.keys():
+        raise InvalidTask("a gradient step needs the action and the reward; observe both")
+    family = layout.family
+    return {"n_actions": family.n_arms, "reward_range": [float(r) for r in family.reward_range]}
+
+
+def _agent(name: str, summary: str, cell: type[Cell] = GradientStep, **kwargs: Any) -> Trainable:
+    return Trainable(
+        name, f"weights: {summary}", cell, sees=SEES, cell_kwargs=kwargs, from_layout=from_layout
+    )
+
+
+AGENTS = (
+    _agent("maml", "learned policy-gradient steps (Finn 2017; step sizes: Li 2017, Meta-SGD)"),
+    _agent("maml_value", "learned steps of value regression (Finn 2017, Li 2017)", ValueStep),
+    _agent(
+        "maml_first_order", "as maml, by first-order gradients (Nichol 2018)", second_order=False
+    ),
+    _agent("anil", "as maml, of the last layer alone (Raghu 2019)", adapts="head"),
+)
