@@ -21,6 +21,7 @@ from metalocus.experiments.rollout import TUNING_SEED, fresh_episodes, rollout
 from metalocus.experiments.training import build_policy
 
 BANDIT = "metalocus/BernoulliBandit-v0"
+SHORT = {"horizon": 12}
 CONDITIONS = {"updating+kept", "updating+reset", "frozen+kept", "frozen+reset"}
 
 
@@ -148,7 +149,8 @@ def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick)
 @pytest.mark.parametrize("name", ["lstm", "fast_weights", "transformer"])
 def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
     agent = network(name, std=0.5)
-    found, plain = conditions(agent, 50), Carry().run(agent, BANDIT, {}, 50)["restored"]
+    frozen, carried = (probe.run(agent, BANDIT, SHORT, 50) for probe in (Freeze(), Carry()))
+    found, plain = frozen["conditions"], carried["restored"]
     assert found["frozen+kept"]["curve"] == plain["weights"]["curve"]
     assert found["frozen+reset"]["curve"] == plain["state+weights"]["curve"]
     assert found["updating+kept"]["curve"] != plain["none"]["curve"]
@@ -157,7 +159,7 @@ def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
 def test_rate_0_is_the_negative_control():
     agent = network("lstm", std=0.5)
     still = UpdatingAgent(agent.policy, agent.layout, 0.0)
-    result = Freeze().run(still, BANDIT, {}, 50)
+    result = Freeze().run(still, BANDIT, SHORT, 50)
     assert result["rate"] == {"kept": 0.0, "reset": 0.0}
     assert "tried" not in result
     for state in ("kept", "reset"):
@@ -167,17 +169,17 @@ def test_rate_0_is_the_negative_control():
 
 def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
     agent = network("lstm", std=0.5)
-    result = Freeze().run(agent, BANDIT, {}, 20, seed=3)
+    result = Freeze().run(agent, BANDIT, SHORT, 20, seed=3)
     for state, names in (("kept", ()), ("reset", ("state",))):
         tried = result["tried"][state]
         assert list(tried) == [f"{rate:g}" for rate in (0.0, *RATES)]
         best = max(RATES, key=lambda rate: tried[f"{rate:g}"])
         assert result["rate"][state] == best
         again = Carry().run(
-            UpdatingAgent(agent.policy, agent.layout, best), BANDIT, {}, 20, seed=3
+            UpdatingAgent(agent.policy, agent.layout, best), BANDIT, SHORT, 20, seed=3
         )["restored"]["+".join(names) or "none"]
         assert again["curve"] == result["conditions"][f"updating+{state}"]["curve"]
-    tuning = fresh_episodes(BANDIT, freeze.TUNING_EPISODES, TUNING_SEED + 3)
+    tuning = fresh_episodes(BANDIT, freeze.TUNING_EPISODES, TUNING_SEED + 3, **SHORT)
     frozen = rollout(agent, tuning, 3).value.mean()
     assert result["tried"]["kept"]["0"] == pytest.approx(frozen, abs=1e-12)
-    assert not set(tuning.keys) & set(fresh_episodes(BANDIT, 4000, 3).keys)
+    assert not set(tuning.keys) & set(fresh_episodes(BANDIT, 4000, 3, **SHORT).keys)
