@@ -89,15 +89,15 @@ class UpdatingAgent(TrainedAgent):
         each.
         """
         error = reward - weights[_BASELINE]
-        head = {name: w.requires_grad_() for name, w in self._differences(weights).items()}
+        head = self._differences(weights)
         with torch.enable_grad():
-            log_probs = self._log_probs(features, head)
+            log_probs = self._log_probs(features, {k: w.requires_grad_() for k, w in head.items()})
             chosen = log_probs.gather(1, torch.from_numpy(action)[:, None])[:, 0]
             loss = -(torch.from_numpy(error) * chosen).sum()
             gradients = torch.autograd.grad(loss, list(head.values()))
         changed = {
-            _HEAD + name: weights[_HEAD + name] - self.rate * gradient.numpy()
-            for name, gradient in zip(head, gradients, strict=True)
+            _HEAD + name: torch.sub(before.detach(), gradient, alpha=self.rate).numpy()
+            for (name, before), gradient in zip(head.items(), gradients, strict=True)
         }
         return {**changed, _BASELINE: weights[_BASELINE] + self.rate * error}
 
