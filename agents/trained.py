@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores
 from metalocus.agents.cell import Carry
@@ -43,6 +44,13 @@ class TrainedAgent(Agent):
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """One step of the policy."""
+        actor, critic, after = self.features(stimulus, stores)
+        with torch.no_grad():
+            log_probs = self.policy.read_out(actor, critic)[0].log_probs  # type: ignore[attr-defined]
+        return probabilities(log_probs), after
+
+    def features(self, stimulus: Array, stores: Stores) -> tuple[Tensor, Tensor, Stores]:
+        """One step of the cell: actor's and critic's features [N, H], and what is carried on."""
         n = len(stimulus)
         blank = np.zeros((n, self.layout.size), dtype=np.float32)
         obs = stores.context.get(_FEEDBACK, blank).copy()
@@ -54,13 +62,12 @@ class TrainedAgent(Agent):
             actor, critic, after = self.policy.features(
                 torch.from_numpy(obs)[None], self._with_critic(carry, n), torch.zeros(1, n)
             )
-            log_probs = self.policy.read_out(actor, critic)[0].log_probs  # type: ignore[attr-defined]
         fresh = {name: after[name].numpy() for name in carried}
 
         def replaced(store: str, name: str, array: Array) -> Array:
             return fresh.get(name, array)
 
-        return log_probs.exp().numpy().astype(np.float64), stores.map(replaced)
+        return actor, critic, stores.map(replaced)
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """The transition becomes the feedback that the next forward pass reads."""
@@ -89,3 +96,9 @@ class TrainedAgent(Agent):
     def _with_critic(self, carry: Carry, n: int) -> Carry:
         """The critic's own cell, if there is one, plays no part in acting: it starts anew."""
         return {**self.policy.initial_carry(n), **carry}
+
+
+def probabilities(log_probs: Tensor) -> Array:
+    """[N, K] -> float64 [N, K]."""
+    probs: Array = log_probs.exp().numpy().astype(np.float64)
+    return probs

@@ -174,7 +174,13 @@ def evaluate(
 
 
 def probe(
-    run: Positional[Path], probe: str, episodes: int = 4000, seed: int = 0, json: bool = False
+    run: Positional[Path],
+    probe: str,
+    episodes: int = 4000,
+    seed: int = 0,
+    rewritten: bool = False,
+    rate: float | None = None,
+    json: bool = False,
 ) -> None:
     """One measurement on a trained run.
 
@@ -183,21 +189,16 @@ def probe(
         probe: name, see `metalocus list probes`.
         episodes: fresh episodes to play.
         seed: of the episodes.
+        rewritten: measure a recurrent agent rewritten as a feedforward one: what it would
+            carry on is written into its weights after every transition.
+        rate: let the agent learn on by gradient descent after every transition, at this rate;
+            left out, only the freeze probe does, at rates that it chooses on other episodes.
         json: print everything that was measured, as JSON.
     """
-    from metalocus.envs.family import require_count
-    from metalocus.experiments.probe import catalogue
-    from metalocus.experiments.runs import load_agent
+    from metalocus.experiments.measure import measure
     from metalocus.experiments.table import probe_table
-    from metalocus.experiments.tasks import whole_distribution
 
-    if probe not in catalogue():
-        raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(catalogue())}")
-    require_count("episodes", episodes, 2)
-    require_count("seed", seed, 0)
-    agent, config = load_agent(run)
-    kwargs = whole_distribution(config.env_kwargs)
-    found = catalogue()[probe]().run(agent, config.env, kwargs, episodes, seed)
+    found = measure(run, probe, episodes, seed, rewritten, rate)
     _print_json(found) if json else probe_table(found)
 
 

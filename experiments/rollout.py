@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.envs import Episodes, make_episodes
-from metalocus.envs.luck import Luck, seed_keys
+from metalocus.envs.luck import Keys, Luck, seed_keys
 
 Array = NDArray[Any]
 Intervention = Callable[[int, Stores], Stores]
 Observer = Callable[["Trial"], None]
+TUNING_SEED = 10_000
+"""Episodes of the seeds from here to twice as far are for tuning; no report uses them."""
 LOGGED = ("action", "reward", "probs", "means", "worth")
 
 
@@ -80,8 +82,12 @@ def fresh_episodes(
     env_id: str, n: int, seed: int, *, first: int = 0, **env_kwargs: Any
 ) -> Episodes:
     """Evaluation episodes of an id, from number ``first`` on; each is the same whatever n is."""
-    keys = Luck(seed_keys(seed, 1)).bits("episode", index=np.arange(first, first + n))
-    return make_episodes(env_id, keys, **env_kwargs)
+    return make_episodes(env_id, fresh_keys(n, seed, first), **env_kwargs)
+
+
+def fresh_keys(n: int, seed: int, first: int = 0) -> Keys:
+    """Keys [N] of the evaluation episodes of a seed."""
+    return Luck(seed_keys(seed, 1)).bits("episode", index=np.arange(first, first + n))
 
 
 def rollout(

@@ -23,9 +23,8 @@ from metalocus.agents.online.pearce_hall import PearceHallSettings
 from metalocus.agents.online.policy_gradient import PolicyGradientSettings
 from metalocus.agents.online.policy_gradient_variants import AdamSettings, MomentumSettings
 from metalocus.envs import make_family
-from metalocus.experiments.rollout import fresh_episodes, rollout
+from metalocus.experiments.rollout import TUNING_SEED, fresh_episodes, rollout
 
-TUNING_SEED = 10_000
 TASKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("metalocus/BernoulliBandit-v0", {"n_arms": 2, "horizon": 50}),
     ("metalocus/BernoulliBandit-v0", {"n_arms": 5, "horizon": 100}),

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import ClassVar
 
 from metalocus.agents.agent import Agent, Stores
-from metalocus.envs import Episodes
+from metalocus.agents.trained import TrainedAgent
+from metalocus.agents.updating import UpdatingAgent
+from metalocus.envs import Episodes, Family
 from metalocus.experiments.probe import Probe, Restore, Result, learning_curve
-from metalocus.experiments.rollout import Trial, rollout
+from metalocus.experiments.rollout import TUNING_SEED, Trial, fresh_keys, rollout
+
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Of test-time learning, tried for every trained agent."""
+TUNING_EPISODES = 500
+STATES = {"kept": (), "reset": ("state",)}
+"""The stores that are restored under each treatment of the state."""
 
 
 class Freeze(Probe):
@@ -20,21 +28,62 @@ class Freeze(Probe):
     does to the state what frozen does to the weights. The context is kept throughout.
     (Hattori et al. 2023, "Meta-reinforcement learning via orbitofrontal cortex", blocked
     plasticity and activity in the same way.)
+
+    A trained agent has no rule of its own, so it is given one, :class:`UpdatingAgent`; frozen,
+    it acts as if it had none. Updating is shown at its best: with the state kept and with it
+    reset, the rate is the one of ``RATES`` that earned most on ``TUNING_EPISODES`` other
+    episodes, those of seed ``TUNING_SEED`` above the reported one. An agent that is an
+    :class:`UpdatingAgent` already keeps its rate; rate 0 is the negative control.
     """
 
     name: ClassVar[str] = "freeze"
     question: ClassVar[str] = "does learning need changing weights, or a carried state?"
 
     def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
-        """``conditions`` such as ``frozen+kept`` -> learning curve and what was unchanged."""
+        """``conditions`` such as ``frozen+kept`` -> learning curve and what was unchanged.
+
+        For a trained agent also, by treatment of the state, the ``rate`` of updating and the
+        mean reward at each rate that was ``tried``, with 0 for comparison.
+        """
+        learners: dict[str, Agent] = dict.fromkeys(STATES, agent)
+        about: Result = {}
+        if isinstance(agent, TrainedAgent) and not isinstance(agent, UpdatingAgent):
+            family = fresh().family
+            tried = {state: _try_rates(agent, family, seed, state) for state in STATES}
+            rate = {state: max(RATES, key=earned.__getitem__) for state, earned in tried.items()}
+            learners = {state: _at(agent, rate[state]) for state in STATES}
+            about = {"rate": rate, "tried": {state: _by_name(tried[state]) for state in STATES}}
+        elif isinstance(agent, UpdatingAgent):
+            about = {"rate": dict.fromkeys(STATES, agent.rate)}
         conditions = {}
-        for weights, state in product(("updating", "frozen"), ("kept", "reset")):
-            names = ["weights"] * (weights == "frozen") + ["state"] * (state == "reset")
-            conditions[f"{weights}+{state}"] = _condition(agent, fresh(), seed, names)
-        return {"conditions": conditions}
+        for weights, (state, reset) in product(("updating", "frozen"), STATES.items()):
+            names = ("weights",) * (weights == "frozen") + reset
+            conditions[f"{weights}+{state}"] = _condition(learners[state], fresh(), seed, names)
+        return {**about, "conditions": conditions}
 
 
-def _condition(agent: Agent, episodes: Episodes, seed: int, names: list[str]) -> Result:
+def _at(agent: TrainedAgent, rate: float) -> UpdatingAgent:
+    """The trained agent with updates switched on."""
+    return UpdatingAgent(agent.policy, agent.layout, rate)
+
+
+def _try_rates(agent: TrainedAgent, family: Family, seed: int, state: str) -> dict[float, float]:
+    """Mean reward on the tuning episodes at each rate, and at 0."""
+    keys = fresh_keys(TUNING_EPISODES, TUNING_SEED + seed)
+    earned = {}
+    for rate in (0.0, *RATES):
+        restore = Restore(STATES[state])
+        trace = rollout(_at(agent, rate), Episodes(family, keys), seed, intervene=restore)
+        earned[rate] = float(trace.value.mean())
+    return earned
+
+
+def _by_name(earned: Mapping[float, float]) -> dict[str, float]:
+    """For JSON, whose keys are texts."""
+    return {f"{rate:g}": reward for rate, reward in earned.items()}
+
+
+def _condition(agent: Agent, episodes: Episodes, seed: int, names: tuple[str, ...]) -> Result:
     """One cell of the two by two."""
     read: list[str] = []
 

@@ -168,6 +168,19 @@ def test_probes(call, document, run, probe):
     assert all(f"{name}:" in out for name in found)
 
 
+def test_probes_of_a_run_in_another_form(document, run):
+    probe = "probe --probe locus --episodes 16 --json"
+    trained, rewritten = document(probe, run), document(f"{probe} --rewritten", run)
+    updating = document(f"{probe} --rate 0.1", run)
+    names = [found["agent"] for found in (trained, rewritten, updating)]
+    assert names == ["lstm", "lstm, rewritten", "lstm, updating at rate 0.1"]
+    assert rewritten["curve"] == pytest.approx(trained["curve"], abs=1e-6)
+    assert rewritten["shares"]["state"] == pytest.approx([0.0] * len(rewritten["trials"]))
+    assert updating["curve"] != trained["curve"]
+    found = document("probe --probe freeze --episodes 16 --rate 0 --json", run)
+    assert found["conditions"]["updating+kept"] == found["conditions"]["frozen+kept"]
+
+
 def test_export_and_import_give_the_same_numbers(call, document, run):
     assert call("export", run, "--sb3", "run.zip") == (0, "run.zip\n", "")
     code, folder, err = call("import run.zip --out imported")

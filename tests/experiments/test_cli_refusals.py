@@ -63,6 +63,9 @@ WRONG_WITH_A_RUN = {
     "probe {run}": "Missing from metalocus probe: --probe",
     "probe {run} --probe locus --episodes 0": "episodes must be a whole number of at least 2",
     "probe {run} --probe locus --seed -1": "seed must be",
+    "probe {run} --probe locus --rate -1": "rate must be a finite number of at least 0",
+    "probe {run} --probe locus --rate fast": "--rate",
+    "probe {run} --probe locus --rewritten --rate 0.1": "--rewritten and --rate are two agents",
     "evaluate {run} --episodes 0": "episodes must be",
     "export {run} --sb3 {run}/config.json": "config.json exists; choose another name",
     "import {run}/config.json": "is not a zip written by `metalocus export`",
@@ -108,6 +111,14 @@ def test_wrong_use_of_a_run_gives_one_line_and_writes_nothing(call, elsewhere, r
     refused(call(line.format(run=run)), WRONG_WITH_A_RUN[line])
     assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_run_that_cannot_be_rewritten_is_refused(call, elsewhere):
+    config = f"--env {BANDIT} --agent transformer --env-kwargs n_arms=2 horizon=5"
+    code, folder, _ = call(f"train {config} --steps 0 --n-envs 2")
+    assert code == 0
+    said = "transformer is not recurrent: it carries its context"
+    refused(call("probe --probe locus --rewritten", folder.strip()), said)
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.online.policy_gradient import PolicyGradient
-from metalocus.envs import make_family
+from metalocus.agents.trained import TrainedAgent
+from metalocus.agents.updating import UpdatingAgent
+from metalocus.envs import make_episodes, make_family
+from metalocus.experiments.config import RunConfig
 from metalocus.experiments.probe import learning_curve
+from metalocus.experiments.probes import freeze
 from metalocus.experiments.probes.carry import Carry
-from metalocus.experiments.probes.freeze import Freeze
-from metalocus.experiments.rollout import fresh_episodes, rollout
+from metalocus.experiments.probes.freeze import RATES, Freeze
+from metalocus.experiments.rollout import TUNING_SEED, fresh_episodes, rollout
+from metalocus.experiments.training import build_policy
 
 BANDIT = "metalocus/BernoulliBandit-v0"
+SHORT = {"horizon": 12}
 CONDITIONS = {"updating+kept", "updating+reset", "frozen+kept", "frozen+reset"}
 
 
@@ -109,3 +116,70 @@ def test_freezing_is_carrying_without_the_weights():
         ("frozen+reset", "state+weights"),
     ):
         assert frozen[condition]["curve"] == carried[restored]["curve"]
+
+
+# Trained agents, which are given a rule.
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Rates are tried on few episodes."""
+    monkeypatch.setattr(freeze, "TUNING_EPISODES", 30)
+
+
+def network(name, std=None):
+    """A policy as it is before training, or with random parameters large enough to matter."""
+    torch.manual_seed(0)
+    policy = build_policy(RunConfig.suited(BANDIT, name, 0))
+    if std is not None:
+        with torch.no_grad():
+            for parameter in policy.parameters():
+                parameter.normal_(std=std)
+    return TrainedAgent(policy, make_episodes(BANDIT).layout)
+
+
+def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick):
+    found = conditions(network("mlp"), 300)
+    assert improves(found) == {"updating+kept", "updating+reset"}
+    for name, curve in found.items():
+        assert curve["weights_changed"] == name.startswith("updating")
+        assert not curve["parameters_changed"]
+
+
+@pytest.mark.parametrize("name", ["lstm", "fast_weights", "transformer"])
+def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
+    agent = network(name, std=0.5)
+    frozen, carried = (probe.run(agent, BANDIT, SHORT, 50) for probe in (Freeze(), Carry()))
+    found, plain = frozen["conditions"], carried["restored"]
+    assert found["frozen+kept"]["curve"] == plain["weights"]["curve"]
+    assert found["frozen+reset"]["curve"] == plain["state+weights"]["curve"]
+    assert found["updating+kept"]["curve"] != plain["none"]["curve"]
+
+
+def test_rate_0_is_the_negative_control():
+    agent = network("lstm", std=0.5)
+    still = UpdatingAgent(agent.policy, agent.layout, 0.0)
+    result = Freeze().run(still, BANDIT, SHORT, 50)
+    assert result["rate"] == {"kept": 0.0, "reset": 0.0}
+    assert "tried" not in result
+    for state in ("kept", "reset"):
+        assert result["conditions"][f"updating+{state}"] == result["conditions"][f"frozen+{state}"]
+        assert not result["conditions"][f"updating+{state}"]["weights_changed"]
+
+
+def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
+    agent = network("lstm", std=0.5)
+    result = Freeze().run(agent, BANDIT, SHORT, 20, seed=3)
+    for state, names in (("kept", ()), ("reset", ("state",))):
+        tried = result["tried"][state]
+        assert list(tried) == [f"{rate:g}" for rate in (0.0, *RATES)]
+        best = max(RATES, key=lambda rate: tried[f"{rate:g}"])
+        assert result["rate"][state] == best
+        again = Carry().run(
+            UpdatingAgent(agent.policy, agent.layout, best), BANDIT, SHORT, 20, seed=3
+        )["restored"]["+".join(names) or "none"]
+        assert again["curve"] == result["conditions"][f"updating+{state}"]["curve"]
+    tuning = fresh_episodes(BANDIT, freeze.TUNING_EPISODES, TUNING_SEED + 3, **SHORT)
+    frozen = rollout(agent, tuning, 3).value.mean()
+    assert result["tried"]["kept"]["0"] == pytest.approx(frozen, abs=1e-12)
+    assert not set(tuning.keys) & set(fresh_episodes(BANDIT, 4000, 3, **SHORT).keys)

@@ -1,0 +1,102 @@
+"""Is the recurrent update, written into the weights, the same agent in another store?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import make_named
+from metalocus.agents.rewritten import RewrittenAgent
+from metalocus.agents.trained import TrainedAgent
+from metalocus.experiments.claim import RECURRENCE, WEIGHTS, Claim, Prediction, Values
+from metalocus.experiments.claims.locus_of_learning import last_shares
+from metalocus.experiments.config import RunConfig
+from metalocus.experiments.preset import Preset
+from metalocus.experiments.rollout import Trial, fresh_episodes, rollout
+from metalocus.experiments.tasks import BANDIT, REVERSAL, Task, score
+
+TASKS = (BANDIT, REVERSAL)
+SAME = 1e-6
+"""Probabilities and scores this close are equal in single precision."""
+OTHER_RULE = "policy_gradient"
+
+
+class ParityConstructive(Claim):
+    """The LSTM beside the :class:`RewrittenAgent` made of it, on the same histories.
+
+    That the two behave alike is a theorem rather than a finding: the measurement shows that
+    the construction leaves nothing out. What it leaves to be measured is the locus, which
+    must change although the behaviour does not, and the worth of the rule: a generic update
+    in the same store, the weights, beside the one that training found.
+    """
+
+    name: ClassVar[str] = "parity_constructive"
+    statement: ClassVar[str] = (
+        "The recurrent update written into the weights gives the same behaviour exactly, and the "
+        "locus is then the weights: what differs is the rule, not the store."
+    )
+    quantities: ClassVar[Mapping[str, str]] = {
+        "difference": "greatest difference of an action's probability, rewritten against trained",
+        "score": "score of the rewritten agent minus the LSTM's",
+        "rewritten_weights": "share of the rewritten agent's knowledge in its weights",
+        "lstm_weights": "share of the LSTM's knowledge in per-episode weights",
+        "other_rule": f"score of {OTHER_RULE}, also in weights, minus the rewritten agent's",
+    }
+    predictions: ClassVar[tuple[Prediction, ...]] = (
+        Prediction(WEIGHTS, "difference", "<=", SAME, "an update of weights does the same"),
+        Prediction(WEIGHTS, "score", ">=", -SAME, "and earns as much"),
+        Prediction(WEIGHTS, "rewritten_weights", ">=", 0.99, "then the weights hold it all"),
+        Prediction(RECURRENCE, "difference", "<=", SAME, "granted: any store can be written to"),
+        Prediction(
+            RECURRENCE, "lstm_weights", "<=", 0.01, "but the weights of what was trained hold none"
+        ),
+        Prediction(
+            RECURRENCE,
+            "other_rule",
+            "<=",
+            -0.05,
+            "and the rule had to be learned: a generic one in the same store falls short",
+        ),
+    )
+
+    def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
+        """The LSTM on both tasks."""
+        return {task.name: preset.run("lstm", task, seed) for task in TASKS}
+
+    def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
+        """Behaviour, score and locus of both forms."""
+        values: Values = {name: {} for name in self.quantities}
+        for task in TASKS:
+            lstm = agents[task.name]
+            assert isinstance(lstm, TrainedAgent)
+            rewritten = RewrittenAgent(lstm.policy, lstm.layout)
+            found = score(rewritten, task, preset.episodes, seed)
+            other = make_named(OTHER_RULE, task.family)
+            measured = {
+                "difference": greatest_difference(lstm, rewritten, task, preset.episodes, seed),
+                "score": found - score(lstm, task, preset.episodes, seed),
+                "rewritten_weights": last_shares(rewritten, task, preset, seed)["weights"],
+                "lstm_weights": last_shares(lstm, task, preset, seed)["weights"],
+                "other_rule": score(other, task, preset.episodes, seed) - found,
+            }
+            for name, value in measured.items():
+                values[name][task.name] = value
+        return values
+
+
+def greatest_difference(
+    agent: Agent, shadow: RewrittenAgent, task: Task, episodes: int, seed: int
+) -> float:
+    """Between the probabilities that two agents give any action on the first one's histories."""
+    found = [0.0]
+
+    def observe(trial: Trial) -> None:
+        probs, _ = shadow.act(trial.stimulus, trial.shadows[0])  # its acts change no store
+        found.append(float(np.abs(probs - trial.probs).max()))
+
+    fresh = fresh_episodes(task.env, episodes, seed, **task.kwargs)
+    rollout(agent, fresh, seed, shadows=[shadow], observe=observe)
+    return max(found)
