@@ -16,6 +16,8 @@ from metalocus.envs.discovery import modules
 from metalocus.envs.layout import PARTS
 
 Carry = dict[str, Tensor]
+LONGEST = 300.0
+"""Steps that the slowest gated unit remembers before training."""
 
 
 class Cell(nn.Module, ABC):
@@ -119,6 +121,17 @@ def widen_(weights: Tensor, bound: float = 4.0) -> None:
     """
     bound *= min(1.0, (12 / weights.shape[1]) ** 0.5)
     nn.init.uniform_(weights, -bound, bound)
+
+
+def slow_(bias: Tensor) -> None:
+    """Biases [H] of gates that keep, from log U(1, ``LONGEST`` - 1).
+
+    The units then remember for 1 to ``LONGEST`` steps (Tallec & Ollivier 2018, "Can recurrent
+    neural networks warp time?", section 2): what an arm gave must be known when it is chosen
+    again.
+    """
+    with torch.no_grad():
+        bias.uniform_(1.0, LONGEST - 1.0).log_()
 
 
 def keep(starts: Tensor) -> Tensor:

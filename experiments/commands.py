@@ -118,41 +118,19 @@ def score(
         json: print as JSON.
     """
     from metalocus.experiments.score import score as measure
+    from metalocus.experiments.score import score_references
     from metalocus.experiments.table import score_lines, score_page
 
     if env is not None and policy is not None:
         found = [measure(env, policy, episodes, seed, _keywords(env_kwargs))]
     else:
-        found = _score_references(env, policy, episodes, seed, _keywords(env_kwargs))
+        found = score_references(env, policy, episodes, seed, _keywords(env_kwargs))
     if out is not None:
         out.write_text(score_page(found), encoding="utf-8")
     if json:
         _print_json(found[0] if env is not None and policy is not None else found)
     else:
         print("\n".join(score_lines(found) if out is None else [str(out)]))
-
-
-def _score_references(
-    env: str | None, policy: str | None, episodes: int, seed: int, env_kwargs: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Every reference that can play, or one of them wherever it can."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from metalocus.agents.catalogue import catalogue
-    from metalocus.experiments.score import configurations, pairs, score_all
-
-    if env is None and env_kwargs:
-        raise WrongUse("--env-kwargs are of one environment; name it with --env")
-    if policy is not None and policy not in catalogue("references"):
-        known = ", ".join(catalogue("references"))
-        raise WrongUse(f"without --env, --policy must be a reference: {known}; got {policy!r}")
-    among = pairs(configurations() if env is None else [(env, env_kwargs)], policy)
-    console = Console(stderr=True)
-    steps = track(
-        among, "references", console=console, transient=True, disable=not console.is_terminal
-    )
-    return score_all(steps, episodes, seed)
 
 
 def evaluate(

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from metalocus.agents.agent import EXACT, Agent, Array, NamedAgent, ReferencePolicy
 from metalocus.agents.catalogue import catalogue, make_named
 from metalocus.envs import families, make_episodes
 from metalocus.envs.family import require_count
+from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.rollout import fresh_episodes, rollout
 from metalocus.experiments.statistics import episode_interval
 
@@ -41,13 +44,34 @@ def pairs(
     return found
 
 
-def score_all(
-    among: Iterable[tuple[str, Mapping[str, Any], str]],
-    episodes: int = 10_000,
-    seed: int = 0,
+def score_references(
+    env_id: str | None,
+    policy: str | None,
+    episodes: int,
+    seed: int,
+    env_kwargs: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """:func:`score` of every one of the :func:`pairs`."""
-    return [score(env_id, policy, episodes, seed, kwargs) for env_id, kwargs, policy in among]
+    """:func:`score` of every reference that can play, or of one, with a bar on the terminal.
+
+    Args:
+        env_id: full id; None for every environment, with its defaults and its examples.
+        policy: a reference; None for all.
+        episodes, seed, env_kwargs: see :func:`score`.
+
+    Raises:
+        WrongUse: arguments without an environment, or a policy that is no reference.
+    """
+    if env_id is None and env_kwargs:
+        raise WrongUse("--env-kwargs are of one environment; name it with --env")
+    if policy is not None and policy not in catalogue("references"):
+        known = ", ".join(catalogue("references"))
+        raise WrongUse(f"without --env, --policy must be a reference: {known}; got {policy!r}")
+    among = pairs(configurations() if env_id is None else [(env_id, env_kwargs)], policy)
+    console = Console(stderr=True)
+    bar = track(
+        among, "references", console=console, transient=True, disable=not console.is_terminal
+    )
+    return [score(env, name, episodes, seed, kwargs) for env, kwargs, name in bar]
 
 
 def score(

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, widen_
+from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, slow_, widen_
 
 
 class GRU(Cell):
@@ -33,11 +33,13 @@ class GRU(Cell):
         super().__init__()
         self.layer = nn.GRU(input_size, hidden_size)
         self.output_size = hidden_size
-        w_x, _, b_x, _ = self.layer.parameters()
+        w_x, _, bias, other = self.layer.parameters()
+        z = slice(hidden_size, 2 * hidden_size)
         widen_(w_x)
+        slow_(bias[z])
         with torch.no_grad():  # z keeps for long, whatever the input
-            w_x[hidden_size : 2 * hidden_size] /= 4
-            b_x[hidden_size : 2 * hidden_size] += 2
+            w_x[z] /= 4
+            other[z] = 0.0
 
     def initial(self, n: int) -> Carry:
         """Zeros."""

@@ -23,12 +23,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, start_steps, widen_
+from metalocus.agents.cell import (
+    Carry,
+    Cell,
+    Trainable,
+    keep,
+    reset_masks,
+    slow_,
+    start_steps,
+    widen_,
+)
 
 FEW_ROWS = 64
 """Up to here PyTorch's kernel is faster than the loop (measured at 64 units)."""
-LONGEST = 300.0
-"""Steps that the slowest unit remembers at first."""
 LONG_RUN = 8
 """Steps from one episode start to the next, on average, from which it pays to call it."""
 
@@ -41,9 +48,8 @@ class LSTM(Cell):
     The first layer begins with input weights from U(-4, 4) for a dozen inputs, 32 times
     PyTorch's, smaller for more; a quarter of that in the forget gate. What must be told apart
     from the first update on is each pair of action and reward, and small weights hardly do (a
-    ten-armed bandit is learned ten times faster). Its units remember for 1 to ``LONGEST`` steps,
-    by the gates' biases (Tallec & Ollivier 2018, "Can recurrent neural networks warp time?",
-    section 2): what an arm gave must be known when it is chosen again.
+    ten-armed bandit is learned ten times faster). The biases of its gates are those of units
+    that remember for long, :func:`~metalocus.agents.cell.slow_`; what enters is scaled to match.
     """
 
     name: ClassVar[str] = "lstm"
@@ -194,15 +200,15 @@ def _sigmoid_gates_first(hidden: int, device: torch.device) -> Tensor:
 
 def _prepare(layer: nn.Module) -> None:
     """Larger input weights and slower gates than PyTorch's; see :class:`LSTM`."""
-    w_x, _, *biases = layer.parameters()
+    w_x, _, bias, other = layer.parameters()
     hidden = len(w_x) // 4
+    enter, stay = slice(0, hidden), slice(hidden, 2 * hidden)
     widen_(w_x)
-    slow = torch.log(torch.empty(hidden).uniform_(1.0, LONGEST - 1.0))
+    slow_(bias[stay])
     with torch.no_grad():
-        w_x[hidden : 2 * hidden].div_(4.0)
-        for bias, share in zip(biases, (1.0, 0.0), strict=True):
-            bias[:hidden] = -share * slow
-            bias[hidden : 2 * hidden] = share * slow
+        w_x[stay] /= 4.0
+        bias[enter] = -bias[stay]
+        other[: 2 * hidden] = 0.0
 
 
 AGENTS = (
