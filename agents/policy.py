@@ -130,11 +130,12 @@ class SequencePolicy(ActorCriticPolicy):
 
     def initial_carry(self, n: int) -> Carry:
         """What is carried into the first step of n episodes, actor and critic; [N, ...] each."""
-        carry = dict(self.cell.initial(n))
-        if self.critic_cell is not None:
-            own = self.critic_cell.initial(n)
-            carry |= {_CRITIC + name: value for name, value in own.items()}
-        return carry
+        return {**self.cell.initial(n), **self.critic_carry(n)}
+
+    def critic_carry(self, n: int) -> Carry:
+        """The part of it that a separate critic's cell carries; nothing if there is none."""
+        own = {} if self.critic_cell is None else self.critic_cell.initial(n)
+        return {_CRITIC + name: value for name, value in own.items()}
 
     def features(self, obs: Tensor, carry: Carry, starts: Tensor) -> tuple[Tensor, Tensor, Carry]:
         """Actor's and critic's features of T steps at once.

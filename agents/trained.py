@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores
-from metalocus.agents.cell import Carry
 from metalocus.agents.policy import SequencePolicy
 from metalocus.envs import Layout
 
@@ -58,9 +57,10 @@ class TrainedAgent(Agent):
             obs[:, self.layout.slices["stimulus"]] = stimulus
         carried = self.policy.cell.carried
         carry = {name: torch.from_numpy(getattr(stores, s)[name]) for name, s in carried.items()}
+        unused = self.policy.critic_carry(n)  # the critic plays no part in acting
         with torch.no_grad():
             actor, critic, after = self.policy.features(
-                torch.from_numpy(obs)[None], self._with_critic(carry, n), torch.zeros(1, n)
+                torch.from_numpy(obs)[None], {**carry, **unused}, torch.zeros(1, n)
             )
         fresh = {name: after[name].numpy() for name in carried}
 
@@ -92,10 +92,6 @@ class TrainedAgent(Agent):
         nothing = np.zeros((n, self.layout.family.stimulus_size))
         obs = self.layout.encode(nothing, action, reward, np.full(n, t))
         return obs * self._seen.astype(np.float32)
-
-    def _with_critic(self, carry: Carry, n: int) -> Carry:
-        """The critic's own cell, if there is one, plays no part in acting: it starts anew."""
-        return {**self.policy.initial_carry(n), **carry}
 
 
 def probabilities(log_probs: Tensor) -> Array:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from metalocus.agents.agent import Array, Store, Stores
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.trained import TrainedAgent, probabilities
-from metalocus.envs import Layout
+from metalocus.envs import InvalidTask, Layout
 from metalocus.envs.family import require_number
 
 _HEAD, _BASELINE = "actor.", "baseline"
@@ -47,11 +47,16 @@ class UpdatingAgent(TrainedAgent):
         rate: of the descent, 0 or more.
 
     Raises:
-        InvalidTask: the rate is no such number.
+        InvalidTask: the rate is no such number, or the cell chooses by weights of its own, which
+            it updates itself.
     """
 
     def __init__(self, policy: SequencePolicy, layout: Layout, rate: float) -> None:
         super().__init__(policy, layout)
+        if policy.cell.n_logits:
+            raise InvalidTask(
+                f"{policy.cell_name} updates weights of its own; it has no head to update"
+            )
         self.rate = require_number("rate", rate, 0.0)
         self.head = nn.Sequential(*policy.mlp_extractor.policy_net, policy.action_net)
 

@@ -29,11 +29,11 @@ class Freeze(Probe):
     (Hattori et al. 2023, "Meta-reinforcement learning via orbitofrontal cortex", blocked
     plasticity and activity in the same way.)
 
-    A trained agent has no rule of its own, so it is given one, :class:`UpdatingAgent`; frozen,
-    it acts as if it had none. Updating is shown at its best: with the state kept and with it
-    reset, the rate is the one of ``RATES`` that earned most on ``TUNING_EPISODES`` other
-    episodes, those of seed ``TUNING_SEED`` above the reported one. An agent that is an
-    :class:`UpdatingAgent` already keeps its rate; rate 0 is the negative control.
+    A trained agent whose choices are read out by a head has no rule for it, so it is given one,
+    :class:`UpdatingAgent`; frozen, it acts as if it had none. Updating is shown at its best: with
+    the state kept and with it reset, the rate is the one of ``RATES`` that earned most on
+    ``TUNING_EPISODES`` other episodes, those of seed ``TUNING_SEED`` above the reported one. An
+    agent that is an :class:`UpdatingAgent` already keeps its rate; rate 0 is the negative control.
     """
 
     name: ClassVar[str] = "freeze"
@@ -47,14 +47,14 @@ class Freeze(Probe):
         """
         learners: dict[str, Agent] = dict.fromkeys(STATES, agent)
         about: Result = {}
-        if isinstance(agent, TrainedAgent) and not isinstance(agent, UpdatingAgent):
+        if isinstance(agent, UpdatingAgent):
+            about = {"rate": dict.fromkeys(STATES, agent.rate)}
+        elif isinstance(agent, TrainedAgent) and not agent.policy.cell.n_logits:
             family = fresh().family
             tried = {state: _try_rates(agent, family, seed, state) for state in STATES}
             rate = {state: max(RATES, key=earned.__getitem__) for state, earned in tried.items()}
             learners = {state: _at(agent, rate[state]) for state in STATES}
             about = {"rate": rate, "tried": {state: _by_name(tried[state]) for state in STATES}}
-        elif isinstance(agent, UpdatingAgent):
-            about = {"rate": dict.fromkeys(STATES, agent.rate)}
         conditions = {}
         for weights, (state, reset) in product(("updating", "frozen"), STATES.items()):
             names = ("weights",) * (weights == "frozen") + reset

@@ -20,7 +20,8 @@ from metalocus.experiments.rollout import fresh_episodes, rollout
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2, "cued": True}
 GAUSSIAN = "metalocus/GaussianBandit-v0"
 N, RATE = 5, 0.1
-POLICIES = [(name, "shared") for name in trainables()] + [("lstm", "separate")]
+HEADED = [name for name, agent in trainables().items() if agent.from_layout is None]
+POLICIES = [(name, "shared") for name in HEADED] + [("lstm", "separate")]
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
 
 
@@ -33,10 +34,8 @@ def network(name, critic="shared", std=0.3):
         observation_space(layout),
         action_space(layout),
         lambda _: 0.0,
-        cell=agent.cell.name,
-        cell_kwargs=agent.cell_kwargs,
-        inputs=layout.indices(agent.sees),
         critic=critic,
+        **agent.arguments(layout),
     )
     with torch.no_grad():
         for parameter in policy.parameters():
@@ -96,6 +95,12 @@ def descended(agent, stores, row, stimulus, action, reward):
     gradients = torch.autograd.grad(loss, list(head.values()))
     moved = [c - agent.rate * g.numpy() for c, g in zip(changes, gradients, strict=True)]
     return [*moved, own.weights["baseline"][0] + agent.rate * error]
+
+
+@pytest.mark.parametrize("name", sorted(set(trainables()) - set(HEADED)))
+def test_a_cell_that_updates_its_own_weights_is_given_no_second_rule(name):
+    with pytest.raises(InvalidTask, match="updates weights of its own"):
+        updating(name)
 
 
 @every_policy

@@ -183,3 +183,20 @@ def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
     frozen = rollout(agent, tuning, 3).value.mean()
     assert result["tried"]["kept"]["0"] == pytest.approx(frozen, abs=1e-12)
     assert not set(tuning.keys) & set(fresh_episodes(BANDIT, 4000, 3, **SHORT).keys)
+
+
+def test_gradient_steps_in_the_weights_are_a_rule_of_their_own():
+    """Even before training: its first step sizes are those of a value table.
+
+    Frozen it still takes the step of the last transition, from the first weights: it repeats
+    a success, and gets no better.
+    """
+    config = RunConfig.suited(BANDIT, "maml_value", 0, env_kwargs=SHORT)
+    agent = TrainedAgent(build_policy(config), make_episodes(BANDIT, **SHORT).layout)
+    found = Freeze().run(agent, BANDIT, SHORT, 1000)
+    assert "rate" not in found
+    later = {name: each["final"] - each["curve"][1] for name, each in found["conditions"].items()}
+    assert all((gain > 0.1) == name.startswith("updating") for name, gain in later.items()), later
+    changed = {name: each["weights_changed"] for name, each in found["conditions"].items()}
+    assert changed == {name: name.startswith("updating") for name in CONDITIONS}
+    assert not any(each["parameters_changed"] for each in found["conditions"].values())
