@@ -39,6 +39,7 @@ PLAIN = [
     "normalize_advantage",
     "scale_rewards",
     "center_advantages",
+    "all_action_coef",
     "vf_coef",
     "max_grad_norm",
     "target_kl",

@@ -182,7 +182,7 @@ def _trainer(contestant: str, setting: dict[str, int], device: str) -> Any:
     if contestant == "ours":
         policy: Row = {"cell": "lstm", "cell_kwargs": {"hidden_size": WIDTH}}
         if rest:
-            policy |= {"critic": "separate", "net_arch": [WIDTH, WIDTH]}
+            policy |= {"critic": "separate", "action_values": False, "net_arch": [WIDTH, WIDTH]}
         return SequencePPO("SequencePolicy", env, policy_kwargs=policy, **common)
     common["n_steps"] = kwargs["horizon"]
     if contestant == "memoryless_ppo":

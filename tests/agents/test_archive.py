@@ -56,6 +56,7 @@ def test_arguments_come_back(bandits):
         "normalize_advantage": False,
         "scale_rewards": False,
         "center_advantages": False,
+        "all_action_coef": 0.1,
         "vf_coef": 0.3,
         "max_grad_norm": 0.7,
         "target_kl": 0.9,
@@ -70,14 +71,15 @@ def test_arguments_come_back(bandits):
         "gae_lambda": 0.8,
         "ent_coef": 0.01,
     }
-    saved = build(bandits(), **plain, **schedules, n_steps=3, batch_size=6)
+    policy = POLICY | {"action_values": False}
+    saved = build(bandits(), **plain, **schedules, n_steps=3, batch_size=6, policy_kwargs=policy)
     buffer = io.BytesIO()
     saved.save(buffer)
     buffer.seek(0)
     model = SequencePPO.load(buffer, bandits(9))
     assert {name: getattr(model, name) for name in plain} == plain
     assert (model.n_steps, model.batch_size, model.n_envs) == (3, 6, 9)
-    assert model.policy_kwargs == POLICY
+    assert model.policy_kwargs == policy
     assert model.reward_scale is None
     held = {"gamma": "gamma_schedule", "gae_lambda": "lambda_schedule"}
     held |= {"ent_coef": "entropy_schedule", "learning_rate": "lr_schedule"}
