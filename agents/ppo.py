@@ -13,12 +13,12 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
-from torch.nn import functional as F
 
 from metalocus.agents.archive import ArchivedPPO
 from metalocus.agents.buffer import SequenceBuffer, Sequences
 from metalocus.agents.cell import Carry
 from metalocus.agents.finite import NonFinite, require_finite
+from metalocus.agents.objective import objective
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.scaling import RewardScale
 from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
@@ -87,8 +87,7 @@ class SequencePPO(ArchivedPPO):
     ) -> None:
         self.n_minibatches = n_minibatches
         self.gamma_schedule, self.lambda_schedule = FloatSchedule(gamma), FloatSchedule(gae_lambda)
-        self.entropy_schedule = FloatSchedule(ent_coef)
-        self.all_action_coef = all_action_coef
+        self.entropy_schedule, self.all_action_coef = FloatSchedule(ent_coef), all_action_coef
         self.scale_rewards, self.center_advantages = scale_rewards, center_advantages
         self.reward_scale: RewardScale | None = None
         self._given = {"n_steps": n_steps, "batch_size": batch_size}
@@ -201,43 +200,27 @@ class SequencePPO(ArchivedPPO):
         self._record(log)
 
     def losses(self, batch: Sequences) -> tuple[torch.Tensor, dict[str, float]]:
-        """PPO's loss on a minibatch, and its terms for the log (Schulman 2017, equations 7, 9).
-
-        With action values the policy also climbs the mean value of all its actions, in the
-        advantages' units.
-        """
+        """The loss on a minibatch, and its terms for the log (Schulman 2017, equation 9)."""
         progress = self._current_progress_remaining
-        clip = _at(self.clip_range, progress)
-        values, log_prob, entropy, policy_value = self.policy.evaluate(
-            batch.obs, batch.actions, batch.carry, batch.starts
+        found = self.policy.evaluate(batch.obs, batch.actions, batch.carry, batch.starts)
+        parts = objective(
+            found,
+            batch,
+            clip=_at(self.clip_range, progress),
+            clip_values=None if self.clip_range_vf is None else _at(self.clip_range_vf, progress),
+            normalize=self.normalize_advantage,
+            all_action_coef=self.all_action_coef,
         )
-        advantages, returns = batch.advantages.flatten(), batch.returns.flatten()
-        spread = 1.0
-        if self.normalize_advantage and advantages.numel() > 1:
-            spread = advantages.std() + 1e-8
-            advantages = (advantages - advantages.mean()) / spread
-        log_ratio = log_prob - batch.log_probs.flatten()
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - clip, 1 + clip)
-        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-        if policy_value is not None:
-            policy_loss = policy_loss - self.all_action_coef * (policy_value / spread).mean()
-        if self.clip_range_vf is not None:
-            bound, old = _at(self.clip_range_vf, progress), batch.values.flatten()
-            values = old + (values - old).clamp(-bound, bound)
-        value_loss = F.mse_loss(returns, values)
-        entropy_loss = log_prob.mean() if entropy is None else -entropy.mean()
-        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
-        with torch.no_grad():
-            terms = {
-                "policy_gradient_loss": policy_loss,
-                "value_loss": value_loss,
-                "entropy_loss": entropy_loss,
-                "approx_kl": (ratio - 1 - log_ratio).mean(),
-                "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
-                "loss": loss,
-            }
-            return loss, {name: float(value) for name, value in terms.items()}
+        loss = parts.policy + self.ent_coef * parts.entropy + self.vf_coef * parts.value
+        terms = {
+            "policy_gradient_loss": parts.policy,
+            "value_loss": parts.value,
+            "entropy_loss": parts.entropy,
+            "approx_kl": parts.kl,
+            "clip_fraction": parts.clipped,
+            "loss": loss,
+        }
+        return loss, {name: float(value.detach()) for name, value in terms.items()}
 
     def _descend(self, loss: torch.Tensor) -> None:
         """One optimizer step, unless the gradient is not finite."""

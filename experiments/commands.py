@@ -117,14 +117,10 @@ def score(
         out: write the table to this Markdown file.
         json: print as JSON.
     """
-    from metalocus.experiments.score import score as measure
-    from metalocus.experiments.score import score_references
+    from metalocus.experiments.score import scores
     from metalocus.experiments.table import score_lines, score_page
 
-    if env is not None and policy is not None:
-        found = [measure(env, policy, episodes, seed, _keywords(env_kwargs))]
-    else:
-        found = score_references(env, policy, episodes, seed, _keywords(env_kwargs))
+    found = scores(env, policy, episodes, seed, _keywords(env_kwargs))
     if out is not None:
         out.write_text(score_page(found), encoding="utf-8")
     if json:
@@ -220,9 +216,10 @@ def compare(
     from metalocus.experiments.comparison_page import comparison_page
 
     found = measure(preset, out, agents, tasks)
+    text = comparison_page(found)
     if page is not None:
-        page.write_text(comparison_page(found), encoding="utf-8")
-    _print_json(found) if json else print(comparison_page(found) if page is None else page)
+        page.write_text(text, encoding="utf-8")
+    _print_json(found) if json else print(page or text)
 
 
 def report(folder: Positional[Path]) -> None:

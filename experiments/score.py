@@ -44,23 +44,27 @@ def pairs(
     return found
 
 
-def score_references(
+def scores(
     env_id: str | None,
     policy: str | None,
     episodes: int,
     seed: int,
     env_kwargs: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """:func:`score` of every reference that can play, or of one, with a bar on the terminal.
+    """:func:`score` of one policy, or of references, with a bar on the terminal.
 
     Args:
         env_id: full id; None for every environment, with its defaults and its examples.
-        policy: a reference; None for all.
+        policy: any, or a reference if the environment is None; None for all references that
+            can play.
         episodes, seed, env_kwargs: see :func:`score`.
 
     Raises:
         WrongUse: arguments without an environment, or a policy that is no reference.
+        InvalidTask: see :func:`score`.
     """
+    if env_id is not None and policy is not None:
+        return [score(env_id, policy, episodes, seed, env_kwargs)]
     if env_id is None and env_kwargs:
         raise WrongUse("--env-kwargs are of one environment; name it with --env")
     if policy is not None and policy not in catalogue("references"):

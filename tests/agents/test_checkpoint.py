@@ -89,7 +89,7 @@ SCHEDULES = {
     "gamma": LengtheningHorizon(2.0, 40.0),
     "gae_lambda": lambda progress: 0.9 - 0.8 * progress**2,
     "ent_coef": LinearSchedule(0.1, 0.0, 1.0),
-    "clip_range": LinearSchedule(0.3, 0.05, 1.0),
+    "clip_range": LinearSchedule(0.05, 0.001, 1.0),
 }
 
 
