@@ -5,6 +5,7 @@ import torch
 
 from metalocus.agents.cells.gru import GRU
 from metalocus.agents.cells.lru import LRU
+from metalocus.agents.cells.lstm import LSTM
 from metalocus.agents.cells.rnn import RNN
 from metalocus.agents.cells.window import Window
 
@@ -81,6 +82,23 @@ def test_scan_equals_the_recurrence_step_by_step(steps):
     close(y, torch.stack(expected))
     close(after["h"], h)
     close(gradients(cell, y), gradients(cell, torch.stack(expected)))
+
+
+def test_gated_units_remember_for_up_to_300_steps_before_training():
+    """A gate at f keeps for 1 / (1 - f) steps, and what enters an LSTM is scaled to match."""
+    lstm, gru = LSTM(SIZE, 500).layers[0], GRU(SIZE, 500).layer
+    forget, enter, z = slice(500, 1000), slice(500), slice(500, 1000)
+
+    def gate(layer, rows):
+        return torch.sigmoid(layer.bias_ih_l0[rows] + layer.bias_hh_l0[rows]).detach()
+
+    for kept in (gate(lstm, forget), gate(gru, z)):
+        steps = 1 / (1 - kept)
+        assert steps.min() >= 2
+        assert steps.max() <= 300
+        assert steps.quantile(0.1) == pytest.approx(31, abs=15)  # uniform between the two
+        assert steps.quantile(0.9) == pytest.approx(270, abs=15)
+    torch.testing.assert_close(gate(lstm, enter), 1 - gate(lstm, forget))
 
 
 def test_all_units_of_the_linear_recurrence_begin_at_one_scale():
