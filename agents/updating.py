@@ -13,7 +13,7 @@ from metalocus.agents.agent import Array, Store, Stores
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.trained import TrainedAgent, probabilities
 from metalocus.envs import InvalidTask, Layout
-from metalocus.envs.family import require_number
+from metalocus.envs.family import require, require_number
 
 _HEAD, _BASELINE = "actor.", "baseline"
 
@@ -44,7 +44,7 @@ class UpdatingAgent(TrainedAgent):
     Args:
         policy: with discrete actions, on the CPU; it is not changed.
         layout: of the observations it was trained on.
-        rate: of the descent, 0 or more.
+        rate: of the descent, 0 to 1; at 1 the baseline is the last reward.
 
     Raises:
         InvalidTask: the rate is no such number, or the cell chooses by weights of its own, which
@@ -58,6 +58,7 @@ class UpdatingAgent(TrainedAgent):
                 f"{policy.cell_name} updates weights of its own; it has no head to update"
             )
         self.rate = require_number("rate", rate, 0.0)
+        require(self.rate <= 1, f"rate must be at most 1: the baseline would diverge, got {rate}")
         self.head = nn.Sequential(*policy.mlp_extractor.policy_net, policy.action_net)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:

@@ -227,3 +227,8 @@ def test_a_memoryless_policy_comes_to_choose_the_better_arm():
 def test_a_rate_that_is_none_is_refused(rate):
     with pytest.raises(InvalidTask, match="rate must be a finite number of at least 0"):
         UpdatingAgent(*network("mlp"), rate)
+
+
+def test_a_rate_at_which_the_baseline_diverges_is_refused():
+    with pytest.raises(InvalidTask, match=r"at most 1: the baseline would diverge, got 1\.1"):
+        updating("mlp", rate=1.1)
