@@ -104,7 +104,9 @@ class SequencePolicy(ActorCriticPolicy):
             self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
             self.init_weights(self.value_net, gain=1.0)
             self.optimizer = self.optimizer_class(
-                self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+                self.parameters(),
+                lr=lr_schedule(1),  # type: ignore[call-arg]
+                **self.optimizer_kwargs,
             )
 
     def _act_by_cell(self) -> None:
@@ -124,9 +126,14 @@ class SequencePolicy(ActorCriticPolicy):
         )
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {"cell": self.cell_name, "cell_kwargs": self.cell_kwargs, "inputs": self.inputs}
-        own |= {"critic": self.critic, "action_values": self.action_values}
-        return {**super()._get_constructor_parameters(), **own}
+        return {
+            **super()._get_constructor_parameters(),
+            "cell": self.cell_name,
+            "cell_kwargs": self.cell_kwargs,
+            "inputs": self.inputs,
+            "critic": self.critic,
+            "action_values": self.action_values,
+        }
 
     def initial_carry(self, n: int) -> Carry:
         """What is carried into the first step of n episodes, actor and critic; [N, ...] each."""
