@@ -35,7 +35,8 @@ class SequencePPO(ArchivedPPO):
 
     A drop-in for sb3-contrib's ``RecurrentPPO`` and, with a memoryless cell, for SB3's
     ``PPO``: ``learn``, ``predict(obs, state, episode_start)``, callbacks, logger keys. With
-    the same rollout, weights and settings it computes the same losses and gradients.
+    the same rollout, weights and settings it computes the same losses and gradients; the policy's
+    ``action_values=False`` is one of them.
 
     It differs in its defaults, which are chosen for learning within episodes from large
     batches, and in these arguments:
@@ -49,8 +50,7 @@ class SequencePPO(ArchivedPPO):
         n_minibatches: used if ``batch_size`` is None.
         gamma, gae_lambda: numbers or schedules; by default the discount's horizon grows from 5
             to 100 steps in the first two fifths of training, lambda from 0.3 to 1 in the first
-            three. What pays at once is learned from little noise; then what pays late, such as
-            trying one more arm.
+            three: first what pays at once, and is told from little noise, then what pays late.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
         center_advantages: where at least 32 environments go through their episodes in step,
