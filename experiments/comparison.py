@@ -16,7 +16,7 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.preset import Preset, preset_of
 from metalocus.experiments.probes.optimality import best_reference
 from metalocus.experiments.runs import load_manifest
-from metalocus.experiments.tasks import BANDIT, REVERSAL, Task, play, yardsticks
+from metalocus.experiments.tasks import BANDIT, REVERSAL, Task, score
 
 TASKS = (
     BANDIT,
@@ -69,13 +69,9 @@ class Entry:
         return {self.agent: preset.run(self.agent, self.task, seed)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> dict[str, float]:
-        """``total``: mean expected reward of a fresh episode, choices sampled; ``score``: the
-        same with 0 at random choice and 1 at the best reference."""
+        """``score`` on fresh episodes: 0 at random choice and 1 at the best reference."""
         agent = agents.get(self.agent) or make_named(self.agent, self.task.family)
-        trace = play(agent, self.task, preset.episodes, seed)
-        total = float(trace.value.sum(axis=0).mean())
-        chance, best = yardsticks(self.task, preset.episodes, seed)
-        return {"total": total, "score": (total - chance) / (best - chance)}
+        return {"score": score(agent, self.task, preset.episodes, seed)}
 
 
 def compare(
@@ -94,17 +90,19 @@ def compare(
         tasks: short names of tasks; all if none is given.
 
     Returns:
-        ``preset``, ``tasks`` and ``entries``: agent, kind, task, and by seed the total, the score
-        and what training took.
+        ``preset``, ``tasks`` and ``entries``: agent, kind, task, and by seed the score and what
+        training took.
 
     Raises:
-        WrongUse: an unknown agent or task.
+        WrongUse: an unknown agent or task, or no agent that can play one of the tasks.
         RunFailed: a run could not be made; all others were.
     """
     like = preset_of(preset_name)
     steps = dict.fromkeys(trainables(), STEPS[preset_name])
     preset = Preset(like.name, like.about, like.seeds, steps, like.episodes)
     entries = _entries(_chosen("agent", agents, _kinds()), _chosen("task", tasks, _titles()))
+    if not entries:
+        raise WrongUse(f"{', '.join(agents)} can play none of {', '.join(tasks)}; name other ones")
     measured = measure_all(entries, preset, out)
     return {
         "preset": {"name": preset.name, "seeds": preset.seeds, "episodes": preset.episodes},
