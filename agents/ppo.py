@@ -76,7 +76,7 @@ class SequencePPO(ArchivedPPO):
         n_steps: int | None = None,
         batch_size: int | None = None,
         n_minibatches: int = 8,
-        n_epochs: int = 2,
+        n_epochs: int = 1,
         gamma: float | Schedule = GAMMA,
         gae_lambda: float | Schedule = GAE_LAMBDA,
         ent_coef: float | Schedule = ENT_COEF,
@@ -226,7 +226,8 @@ class SequencePPO(ArchivedPPO):
         """One optimizer step, unless the gradient is not finite."""
         self.policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        trained = self.policy.optimizer.param_groups[0]["params"]
+        norm = torch.nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
         if not torch.isfinite(norm):
             where = f"at step {self.num_timesteps}"
             raise NonFinite(f"the gradient is not finite {where}; the weights were not changed")

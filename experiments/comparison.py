@@ -41,7 +41,7 @@ TASKS = (
         {"sequence": True, "n_arms": 5, "n_examples": 20},
     ),
 )
-STEPS = {"smoke": 3_000, "quick": 2_000_000, "full": 10_000_000}
+STEPS = {"smoke": 3_000, "quick": 4_000_000, "full": 20_000_000}
 """Environment steps of every agent that is trained, by preset."""
 
 
