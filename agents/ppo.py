@@ -38,8 +38,7 @@ class SequencePPO(ArchivedPPO):
     the same rollout, weights and settings it computes the same losses and gradients; the policy's
     ``action_values=False`` is one of them.
 
-    It differs in its defaults, which are chosen for learning within episodes from large
-    batches, and in these arguments:
+    Its defaults are chosen for learning within episodes from large batches. Other arguments:
 
     Args:
         policy: ``SequencePolicy``; choose the cell by ``policy_kwargs={"cell": "lstm"}``.
@@ -49,8 +48,8 @@ class SequencePPO(ArchivedPPO):
             ``1 / n_minibatches`` of the rollout.
         n_minibatches: used if ``batch_size`` is None.
         gamma, gae_lambda: numbers or schedules; by default the discount's horizon grows from 5
-            to 100 steps in the first two fifths of training, lambda from 0.3 to 1 in the first
-            three: first what pays at once, and is told from little noise, then what pays late.
+            to 100 steps in two fifths of training, lambda from 0.3 to 1 in three: first what
+            pays at once, and is told from little noise, then what pays late.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
         center_advantages: where at least 32 environments go through their episodes in step,
@@ -114,8 +113,8 @@ class SequencePPO(ArchivedPPO):
             raise InvalidTask("use_sde is not supported; leave it out")
         if self.env is not None:
             self.n_steps = self._given["n_steps"] or _horizon(self.env)
-            share = max(self.n_envs // self.n_minibatches, 1) * self.n_steps
-            self.batch_size = self._given["batch_size"] or share
+            share = max(self.n_envs // self.n_minibatches, 1)
+            self.batch_size = self._given["batch_size"] or share * self.n_steps
         super()._setup_model()
         if self.clip_range_vf is not None and self.policy.action_values:
             raise InvalidTask("clip_range_vf is for values of states: set action_values=False too")
@@ -138,7 +137,9 @@ class SequencePPO(ArchivedPPO):
         self.policy.set_training_mode(False)
         self._look_ahead(rollout_buffer)
         rollout_buffer.reset()
-        carry = rollout_buffer.carry = self._last_carry
+        # strides as after loading a checkpoint, since with others products have other bits
+        carry = {name: value.contiguous() for name, value in self._last_carry.items()}
+        rollout_buffer.carry = carry
         callback.on_rollout_start()
         with torch.no_grad():
             for _ in range(n_rollout_steps):
@@ -182,8 +183,7 @@ class SequencePPO(ArchivedPPO):
         """Update the policy on the rollout: ``n_epochs`` passes over minibatches of sequences."""
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        progress = self._current_progress_remaining
-        self.ent_coef = self.entropy_schedule(progress)
+        self.ent_coef = self.entropy_schedule(self._current_progress_remaining)
         log: dict[str, list[float]] = {}
         per_batch = max(1, self.batch_size // self.n_steps)
         for _ in range(self.n_epochs):
@@ -226,8 +226,7 @@ class SequencePPO(ArchivedPPO):
         """One optimizer step, unless the gradient is not finite."""
         self.policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        trained = self.policy.optimizer.param_groups[0]["params"]
-        norm = torch.nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
         if not torch.isfinite(norm):
             where = f"at step {self.num_timesteps}"
             raise NonFinite(f"the gradient is not finite {where}; the weights were not changed")
@@ -243,8 +242,8 @@ class SequencePPO(ArchivedPPO):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        progress = self._current_progress_remaining
-        self.logger.record("train/clip_range", _at(self.clip_range, progress))
+        clip_range = _at(self.clip_range, self._current_progress_remaining)
+        self.logger.record("train/clip_range", clip_range)
         for name in ("ent_coef", "gamma", "gae_lambda"):
             self.logger.record(f"train/{name}", getattr(self, name))
 

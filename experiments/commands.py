@@ -205,7 +205,7 @@ def compare(
     """Train every agent on every kind of task and set them beside the references.
 
     Args:
-        preset: quick (three seeds, 2 million steps each: hours), full, or smoke (does it run?).
+        preset: quick (three seeds, 4 million steps each: hours), full, or smoke (does it run?).
         agents: names; if left out, all that are trained or learn online, and the references.
         tasks: of bandit, five_arms, reversal, rules, binding, dataset; all if left out.
         out: folder for runs and measurements; started again, it goes on where it was.
