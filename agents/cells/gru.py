@@ -108,4 +108,4 @@ class _GRUSequence(torch.autograd.Function):
 
 _gru_sequence: Any = _GRUSequence.apply
 
-AGENTS = (Trainable("gru", "recurrent: gated recurrent units (Cho 2014)", GRU),)
+AGENTS = (Trainable("gru", "recurrent: gated recurrent units (Cho 2014)", GRU, rollout=12_800),)

@@ -75,4 +75,4 @@ class _RNNSequence(torch.autograd.Function):
 
 _rnn_sequence: Any = _RNNSequence.apply
 
-AGENTS = (Trainable("rnn", "recurrent: simple tanh units (Elman 1990)", RNN),)
+AGENTS = (Trainable("rnn", "recurrent: simple tanh units (Elman 1990)", RNN, rollout=12_800),)
