@@ -34,13 +34,19 @@ class SequenceBuffer(RolloutBuffer):
     """SB3's rollout buffer, whose minibatches are sets of environments over all of time.
 
     Every sequence has the rollout's length, so nothing is padded; where episodes begin
-    inside it is told by ``starts``. ``carry`` is what was carried into the rollout.
+    inside it is told by ``starts``. ``carry`` is what was carried into the rollout, and
+    ``in_step`` whether all episodes have started together so far.
     """
 
     carry: Carry
+    in_step = True
 
     def sequences(self, n_sequences: int) -> Generator[Sequences]:
-        """A pass over all environments in random order, ``n_sequences`` at a time."""
+        """A pass over all environments in random order, about ``n_sequences`` at a time.
+
+        All minibatches are of equal size, but for one sequence: a step on a remnant would be
+        as large as the others, and mostly noise.
+        """
         arrays = {
             "obs": self.observations,
             "actions": self._shaped_actions(),
@@ -51,10 +57,9 @@ class SequenceBuffer(RolloutBuffer):
             "returns": self.returns,
         }
         order = torch.randperm(self.n_envs).numpy()
-        whole = n_sequences >= self.n_envs
-        for first in range(0, self.n_envs, n_sequences):
-            rows = order[first : first + n_sequences]
-            chosen = slice(None) if whole else rows
+        n_batches = max(1, round(self.n_envs / n_sequences))
+        for rows in np.array_split(order, n_batches):
+            chosen = slice(None) if n_batches == 1 else rows
             tensors = {name: self.to_torch(array[:, chosen]) for name, array in arrays.items()}
             carry = {name: value[chosen] for name, value in self.carry.items()}
             yield Sequences(**tensors, carry=carry)
@@ -63,10 +68,12 @@ class SequenceBuffer(RolloutBuffer):
         """Subtract the mean of the other environments' advantages at the same step.
 
         Returns are again advantages plus values, so that values come to be relative to that
-        mean too. Done where all episodes start together, and there are enough environments.
+        mean too. Done while all episodes have started together, and if there are enough
+        environments.
         """
         starts, n = self.episode_starts, self.n_envs
-        if n >= MANY and (starts == starts[:, :1]).all():
+        self.in_step = self.in_step and bool((starts == starts[:, :1]).all())
+        if self.in_step and n >= MANY:
             centered = self.advantages - self.advantages.mean(axis=1, keepdims=True)
             self.advantages = centered * np.float32(n / (n - 1))
             self.returns = self.advantages + self.values

@@ -149,3 +149,8 @@ def start_steps(starts: Tensor) -> list[int]:
     """Steps at which the episode of some row starts, of starts [T, N]."""
     steps: list[int] = starts.any(dim=1).nonzero()[:, 0].tolist()
     return steps
+
+
+def views(*arrays: Tensor) -> list[Any]:
+    """For every step its view of each array; made at once, which costs less than indexing."""
+    return list(zip(*(array.unbind() for array in arrays), strict=True))

@@ -95,8 +95,14 @@ def content_digest(tensors: Tensors, header: Mapping[str, Any]) -> str:
     return hasher.hexdigest()
 
 
-def save_checkpoint(model: SequencePPO, path: Path) -> None:
-    """Write all that the next rollout and update read; call it between rollouts."""
+def save_checkpoint(
+    model: SequencePPO, path: Path, spent: Mapping[str, float] | None = None
+) -> None:
+    """Write all that the next rollout and update read; call it between rollouts.
+
+    Args:
+        spent: what training took so far; :func:`load_checkpoint` returns it.
+    """
     env = model.get_env()
     assert env is not None
     tensors = {f"policy.{name}": value for name, value in model.policy.state_dict().items()}
@@ -113,11 +119,14 @@ def save_checkpoint(model: SequencePPO, path: Path) -> None:
     tensors["rng"] = torch.get_rng_state()
     if model.device.type == "cuda":
         tensors["rng.cuda"] = torch.cuda.get_rng_state(model.device)
-    write_tensors(path, tensors, {"counters": _counters(model)})
+    write_tensors(path, tensors, {"counters": _counters(model), "spent": dict(spent or {})})
 
 
-def load_checkpoint(model: SequencePPO, path: Path) -> None:
+def load_checkpoint(model: SequencePPO, path: Path) -> dict[str, float]:
     """Continue as the saved model would have; ``model`` must be set up alike.
+
+    Returns:
+        What training it took, as given to :func:`save_checkpoint`.
 
     Raises:
         Corrupt: the file is damaged, or belongs to a model of other shapes.
@@ -131,9 +140,11 @@ def load_checkpoint(model: SequencePPO, path: Path) -> None:
         if model.reward_scale is not None:
             model.reward_scale.running = tensors["running"].numpy()
             vars(model.reward_scale).update(counters["reward_scale"])
+        spent: dict[str, float] = header["spent"]
     except (KeyError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise Corrupt(f"{path} belongs to another model ({reason}); delete it") from None
+    return spent
 
 
 def _restore_learner(model: SequencePPO, tensors: Tensors) -> None:

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from metalocus.agents.cell import keep, start_steps
+from metalocus.agents.cell import keep, start_steps, views
 
 LOSSES = ("policy_gradient", "value")
 
@@ -101,9 +101,9 @@ class _InnerLoop(torch.autograd.Function):
         w1s[0], w2s[0], bs[0] = w1, w2, b
         scratch, began = (torch.empty_like(w1), torch.empty_like(w2)), set(start_steps(starts))
         taken = action.sum(1)
-        activities, thetas = _views(x, h, h[:, :-1], z), _views(w1s, w2s, w2s[:, :, :-1], bs)
-        given = _views(action, reward, taken, eta * taken, c * taken)
-        found = _views(d2, d2.unsqueeze(2), q)
+        activities, thetas = views(x, h, h[:, :-1], z), views(w1s, w2s, w2s[:, :, :-1], bs)
+        given = views(action, reward, taken, eta * taken, c * taken)
+        found = views(d2, d2.unsqueeze(2), q)
         _read_out(activities[0], w1, w2, scratch)
         for t, (a, r, v, pace, spread) in enumerate(given):
             d2_t, d2_row, q_t = found[t]
@@ -175,12 +175,12 @@ class _Backward:
         self.pull = action if ctx.value else self.p * self.taken[:, None] - action
         self.scratch = torch.empty_like(w2s[0])
         self.narrow = self.scratch[:, :-1]
-        self.activities = _views(x, h, h[:, :-1], w2s[:, :, :-1])
-        self.found = _views(d2.unsqueeze(2), q, _tanh_backward(q, h[:-1, :-1]))
+        self.activities = views(x, h, h[:, :-1], w2s[:, :, :-1])
+        self.found = views(d2.unsqueeze(2), q, _tanh_backward(q, h[:-1, :-1]))
         push = self.taken * (reward - self.bs)
         spread = c * self.taken
         losses = (self.dd2, self.pull, push, self.p, eta * self.taken, self.flat, spread)
-        self.losses = _views(*losses)
+        self.losses = views(*losses)
 
     def read_out(self, t: int, *grads: Tensor) -> None:
         """Through the outputs of step t; ``grads`` [K, N] and [H, N] come from outside."""
@@ -271,11 +271,6 @@ def _flatten(p: Tensor, dim: int) -> Tensor:
     """Gradient of sum p log p over ``dim`` at the logits of p."""
     info = p.clamp_min(torch.finfo(p.dtype).tiny).log()
     return p * (info - (p * info).sum(dim, keepdim=True))
-
-
-def _views(*arrays: Tensor) -> list[Any]:
-    """For every step its view of each array."""
-    return list(zip(*(array.unbind() for array in arrays), strict=True))
 
 
 def _read_out(to: Any, layer1: Tensor, layer2: Tensor, scratch: Sequence[Tensor]) -> None:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, reset_masks, widen_
+from metalocus.agents.cell import Carry, Cell, reset_masks, views, widen_
 
 SEGMENT = 10
 FIRST_ALPHA = 0.1
@@ -91,9 +91,9 @@ class _PlasticSequence(torch.autograd.Function):
         strength = (1.0 - decay).repeat(steps, n, 1)
         scaled, written = u.new_empty(n, 1, size), u.new_empty(n, size, 1)
         hebb, traces, resets, faded = hebb.clone(), [], reset_masks(starts), decay.item()
-        activities = _views(entering[:, 0], entering[:, 1], y, u, strength)
-        rows = _views(*(a[:, :, None, :size] for a in (entering[:, 0], entering[:, 1], y)))
-        columns = _views(entering[:, 0, :, :size, None], strength[..., None])
+        activities = views(entering[:, 0], entering[:, 1], y, u, strength)
+        rows = views(*(a[:, :, None, :size] for a in (entering[:, 0], entering[:, 1], y)))
+        columns = views(entering[:, 0, :, :size, None], strength[..., None])
         for t, kept in enumerate(resets):
             h_t, g_t, y_t, u_t, s = activities[t]
             pre, post, answer = rows[t]
@@ -129,10 +129,10 @@ class _PlasticSequence(torch.autograd.Function):
         to_post, to_pre = (dh.new_empty(len(dh), 1, size) for _ in range(2))
         segment = [torch.empty_like(dhebb) for _ in range(SEGMENT)]
         both, out_of, sums = (a.unsqueeze(3) for a in (active, leaving[..., :size], read))
-        rows = _views(both[:, 0], both[:, 1], out_of[:, 0], out_of[:, 1], sums[:, 0], sums[:, 1])
-        columns = _views(active[:, 1, :, :, None], scaled.permute(0, 2, 3, 1))
-        activities = _views(grads[0], y, entering[:, 1], leaving[:, 0], leaving[:, 1])
-        strengths = _views(strength, strength[..., None], ds, ds[..., 0], fading)
+        rows = views(both[:, 0], both[:, 1], out_of[:, 0], out_of[:, 1], sums[:, 0], sums[:, 1])
+        columns = views(active[:, 1, :, :, None], scaled.permute(0, 2, 3, 1))
+        activities = views(grads[0], y, entering[:, 1], leaving[:, 0], leaving[:, 1])
+        strengths = views(strength, strength[..., None], ds, ds[..., 0], fading)
         pairs = leaving[..., :size].transpose(1, 2).unbind()
         for t in reversed(range(last + 1)):
             if t % SEGMENT == SEGMENT - 1 or t == last:
@@ -171,11 +171,6 @@ class _PlasticSequence(torch.autograd.Function):
 
 _plastic_sequence: Any = _PlasticSequence.apply
 _tanh_backward: Any = torch.ops.aten.tanh_backward.grad_input
-
-
-def _views(*arrays: Tensor) -> list[tuple[Tensor, ...]]:
-    """For every step its view of each array."""
-    return list(zip(*(array.unbind() for array in arrays), strict=True))
 
 
 def _replay(

@@ -86,7 +86,8 @@ class SequencePolicy(ActorCriticPolicy):
         self.critic = critic
         self.action_values = action_values and isinstance(action_space, spaces.Discrete)
         heads = [HEAD] if net_arch is None else net_arch
-        kwargs["optimizer_kwargs"] = kwargs.get("optimizer_kwargs") or dict(OPTIMIZER)
+        if issubclass(kwargs.get("optimizer_class", torch.optim.Adam), torch.optim.Adam):
+            kwargs["optimizer_kwargs"] = OPTIMIZER | (kwargs.get("optimizer_kwargs") or {})
         super().__init__(observation_space, action_space, lr_schedule, heads, **kwargs)
 
     def _build(self, lr_schedule: Schedule) -> None:
@@ -102,7 +103,8 @@ class SequencePolicy(ActorCriticPolicy):
         if isinstance(self.action_space, spaces.Discrete) and self.action_values:
             width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
             self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
-            self.init_weights(self.value_net, gain=1.0)
+            if self.ortho_init:
+                self.init_weights(self.value_net, gain=1.0)
             self.optimizer = self.optimizer_class(
                 self.parameters(),
                 lr=lr_schedule(1),  # type: ignore[call-arg]
@@ -259,12 +261,17 @@ class SequencePolicy(ActorCriticPolicy):
             distribution, carry = self.get_distribution(obs, carry, starts.reshape(-1))
             actions = distribution.get_actions(deterministic=deterministic).cpu().numpy()
         actions = actions.reshape((-1, *(self.action_space.shape or ())))
-        if isinstance(self.action_space, spaces.Box):
-            low, high = self.action_space.low, self.action_space.high
-            squashed = self.squash_output
-            actions = self.unscale_action(actions) if squashed else np.clip(actions, low, high)
+        actions = self.in_bounds(actions)
         after = tuple(value.cpu().numpy() for value in carry.values())
         return actions if vectorized else actions.squeeze(axis=0), after
+
+    def in_bounds(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions [N, ...] as the environment may take them."""
+        if not isinstance(self.action_space, spaces.Box):
+            return actions
+        if self.squash_output:
+            return np.asarray(self.unscale_action(actions))
+        return np.asarray(np.clip(actions, self.action_space.low, self.action_space.high))
 
 
 def _state_value(distribution: Distribution, values: Tensor) -> Tensor:

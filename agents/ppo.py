@@ -137,6 +137,7 @@ class SequencePPO(ArchivedPPO):
         self.policy.set_training_mode(False)
         self._look_ahead(rollout_buffer)
         rollout_buffer.reset()
+        beyond = np.zeros_like(rollout_buffer.rewards)
         # strides as after loading a checkpoint, since with others products have other bits
         carry = {name: value.contiguous() for name, value in self._last_carry.items()}
         rollout_buffer.carry = carry
@@ -147,7 +148,7 @@ class SequencePPO(ArchivedPPO):
                 obs = torch.as_tensor(self._last_obs, device=self.device)
                 actions, values, log_probs, carry = self.policy(obs, carry, starts)
                 chosen = actions.cpu().numpy()
-                new_obs, rewards, dones, infos = env.step(self._in_bounds(chosen))
+                new_obs, rewards, dones, infos = env.step(self.policy.in_bounds(chosen))
                 assert isinstance(new_obs, np.ndarray)
                 self.num_timesteps += env.num_envs
                 callback.update_locals(locals())
@@ -159,7 +160,7 @@ class SequencePPO(ArchivedPPO):
                 require_finite("observation", new_obs, self.num_timesteps)
                 if dones.any():
                     self._update_info_buffer(infos, dones)
-                    rewards = self._bootstrap_truncated(rewards, dones, infos, carry)
+                    beyond[rollout_buffer.pos] = self._values_beyond(dones, infos, carry)
                 if isinstance(self.action_space, spaces.Discrete):
                     chosen = chosen[:, None]
                 rollout_buffer.add(
@@ -172,6 +173,7 @@ class SequencePPO(ArchivedPPO):
         if self.reward_scale is not None:
             scale = self.reward_scale.update(rollout_buffer.rewards, rollout_buffer.episode_starts)
             rollout_buffer.rewards /= scale
+        rollout_buffer.rewards += beyond  # values are of scaled rewards
         rollout_buffer.compute_returns_and_advantage(last_values=last_values, dones=dones)
         if self.center_advantages:
             rollout_buffer.center_advantages()
@@ -259,33 +261,21 @@ class SequencePPO(ArchivedPPO):
     def _starts(self, dones: np.ndarray[Any, Any]) -> torch.Tensor:
         return torch.as_tensor(dones, dtype=torch.float32, device=self.device)
 
-    def _in_bounds(self, actions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Actions as the environment may take them."""
-        if not isinstance(self.action_space, spaces.Box):
-            return actions
-        if self.policy.squash_output:
-            return np.asarray(self.policy.unscale_action(actions))
-        return np.asarray(np.clip(actions, self.action_space.low, self.action_space.high))
-
-    def _bootstrap_truncated(
-        self,
-        rewards: np.ndarray[Any, Any],
-        dones: np.ndarray[Any, Any],
-        infos: list[dict[str, Any]],
-        carry: Carry,
+    def _values_beyond(
+        self, dones: np.ndarray[Any, Any], infos: list[dict[str, Any]], carry: Carry
     ) -> np.ndarray[Any, Any]:
-        """Add the discounted value of the last observation where an episode was cut off."""
+        """Discounted values of what comes after episodes that were cut off, elsewhere 0, [N]."""
+        beyond = np.zeros(len(dones), dtype=np.float32)
         cut = [int(i) for i in np.flatnonzero(dones) if infos[i].get("TimeLimit.truncated", False)]
-        if not cut:
-            return rewards
-        last = np.stack([infos[i]["terminal_observation"] for i in cut])
-        require_finite("last observation", last, self.num_timesteps, cut)
-        rows = {name: value[cut] for name, value in carry.items()}
-        obs = torch.as_tensor(last, device=self.device)
-        values = self.policy.predict_values(obs, rows, torch.zeros(len(cut), device=self.device))
-        rewards = rewards.copy()
-        rewards[cut] += self.gamma * values.cpu().numpy()
-        return rewards
+        if cut:
+            last = np.stack([infos[i]["terminal_observation"] for i in cut])
+            require_finite("last observation", last, self.num_timesteps, cut)
+            rows = {name: value[cut] for name, value in carry.items()}
+            obs = torch.as_tensor(last, device=self.device)
+            going_on = torch.zeros(len(cut), device=self.device)
+            values = self.policy.predict_values(obs, rows, going_on)
+            beyond[cut] = self.gamma * values.cpu().numpy()
+        return beyond
 
 
 def _at(schedule: Any, progress: float) -> float:

@@ -37,5 +37,5 @@ class PowerDecay:
         self.start, self.power = start, power
 
     def __call__(self, progress_remaining: float) -> float:
-        """The number."""
-        return float(self.start * progress_remaining**self.power)
+        """The number; 0 beyond the end, where the last rollout may reach."""
+        return float(self.start * max(progress_remaining, 0.0) ** self.power)

@@ -22,6 +22,7 @@ from stable_baselines3.common.env_util import make_vec_env
 import metalocus.envs  # noqa: F401 (registers the environments)
 from metalocus.agents.cell import trainables
 from metalocus.agents.ppo import SequencePPO
+from metalocus.envs import InvalidTask
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.config import RunConfig
 from metalocus.experiments.training import build_model
@@ -51,12 +52,17 @@ GIGANTIC = (1000, 1024)
 
 
 def bench_train(device: str = "cpu") -> list[Row]:
-    """Rows of ``speed``, ``default``, ``learning``, ``length`` and ``batch``, and of ``agent``.
+    """Rows of ``speed``, ``learning``, ``length``, ``batch``, ``memory`` and ``agent``.
 
     ``speed``: trained steps per CPU second with equal network, epochs and minibatches, in
     interleaved rounds. RecurrentPPO plays SB3's own vector of single environments, as its
     users do, and, as ``recurrent_ppo_native``, our batched ones.
+
+    Raises:
+        InvalidTask: the device is not there.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidTask("device is cuda, but no CUDA device is there; leave --device out")
     rows = [_speeds(name, setting, device) for name, setting in SETTINGS.items()]
     rows += [
         {"measure": "learning", "trainer": name, **_apart(_learning, name, device)}
@@ -136,13 +142,14 @@ def _seconds_per_million(model: Any) -> float:
 
 
 def _learning(contestant: str, device: str) -> Row:
-    """CPU seconds to each goal, None if it takes longer than ``PATIENCE``, with the defaults.
+    """CPU seconds to each goal, None if it takes longer than ``PATIENCE``.
 
-    The steps are those that the defaults' schedules are made for in that time.
+    Ours has its defaults, with the steps that its schedules can be run through in that time;
+    the others have the setting ``TUNED``.
     """
     setting = {"n_envs": 256} if contestant == "ours" else dict(SETTINGS[TUNED])
     watch = _Watch()
-    _trainer(contestant, setting, device).learn(2_500_000, callback=watch)
+    _trainer(contestant, setting, device).learn(5_000_000, callback=watch)
     return {f"cpu_s_to_{goal:g}": watch.reached.get(goal) for goal in GOALS}
 
 
@@ -174,7 +181,7 @@ def _trainer(contestant: str, setting: dict[str, int], device: str) -> Any:
     """
     env_id, kwargs = TASK
     n_envs, rest = setting["n_envs"], {k: v for k, v in setting.items() if k != "n_envs"}
-    common: dict[str, Any] = {**rest, "seed": 0, "device": device}
+    common: dict[str, Any] = {**rest, "seed": 0, "device": device, "stats_window_size": n_envs}
     if contestant == "recurrent_ppo":
         env: Any = make_vec_env(env_id, n_envs, seed=0, env_kwargs=kwargs)
     else:

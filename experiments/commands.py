@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import json as json_text
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tyro.conf import Positional
 
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.texts import keywords, print_json
 
 Kind = Literal["envs", "agents", "references", "probes", "claims"]
 
@@ -29,7 +27,7 @@ def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False
 
     found = hold(preset, out)
     if json:
-        _print_json(found)
+        print_json(found)
     else:
         verdict_table(found)
         print(f"\nreport: {out / 'report.html'}\nTensorBoard: tensorboard --logdir {out / 'runs'}")
@@ -48,7 +46,7 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
     if kind is not None:
         found = {kind: found[kind]}
     if json:
-        _print_json(found if kind is None else found[kind])
+        print_json(found if kind is None else found[kind])
         return
     for name, entries in found.items():
         print(f"{name}:")
@@ -85,7 +83,7 @@ def train(
     from metalocus.experiments.config import RunConfig
     from metalocus.experiments.training import train as make
 
-    config = RunConfig.suited(env, agent, steps, seed, device, _keywords(env_kwargs))
+    config = RunConfig.suited(env, agent, steps, seed, device, keywords(env_kwargs))
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)
     console = Console(stderr=True)
@@ -120,11 +118,11 @@ def score(
     from metalocus.experiments.score import scores
     from metalocus.experiments.table import score_lines, score_page
 
-    found = scores(env, policy, episodes, seed, _keywords(env_kwargs))
+    found = scores(env, policy, episodes, seed, keywords(env_kwargs))
     if out is not None:
         out.write_text(score_page(found), encoding="utf-8")
     if json:
-        _print_json(found[0] if env is not None and policy is not None else found)
+        print_json(found[0] if env is not None and policy is not None else found)
     else:
         print("\n".join(score_lines(found) if out is None else [str(out)]))
 
@@ -144,7 +142,7 @@ def evaluate(
     from metalocus.experiments.table import evaluation_table
 
     found = measure(run, episodes, seed)
-    _print_json(found) if json else evaluation_table(found)
+    print_json(found) if json else evaluation_table(found)
 
 
 def probe(
@@ -173,7 +171,7 @@ def probe(
     from metalocus.experiments.table import probe_table
 
     found = measure(run, probe, episodes, seed, rewritten, rate)
-    _print_json(found) if json else probe_table(found)
+    print_json(found) if json else probe_table(found)
 
 
 def claim(
@@ -191,7 +189,7 @@ def claim(
     from metalocus.experiments.table import verdict_table
 
     found = settle(name, preset, out)
-    _print_json(found) if json else verdict_table({"verdicts": [found]})
+    print_json(found) if json else verdict_table({"verdicts": [found]})
 
 
 def compare(
@@ -205,7 +203,7 @@ def compare(
     """Train every agent on every kind of task and set them beside the references.
 
     Args:
-        preset: quick (three seeds, 4 million steps each: hours), full, or smoke (does it run?).
+        preset: quick (three seeds, 2 or 4 million steps each: hours), full, smoke (does it run?).
         agents: names; if left out, all that are trained or learn online, and the references.
         tasks: of bandit, five_arms, reversal, rules, binding, dataset; all if left out.
         out: folder for runs and measurements; started again, it goes on where it was.
@@ -219,7 +217,7 @@ def compare(
     text = comparison_page(found)
     if page is not None:
         page.write_text(text, encoding="utf-8")
-    _print_json(found) if json else print(page or text)
+    print_json(found) if json else print(page or text)
 
 
 def report(folder: Positional[Path]) -> None:
@@ -247,9 +245,11 @@ def bench(
     """
     from metalocus.experiments.bench import BENCHES
 
+    if device != "cpu" and what != "train":
+        raise WrongUse(f"only training is measured on {device}; leave --device out")
     found = BENCHES[what](device) if what == "train" else BENCHES[what]()
     if json:
-        _print_json(found)
+        print_json(found)
         return
     for row in found:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
@@ -278,23 +278,3 @@ def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
     from metalocus.experiments.exchange import import_run
 
     print(import_run(file, out))
-
-
-def _keywords(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """name=value texts as arguments; a value that is no Python literal is a text."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise WrongUse(f"--env-kwargs takes name=value, got {pair!r}")
-        try:
-            found[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            found[name] = text
-    return found
-
-
-def _print_json(found: Any) -> None:
-    """One document on standard output."""
-    json_text.dump(found, sys.stdout, indent=2)
-    print()

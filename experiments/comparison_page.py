@@ -9,7 +9,8 @@ import numpy as np
 
 KINDS = {
     "trained": "Trained by the one engine, weights frozen when measured",
-    "online": "Rules that update the weights of a memoryless policy after every trial",
+    "online": "Rules that update a memoryless policy's weights after every trial, at rates tuned on"
+    " bandits and reversals (elsewhere at the two-armed bandit's)",
     "reference": "References",
 }
 Entry = Mapping[str, Any]
@@ -24,8 +25,7 @@ def comparison_page(found: Mapping[str, Any]) -> str:
         "",
         "Score on fresh episodes, choices sampled: 0 is random choice, **1** the best reference.",
         f"Mean of {preset['seeds']} seeds, then the least and the greatest of them; each played",
-        f"{preset['episodes']:,} episodes. Made by `metalocus compare --preset {preset['name']}`",
-        "with `--page`.",
+        f"{preset['episodes']:,} episodes. Made by `metalocus compare`, preset {preset['name']}.",
         "",
         *(f"* `{name}`: {_told(task)}" for name, task in tasks.items()),
     ]
@@ -79,8 +79,11 @@ def _score(seeds: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cost(seeds: Sequence[Mapping[str, Any]]) -> str:
-    steps, cpu, wall, parameters = (
-        float(np.mean([each[name] for each in seeds]))
-        for name in ("steps", "training_cpu_seconds", "wall_seconds", "parameters")
-    )
-    return f"{steps / 1e6:.2f} · {cpu:.0f} · {wall:.0f} · {parameters:.0f}"
+    names = ("training_cpu_seconds", "wall_seconds", "parameters")
+    rest = " · ".join(_whole([each[name] for each in seeds]) for name in names)
+    return f"{np.mean([each['steps'] for each in seeds]) / 1e6:.2f} · {rest}"
+
+
+def _whole(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.0f}" if known else "?"

@@ -12,6 +12,7 @@ from typing import Any
 
 import joblib
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import track
 
@@ -21,9 +22,12 @@ from metalocus.experiments.config import RunConfig
 from metalocus.experiments.curves import CURVES
 from metalocus.experiments.preset import Preset, preset_of
 from metalocus.experiments.runs import load_agent, load_manifest
-from metalocus.experiments.sweep import sweep
+from metalocus.experiments.sweep import RunFailed, sweep
 
 RUNS, MEASURED = "runs", "measured"
+MEASURING = 1
+"""Version of what is measured: raise it when a task, a probe, a claim, or an agent that is not
+trained changes, so that no number is taken for one that was measured otherwise."""
 EVALUATION_SEED = 20_000
 """Episodes of training seed s are those of seed EVALUATION_SEED + s: never trained on, and
 other than those that online learners are tuned on."""
@@ -68,7 +72,7 @@ def measure_all(asked: Iterable[Any], preset: Preset, out: Path) -> dict[str, di
         out: folder of runs and measurements.
 
     Raises:
-        RunFailed: see :func:`~metalocus.experiments.sweep.sweep`.
+        RunFailed: see :func:`~metalocus.experiments.sweep.sweep`, or a worker was killed.
     """
     asked = list(asked)
     seeds = range(preset.seeds)
@@ -88,8 +92,11 @@ def measure_all(asked: Iterable[Any], preset: Preset, out: Path) -> dict[str, di
         disable=not console.is_terminal,
     )
     found: dict[str, dict[int, Any]] = {each.name: {} for each in asked}
-    for (each, seed), values in zip(jobs, shown, strict=True):
-        found[each.name][seed] = values
+    try:
+        for (each, seed), values in zip(jobs, shown, strict=True):
+            found[each.name][seed] = values
+    except TerminatedWorkerError:
+        raise RunFailed("a measuring process was killed; repeat the command to go on") from None
     return found
 
 
@@ -98,7 +105,7 @@ def _measured(asked: Any, preset: Preset, seed: int, out: Path) -> Any:
     torch.set_num_threads(1)
     configs = asked.runs(preset, seed)
     runs = {n: [c.name, load_manifest(out / RUNS / c.name)["sha256"]] for n, c in configs.items()}
-    key = json.dumps([asked.name, preset.episodes, seed, runs], sort_keys=True)
+    key = json.dumps([MEASURING, asked.name, preset.episodes, seed, runs], sort_keys=True)
     file = (
         out / MEASURED / f"{asked.name}-s{seed}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"
     )

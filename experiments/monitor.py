@@ -45,8 +45,6 @@ class Monitor(BaseCallback):
         folder: its folder.
         report: told the steps done and to do.
 
-    Attributes:
-        cpu_seconds: spent on measuring.
     """
 
     model: SequencePPO
@@ -57,13 +55,25 @@ class Monitor(BaseCallback):
         super().__init__()
         self.config, self.folder, self.report = config, folder, report
         self.results: list[Measurement] = []
-        self.cpu_seconds = 0.0
+        self.began, self.measuring = (time.process_time(), time.time()), 0.0
+        self.before: Mapping[str, float] = {}
         self.saved = self.reported = time.monotonic()
 
-    def resume(self, steps: int) -> None:
-        """Go on after ``steps`` with the measurements made before."""
+    def resume(self, steps: int, spent: Mapping[str, float]) -> None:
+        """Go on after ``steps``, which took ``spent``, with the measurements made before."""
+        self.before = spent
         if (self.folder / runs.RESULTS).is_file():
             self.results = [row for row in runs.read_results(self.folder) if row.step <= steps]
+
+    def spent(self) -> dict[str, float]:
+        """Seconds so far, those before an interruption included."""
+        cpu = time.process_time() - self.began[0]
+        now = {
+            "cpu_seconds": cpu,
+            "training_cpu_seconds": cpu - self.measuring,
+            "wall_seconds": time.time() - self.began[1],
+        }
+        return {name: self.before.get(name, 0.0) + seconds for name, seconds in now.items()}
 
     def finish(self, model: SequencePPO) -> None:
         """The last measurement, the settings that led to it, and a picture of the policy."""
@@ -84,7 +94,7 @@ class Monitor(BaseCallback):
             self._measure()
         now = time.monotonic()
         if now - self.saved > CHECKPOINT_SECONDS:
-            save_checkpoint(self.model, self.folder / runs.CHECKPOINT)
+            save_checkpoint(self.model, self.folder / runs.CHECKPOINT, self.spent())
             self.saved = now
         if self.report is not None and now - self.reported > REPORT_SECONDS:
             self.report(self.num_timesteps, self.config.steps)
@@ -100,7 +110,7 @@ class Monitor(BaseCallback):
         """Take every measurement on the same held-out episodes, and log it."""
         began = time.process_time()
         steps, found = self.model.num_timesteps, measure(self.model, self.config)
-        self.cpu_seconds += time.process_time() - began
+        self.measuring += time.process_time() - began
         self._log(found)
         self.results += [Measurement(steps, metric, value) for metric, value in found.items()]
         runs.write_results(self.folder, self.results)

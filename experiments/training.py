@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from metalocus.agents.checkpoint import (
 from metalocus.agents.finite import NonFinite
 from metalocus.agents.policy import SequencePolicy, n_parameters
 from metalocus.agents.ppo import SequencePPO
-from metalocus.envs import InvalidTask, Layout, make_episodes
+from metalocus.envs import InvalidTask, make_episodes
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.spaces import action_space, observation_space
 from metalocus.experiments import runs
@@ -39,11 +38,6 @@ Report = Callable[[int, int], None]
 """Told the steps done and to do, now and then."""
 
 
-def policy_settings(config: RunConfig, layout: Layout) -> dict[str, Any]:
-    """Arguments of the agent's :class:`SequencePolicy` for observations of this layout."""
-    return trainable(config.agent).arguments(layout)
-
-
 def build_policy(config: RunConfig) -> SequencePolicy:
     """The untrained policy of a run, on the CPU."""
     layout = make_episodes(config.env, **config.env_kwargs).layout
@@ -51,7 +45,7 @@ def build_policy(config: RunConfig) -> SequencePolicy:
         observation_space(layout),
         action_space(layout),
         ConstantSchedule(0.0),
-        **policy_settings(config, layout),
+        **trainable(config.agent).arguments(layout),
     )
 
 
@@ -61,7 +55,7 @@ def build_model(config: RunConfig) -> SequencePPO:
     model = SequencePPO(
         "SequencePolicy",
         env,
-        policy_kwargs=policy_settings(config, env.layout),
+        policy_kwargs=trainable(config.agent).arguments(env.layout),
         seed=config.seed,
         device=config.device,
     )
@@ -101,27 +95,22 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
 
 
 def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
-    started = time.process_time(), time.time()
-    model = build_model(config)
     monitor = Monitor(config, folder, report)
+    model = build_model(config)
     if (folder / runs.CHECKPOINT).is_file():
-        load_checkpoint(model, folder / runs.CHECKPOINT)
-        monitor.resume(model.num_timesteps)
+        spent = load_checkpoint(model, folder / runs.CHECKPOINT)
+        monitor.resume(model.num_timesteps, spent)
     with _events(folder, model.num_timesteps) as events:
         model.set_logger(Logger(str(folder), [events]))
         if config.steps > model.num_timesteps:
             with _told_how_to_go_on(folder / runs.CHECKPOINT):
                 model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
-        trained = time.process_time() - started[0] - monitor.cpu_seconds
+        trained = monitor.spent()["training_cpu_seconds"]
         monitor.finish(model)
-    took = {
-        "steps": model.num_timesteps,
-        "cpu_seconds": round(time.process_time() - started[0], 1),
-        "training_cpu_seconds": round(trained, 1),
-        "wall_seconds": round(time.time() - started[1], 1),
-        "threads": torch.get_num_threads(),
-    }
-    write_finished(model.policy, config, folder, took)
+    spent = {**monitor.spent(), "training_cpu_seconds": trained}
+    took = {name: round(seconds, 1) for name, seconds in spent.items()}
+    account = {"steps": model.num_timesteps, **took, "threads": torch.get_num_threads()}
+    write_finished(model.policy, config, folder, account)
 
 
 @contextmanager

@@ -190,5 +190,10 @@ def _waves(steps: int, size: int) -> Tensor:
 
 
 AGENTS = (
-    Trainable("transformer", "attention: causal, over all steps of the episode", Transformer),
+    Trainable(
+        "transformer",
+        "attention: causal, over all steps of the episode",
+        Transformer,
+        from_layout=lambda layout: {"max_length": layout.family.horizon},
+    ),
 )

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from metalocus.agents.cell import trainable
 from metalocus.agents.cells.transformer import Transformer
+from metalocus.envs import make_episodes
 
 T, N, SIZE, H = 8, 3, 4, 6
 
@@ -121,3 +123,9 @@ def test_cache_is_empty_before_the_start_and_holds_the_rest(cell):
     assert held.tolist() == carry["position"].tolist() == [T, 3, T]
     kv = cell.blocks[0].qkv(cell.blocks[0].norm(cell.trace(x, starts).residual[0]))[..., H:]
     close(carry["cache"][:, 0].flatten(2)[0], kv[:, 0])
+
+
+@pytest.mark.parametrize("horizon", [7, 250])
+def test_all_of_an_episode_is_in_view(horizon):
+    layout = make_episodes("metalocus/BernoulliBandit-v0", horizon=horizon).layout
+    assert trainable("transformer").arguments(layout)["cell_kwargs"] == {"max_length": horizon}

@@ -115,6 +115,24 @@ def test_wrappers_of_vector_environments(env, wrapper, tmp_path):
     evaluate_policy(again, again.get_env(), 2, warn=False)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"lr": 4e-3, "eps": 1e-5, "fused": True}),
+        ({"optimizer_kwargs": {"weight_decay": 0.1}}, {"weight_decay": 0.1, "eps": 1e-5}),
+        ({"optimizer_class": torch.optim.AdamW}, {"eps": 1e-5}),
+        ({"optimizer_class": torch.optim.SGD, "optimizer_kwargs": {"momentum": 0.9}}, {"lr": 4e-3}),
+        ({"optimizer_class": torch.optim.RMSprop}, {"eps": 1e-8}),
+    ],
+)
+def test_other_optimizers(given, expected):
+    model = build(policy_kwargs={"cell": "lstm", **given})
+    group = model.policy.optimizer.param_groups[0]
+    assert {name: group[name] for name in expected} == expected
+    assert type(model.policy.optimizer) is given.get("optimizer_class", torch.optim.Adam)
+    model.learn(2 * T * N)
+
+
 def test_horizons_are_found_through_wrappers_and_processes():
     assert build(VEC_ENVS["single"]()).n_steps == T
     assert build(VecNormalize(bandit())).n_steps == T

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from metalocus.agents.ppo import SequencePPO
 from metalocus.agents.schedules import LengtheningHorizon, PowerDecay
@@ -26,6 +27,16 @@ def test_the_horizon_grows_by_equal_factors():
 
 def test_a_power_decays_to_nothing():
     np.testing.assert_allclose([PowerDecay(8.0, 2.0)(left) for left in (1, 0.5, 0)], [8, 2, 0])
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_a_rollout_beyond_the_end_is_learned_from_no_more(power):
+    learner = model(learning_rate=PowerDecay(0.1, power))
+    before = {name: value.clone() for name, value in learner.policy.state_dict().items()}
+    learner.learn(1)
+    assert learner.num_timesteps == N * T
+    after = learner.policy.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_every_rollout_is_judged_by_the_schedules_at_its_beginning():
@@ -58,6 +69,18 @@ def test_each_advantage_is_measured_against_the_other_environments():
     others = (plain.sum(axis=1, keepdims=True) - plain) / (N - 1)
     np.testing.assert_allclose(buffer.advantages, plain - others, rtol=0, atol=1e-5)
     np.testing.assert_allclose(buffer.returns, buffer.values + plain - others, rtol=0, atol=1e-5)
+
+
+def test_environments_once_out_of_step_are_never_compared_again():
+    """Also in a rollout in which no episode begins, where their ages are not to be seen."""
+    buffer = collected(model(center_advantages=False))
+    buffer.episode_starts[:] = 0.0
+    buffer.episode_starts[2, 3] = 1.0
+    buffer.center_advantages()
+    buffer.episode_starts[:] = 0.0
+    before = buffer.advantages.copy()
+    buffer.center_advantages()
+    np.testing.assert_array_equal(buffer.advantages, before)
 
 
 @pytest.mark.parametrize("case", ["too few", "out of step"])

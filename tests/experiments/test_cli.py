@@ -10,7 +10,7 @@ import pytest
 
 from metalocus.agents.catalogue import catalogue as agents
 from metalocus.envs import families, make_family
-from metalocus.experiments import bench, commands, debate
+from metalocus.experiments import bench, debate, texts
 from metalocus.experiments.cli import COMMANDS, main
 from metalocus.experiments.preset import PRESETS
 from metalocus.experiments.probe import catalogue
@@ -109,7 +109,9 @@ def test_everything_is_scored_by_one_command(document, monkeypatch):
 
 def test_arguments_of_the_environment_are_python_values_or_texts():
     pairs = ("n_arms=3", "p=.5", "cued=True", "prior=beta(1,2)", "observe=('action','reward')")
-    assert commands._keywords(pairs) == {
+    sets = ("observe={'action'}", "odd={[]:1}")  # no run can be named by these
+    assert texts.keywords(sets) == {"observe": "{'action'}", "odd": "{[]:1}"}
+    assert texts.keywords(pairs) == {
         "n_arms": 3,
         "p": 0.5,
         "cued": True,

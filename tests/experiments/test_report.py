@@ -3,7 +3,9 @@
 import copy
 import dataclasses
 import json
+import os
 import re
+import signal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,6 +22,7 @@ from metalocus.experiments.figures import AGENTS
 from metalocus.experiments.preset import PRESETS, Preset
 from metalocus.experiments.report import FIGURE, REPORT, VERDICTS, write_report
 from metalocus.experiments.runs import MANIFEST, NotARun
+from metalocus.experiments.sweep import RunFailed
 from metalocus.experiments.tasks import BANDIT
 from metalocus.experiments.training import train
 
@@ -259,6 +262,30 @@ def test_a_measurement_is_kept_until_something_it_depends_on_changes(run, tiny):
     (run / MANIFEST).write_text(json.dumps({**manifest, "sha256": "other weights"}))
     with pytest.raises(Corrupt):
         debate._measured(asked, preset, 0, out)
+
+
+def test_a_new_way_of_measuring_is_not_mistaken_for_the_old(run, tiny, monkeypatch):
+    out, asked = run.parents[1], Counted(tiny)
+    debate._measured(asked, PRESETS["smoke"], 0, out)
+    monkeypatch.setattr(debate, "MEASURING", debate.MEASURING + 1)
+    debate._measured(asked, PRESETS["smoke"], 0, out)
+    assert asked.times == 2
+
+
+class Fatal(Counted):
+    """Kills the process that measures it, as a machine short of memory does."""
+
+    def runs(self, preset, seed):
+        return {}
+
+    def measure(self, agents, preset, seed):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_measurement_is_a_failed_run(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)  # one would be this process
+    with pytest.raises(RunFailed, match="was killed; repeat the command to go on"):
+        debate.measure_all([Fatal(tiny)], PRESETS["smoke"], tmp_path)
 
 
 def test_untrained_networks_of_other_tasks_are_other_agents(brief, tiny, tmp_path):

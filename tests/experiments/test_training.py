@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from metalocus.agents.cell import trainables
-from metalocus.agents.checkpoint import Corrupt, read_tensors
+from metalocus.agents.checkpoint import Corrupt, read_tensors, write_tensors
 from metalocus.envs import InvalidTask
 from metalocus.experiments import monitor, training
 from metalocus.experiments.config import RunConfig
@@ -200,6 +200,18 @@ def test_a_run_may_be_interrupted_again_and_again(finished, tiny, brief, tmp_pat
     assert same_weights(run, finished)
     assert read_results(run) == read_results(finished)
     assert steps(scalars(run)["regret/score"]) == POINTS
+
+
+def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_path):
+    checkpoint = interrupt(tiny, tmp_path, 60) / CHECKPOINT
+    tensors, header = read_tensors(checkpoint)
+    assert 0.0 <= header["spent"]["training_cpu_seconds"] < header["spent"]["cpu_seconds"]
+    spent = {name: seconds + 1000.0 for name, seconds in header["spent"].items()}
+    write_tensors(checkpoint, tensors, {"counters": header["counters"], "spent": spent})
+    account = load_manifest(train(tiny, tmp_path))
+    assert account["steps"] == 120
+    assert all(1000.0 <= account[name] < 1600.0 for name in spent)
+    assert account["training_cpu_seconds"] < account["cpu_seconds"]
 
 
 def test_without_a_checkpoint_it_begins_anew(finished, tiny, brief, tmp_path):
