@@ -10,11 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.distribution import Categorical
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.trained import TrainedAgent, probabilities
 from metalocus.envs import InvalidTask, Layout
-from metalocus.envs.family import require, require_number
+from metalocus.envs.family import require_number
 
+BASELINE_RATE = 0.1
+"""The baseline is about the mean of the last ten rewards."""
 _HEAD, _BASELINE = "actor.", "baseline"
 
 
@@ -23,11 +26,11 @@ class UpdatingAgent(TrainedAgent):
 
     Every episode begins with the trained parameters, and after each transition descends
 
-        L = -(r - b) log pi(a | features) + (r - b)^2 / 2
+        L = -(r - b) log pi(a | features)
 
-    with the first r - b taken as a constant (Williams 1992, "Simple statistical
-    gradient-following algorithms for connectionist reinforcement learning"): r is the reward
-    as a fraction of the family's range, b the episode's own baseline, which begins at 1/2.
+    (Williams 1992, "Simple statistical gradient-following algorithms for connectionist
+    reinforcement learning"): r is the reward as a fraction of the family's range, b the
+    episode's own baseline, which begins at 1/2 and moves to r by ``BASELINE_RATE``.
     The trained critic is no baseline for one reward, since it was trained on returns that
     are discounted, scaled, and relative to those of other episodes.
 
@@ -44,7 +47,7 @@ class UpdatingAgent(TrainedAgent):
     Args:
         policy: with discrete actions, on the CPU; it is not changed.
         layout: of the observations it was trained on.
-        rate: of the descent, 0 to 1; at 1 the baseline is the last reward.
+        rate: of the descent, at least 0.
 
     Raises:
         InvalidTask: the rate is no such number, or the cell chooses by weights of its own, which
@@ -58,7 +61,7 @@ class UpdatingAgent(TrainedAgent):
                 f"{policy.cell_name} updates weights of its own; it has no head to update"
             )
         self.rate = require_number("rate", rate, 0.0)
-        require(self.rate <= 1, f"rate must be at most 1: the baseline would diverge, got {rate}")
+        self.baseline_rate = BASELINE_RATE if self.rate else 0.0  # at rate 0 nothing moves
         self.head = nn.Sequential(*policy.mlp_extractor.policy_net, policy.action_net)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
@@ -105,7 +108,7 @@ class UpdatingAgent(TrainedAgent):
             _HEAD + name: torch.sub(before.detach(), gradient, alpha=self.rate).numpy()
             for (name, before), gradient in zip(head.items(), gradients, strict=True)
         }
-        return {**changed, _BASELINE: weights[_BASELINE] + self.rate * error}
+        return {**changed, _BASELINE: weights[_BASELINE] + self.baseline_rate * error}
 
     def _differences(self, weights: Store) -> dict[str, Tensor]:
         """The head's differences from the trained one by parameter, [N, ...] each."""
@@ -126,4 +129,4 @@ class UpdatingAgent(TrainedAgent):
                 weight, bias = (differences[f"{name}.{part}"] for part in ("weight", "bias"))
                 y = y + torch.baddbmm(bias[..., None], weight, x[..., None])[..., 0]
             x = y
-        return torch.log_softmax(x, dim=-1)
+        return Categorical(x.shape[-1], x).log_probs

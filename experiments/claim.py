@@ -41,6 +41,8 @@ class Prediction:
         relation: ``>=`` or ``<=``.
         bound: border of the predicted region: the margin, stated beforehand.
         says: the prediction in words.
+        by_construction: how the agents are built decides it, before anything is trained; it checks
+            the apparatus and is no finding.
     """
 
     side: str
@@ -48,6 +50,7 @@ class Prediction:
     relation: str
     bound: float
     says: str
+    by_construction: bool = False
 
 
 class Claim(ABC):

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from metalocus.agents.checkpoint import Corrupt, write_atomically
 from metalocus.experiments.figures import interval_row, main_figure, to_svg
 from metalocus.experiments.runs import NotARun
-from metalocus.experiments.table import measured, seeds_to_decide
+from metalocus.experiments.table import measured, outcome, seeds_to_decide
 from metalocus.experiments.training import versions
 
 REPORT, FIGURE, VERDICTS = "report.html", "figure.svg", "verdicts.json"
@@ -54,7 +54,11 @@ def render(found: dict[str, Any], folder: Path, figure: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"measured": measured, "seeds_to_decide": seeds_to_decide}
+    environment.filters |= {
+        "measured": measured,
+        "outcome": outcome,
+        "seeds_to_decide": seeds_to_decide,
+    }
     return environment.get_template("report.html").render(
         found,
         figure=Markup(figure),

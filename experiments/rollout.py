@@ -32,7 +32,8 @@ class Trial:
         stores: what the agent is about to read.
         probs: its action probabilities [N, K].
         worth: what each action is worth to one who knows the task, [N, K].
-        shadows: stores of the shadowing agents, which have seen the same history.
+        shadows: action probabilities [N, K] of the shadowing agents, which have seen the same
+            history, and their stores after the act.
     """
 
     t: int
@@ -41,7 +42,7 @@ class Trial:
     stores: Stores
     probs: Array
     worth: Array
-    shadows: tuple[Stores, ...]
+    shadows: tuple[tuple[Array, Stores], ...]
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,15 @@ def rollout(
         means, worth, stimulus = episodes.means(), episodes.worth(), episodes.stimulus()
         shown = worth if agent.omniscient else stimulus
         probs, after = agent.act(shown, stores)
-        watching = [
-            shadow.act(stimulus, seen)[1] for shadow, seen in zip(shadows, watching, strict=True)
-        ]
+        acts = [shadow.act(stimulus, seen) for shadow, seen in zip(shadows, watching, strict=True)]
         if observe is not None:
-            observe(Trial(t, stimulus, shown, stores, probs, worth, tuple(watching)))
+            observe(Trial(t, stimulus, shown, stores, probs, worth, tuple(acts)))
         action = choose(probs, episodes.luck.uniform("policy", t), greedy)
         reward, _ = episodes.step(action)
         stores = agent.learn(after, shown, action, reward)
         watching = [
             shadow.learn(seen, stimulus, action, reward)
-            for shadow, seen in zip(shadows, watching, strict=True)
+            for shadow, (_, seen) in zip(shadows, acts, strict=True)
         ]
         for name, array in zip(LOGGED, (action, reward, probs, means, worth), strict=True):
             log[name].append(array)

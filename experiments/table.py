@@ -26,7 +26,7 @@ def verdict_table(found: Mapping[str, Any]) -> None:
                 prediction["side"],
                 f"{prediction['quantity']} {prediction['relation']} {prediction['bound']:g}",
                 measured(verdict["quantities"][prediction["quantity"]]),
-                f"[{STYLES[prediction['verdict']]}]{prediction['verdict']}",
+                f"[{STYLES[prediction['verdict']]}]{outcome(prediction)}",
                 seeds_to_decide(prediction),
             )
             name = ""
@@ -42,6 +42,11 @@ def _print(table: Table) -> None:
 def measured(quantity: Mapping[str, Any]) -> str:
     """Estimate and interval of a quantity."""
     return f"{quantity['estimate']:.3f} [{quantity['low']:.3f}, {quantity['high']:.3f}]"
+
+
+def outcome(prediction: Mapping[str, Any]) -> str:
+    """The verdict, and whether it could have been another."""
+    return prediction["verdict"] + ", by construction" * prediction["by_construction"]
 
 
 def seeds_to_decide(prediction: Mapping[str, Any]) -> str:

@@ -36,10 +36,9 @@ class HarlowMemory(ReferencePolicy):
         super().__init__(family)
         assert isinstance(family, Harlow)  # why_not has refused all others
         self.p, self.size = family.p, family.object_size
-        self.known, self.certain = np.zeros(self.size, np.float32), 0
+        self.known, self.fixed = np.zeros(self.size, np.float32), family.fixed
         if family.fixed:
             self.known = family.fixed_objects[0]
-            self.certain = family.horizon if self.p > 0.5 else -family.horizon
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
@@ -53,7 +52,8 @@ class HarlowMemory(ReferencePolicy):
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """Nothing known of any object, unless they are fixed."""
-        evidence = np.full(n, self.certain, dtype=np.int64)
+        known = self.fixed * (1 if self.p > 0.5 else -1)
+        evidence = np.full(n, known, dtype=np.int64)
         state = {"evidence": evidence, "right": np.zeros(n, dtype=np.int64)}
         return Stores(state=state, context={"object": np.tile(self.known, (n, 1))})
 
@@ -71,14 +71,15 @@ class HarlowMemory(ReferencePolicy):
         """A win of the object or a loss of the other speaks for it."""
         evidence, right = stores.state["evidence"], stores.state["right"]
         speaks = (action == right) == (reward > 0.5)
-        after = evidence + np.where(speaks, 1, -1)
+        after = evidence if self.fixed else evidence + np.where(speaks, 1, -1)
         return replace(stores, state={"evidence": after, "right": right})
 
     def values(self, stores: Stores) -> Array:
         """Expected reward of either side at the coming trial, [N, 2]; what follows is left out."""
         evidence, right = stores.state["evidence"], stores.state["right"]
         better, worse = max(self.p, 1.0 - self.p), min(self.p, 1.0 - self.p)
-        sure = 1.0 / (1.0 + (worse / better) ** np.abs(evidence))  # of the object spoken for
+        odds = (worse / better) ** np.abs(evidence) * (not self.fixed)
+        sure = 1.0 / (1.0 + odds)  # of the object spoken for
         favoured = (sure * better + (1.0 - sure) * worse)[:, None]
         side = np.where(evidence >= 0, right, 1 - right)
         values: Array = np.where(np.arange(2) == side[:, None], favoured, 1.0 - favoured)

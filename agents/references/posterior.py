@@ -54,7 +54,7 @@ class Posterior(ReferencePolicy):
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """Count the examples that come with the query; the arms of greatest value, [N, K]."""
         stores = self._count(stores, stimulus, self.dataset.asked(stimulus))
-        return spread(best_arms(self.values(stores))), stores
+        return spread(best_arms(self._worth(stores))), stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Count the choice if it was one that pays, else the example shown."""
@@ -72,11 +72,16 @@ class Posterior(ReferencePolicy):
         evidence = stores.state["evidence"] + arms.transpose(0, 2, 1) @ paid
         return replace(stores, state={**stores.state, "evidence": evidence})
 
-    def values(self, stores: Stores) -> Array:
+    def values(self, stores: Stores) -> Array | None:
         """Exact reward still to come if the arm is chosen next, [N, K].
 
-        0 while examples are still to come: no choice counts before the query.
+        0 while examples are still to come: no choice counts before the query. None where shuffled
+        examples tell which chances there are, but not whose, and there is a second choice.
         """
+        return None if self.dataset.again and self.dataset.shuffled else self._worth(stores)
+
+    def _worth(self, stores: Stores) -> Array:
+        """What the choice goes by, [N, K]."""
         evidence, feedback = stores.state["evidence"], stores.state["feedback"]
         counts = 1.0 + feedback + (0.0 if self.dataset.shuffled else evidence)
         successes, pulls = counts[:, :, 0], counts.sum(axis=2)

@@ -22,7 +22,10 @@ class LocusOfLearning(Claim):
     """Shapley shares of the knowledge held at the episode's last trial.
 
     The probe is calibrated on hand-wired agents whose locus is known; a share is a
-    fraction of v(all) - v(none).
+    fraction of v(all) - v(none). An agent without a store cannot know anything by it: that the
+    weights of a frozen LSTM hold nothing, and those of an online learner everything, follows
+    from what the debate means by a store. How the LSTM's knowledge is split between its state
+    and the feedback that it sees again is measured.
     """
 
     name: ClassVar[str] = "locus"
@@ -38,17 +41,37 @@ class LocusOfLearning(Claim):
     }
     predictions: ClassVar[tuple[Prediction, ...]] = (
         Prediction(
-            RECURRENCE, "lstm_state_context", ">=", 0.9, "activations hold what the LSTM knows"
+            RECURRENCE,
+            "lstm_state_context",
+            ">=",
+            0.9,
+            "activations hold what the LSTM knows",
+            by_construction=True,
         ),
         Prediction(RECURRENCE, "lstm_state", ">=", 0.5, "most of it in the state carried over"),
-        Prediction(RECURRENCE, "online_weights", ">=", 0.9, "an online learner is another locus"),
-        Prediction(WEIGHTS, "online_weights", ">=", 0.9, "updated weights can hold it all"),
+        Prediction(
+            RECURRENCE,
+            "online_weights",
+            ">=",
+            0.9,
+            "an online learner is another locus",
+            by_construction=True,
+        ),
+        Prediction(
+            WEIGHTS,
+            "online_weights",
+            ">=",
+            0.9,
+            "updated weights can hold it all",
+            by_construction=True,
+        ),
         Prediction(
             WEIGHTS,
             "lstm_weights",
             ">=",
             0.5,
             "lasting changes are changes of weights",
+            by_construction=True,
         ),
     )
 

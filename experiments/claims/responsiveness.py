@@ -33,7 +33,14 @@ class Responsiveness(Claim):
     predictions: ClassVar[tuple[Prediction, ...]] = (
         Prediction(RECURRENCE, "cue_shown", "<=", 0.05, "with the cue, memory is of no use"),
         Prediction(RECURRENCE, "cue_hidden", ">=", 0.5, "without it, memory is all"),
-        Prediction(RECURRENCE, "held", "<=", 0.01, "and the responsive policy holds nothing"),
+        Prediction(
+            RECURRENCE,
+            "held",
+            "<=",
+            0.01,
+            "and the responsive policy holds nothing",
+            by_construction=True,
+        ),
         Prediction(WEIGHTS, "cue_shown", "<=", 0.05, "switching fast needs no learning"),
         Prediction(
             WEIGHTS,

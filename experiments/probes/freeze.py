@@ -13,7 +13,7 @@ from metalocus.envs import Episodes, Family
 from metalocus.experiments.probe import Probe, Restore, Result, learning_curve
 from metalocus.experiments.rollout import TUNING_SEED, Trial, fresh_keys, rollout
 
-RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of test-time learning, tried for every trained agent."""
 TUNING_EPISODES = 500
 STATES = {"kept": (), "reset": ("state",)}

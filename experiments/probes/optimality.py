@@ -83,8 +83,7 @@ def best_reference(family: Family) -> ReferencePolicy:
 
 def _compare(reference: ReferencePolicy, trial: Trial) -> Array:
     """Reward to come lost, agreement and divergence of one trial, [3, N]."""
-    stores = trial.shadows[0]
-    policy, _ = reference.act(trial.stimulus, stores)
+    policy, stores = trial.shadows[0]
     values = reference.values(stores)
     if values is None:
         lost = np.full(len(policy), np.nan)

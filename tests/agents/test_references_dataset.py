@@ -105,6 +105,10 @@ def test_posterior_of_shuffled_evidence_stays_after_a_win_and_shifts_after_a_los
     chosen = np.arange(3) == trace.action[0][:, None]
     won = trace.reward[0][:, None] > 0.5
     np.testing.assert_allclose(trace.probs[1], np.where(won, chosen, ~chosen / 2))
+    policy = make_named("posterior", make_family(DATASET, **kwargs))
+    assert policy.values(policy.start(1, np.random.default_rng(0))) is None, (
+        "no sum of rewards to come is known"
+    )
 
 
 def test_posterior_earns_its_exact_return():

@@ -101,6 +101,21 @@ def test_in_the_control_nothing_needs_to_be_learned(p, objects):
     np.testing.assert_allclose(trace.value, max(p, 1 - p))
 
 
+@pytest.mark.parametrize("p", [0.55, 0.3])
+@pytest.mark.parametrize("horizon", [1, 6])
+def test_what_is_known_from_the_start_is_known_for_sure(p, horizon):
+    kwargs = {"fixed": True, "p": p, "horizon": horizon}
+    policy, worth = make_named("harlow_memory", make_family(HARLOW, **kwargs)), []
+    rollout(
+        policy,
+        fresh_episodes(HARLOW, 10, 0, **kwargs),
+        shadows=[policy],
+        observe=lambda trial: worth.append((policy.values(trial.shadows[0][1]), trial.worth)),
+    )
+    for values, expected in worth:
+        np.testing.assert_allclose(values, expected)
+
+
 def test_it_is_the_exact_reference():
     family = make_family(HARLOW)
     assert best_reference(family).name == "harlow_memory"

@@ -177,7 +177,7 @@ def test_with_equal_hazards_the_volatile_filter_is_the_filter_of_one():
         make_named("volatile_filter", family),
         fresh_episodes(VOLATILE, 50, 0, **both, low_hazard=0.1, high_hazard=0.1),
         shadows=[plain],
-        observe=lambda trial: seen.append((trial.stores, trial.shadows[0])),
+        observe=lambda trial: seen.append((trial.stores, trial.shadows[0][1])),
     )
     for mine, its in seen:
         good = mine.state["belief"].sum(axis=1)

@@ -8,6 +8,7 @@ from metalocus.agents.catalogue import catalogue, make_named
 from metalocus.envs import InvalidTask, make_family
 from metalocus.experiments.probes.optimality import FLOOR, Optimality, best_reference
 from metalocus.experiments.rollout import fresh_episodes, rollout
+from metalocus.experiments.score import configurations
 
 BANDIT = "metalocus/BernoulliBandit-v0"
 REVERSAL = "metalocus/ReversalBandit-v0"
@@ -40,6 +41,20 @@ def test_the_reference_itself_is_at_no_distance(name, env_id, env_kwargs, exact)
     else:
         assert result["lost"] == [None] * env_kwargs["horizon"]
         assert result["total_lost"] is None
+
+
+@pytest.mark.parametrize(("env_id", "env_kwargs"), configurations())
+def test_on_every_task_the_reference_agrees_with_itself(env_id, env_kwargs):
+    """Also where an act takes in what it is shown, which must then count once."""
+    reference = best_reference(make_family(env_id, **env_kwargs))
+    if reference.omniscient:
+        with pytest.raises(InvalidTask, match="no reference policy"):
+            found("random", env_id, 20, **env_kwargs)
+        return
+    result = found(reference.name, env_id, 20, **env_kwargs)
+    assert result["reference"] == reference.name
+    np.testing.assert_allclose(result["agreement"], 1.0, atol=1e-9)
+    np.testing.assert_allclose(result["kl"], 0.0, atol=1e-9)
 
 
 def test_the_oracle_is_compared_by_what_the_task_shows():

@@ -14,7 +14,7 @@ from markupsafe import escape
 
 from metalocus.agents.cell import trainables
 from metalocus.agents.checkpoint import Corrupt
-from metalocus.experiments import curves, debate, monitor, report
+from metalocus.experiments import curves, debate, monitor, report, table
 from metalocus.experiments.claim import SIDES, claim_of, claims
 from metalocus.experiments.claims import parity_generic
 from metalocus.experiments.config import RunConfig
@@ -310,3 +310,12 @@ def test_a_damaged_measurement_is_made_again(run, tiny):
     assert asked.times == 4
     assert json.loads(file.read_text()) == first
     assert RunConfig.from_json(tiny.to_json()) == tiny
+
+
+def test_what_could_not_come_out_otherwise_is_said_so():
+    verdict = {"verdict": "refuted", "by_construction": True}
+    assert table.outcome(verdict) == "refuted, by construction"
+    assert table.outcome(verdict | {"by_construction": False}) == "refuted"
+    for name in ("parity_constructive", "emergence"):
+        expected = name == "parity_constructive"
+        assert all(p.by_construction == expected for p in claim_of(name).predictions)
