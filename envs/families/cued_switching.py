@@ -34,7 +34,7 @@ class CuedSwitching(Family):
     are the same in every episode and the cue stands beside every digit: a policy without
     memory can be perfect, nothing is to be learned within an episode, and only responding
     is asked for. People are slower and err more when the task has just changed; see
-    :func:`metalocus.experiments.switch_cost.switch_cost`. With ``new_keys=True`` the keys of
+    :func:`metalocus.experiments.probes.switch.switch_cost`. With ``new_keys=True`` the keys of
     both tasks are dealt anew for every episode, and have to be learned from the feedback.
 
     ## Action Space

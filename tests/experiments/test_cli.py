@@ -19,6 +19,8 @@ from metalocus.experiments.runs import WEIGHTS
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
+GENERAL = [name for name in catalogue() if name not in ("stay", "switch")]
+"""Probes that have an answer on every task."""
 KINDS = ("envs", "agents", "references", "probes", "claims")
 
 
@@ -156,11 +158,18 @@ def test_a_task_without_a_gap_gives_no_score_but_a_document(call, document):
     gap = found["policies"]["filter"]["mean"] - found["policies"]["random"]["mean"]
     assert (found["policies"]["mlp"]["score"] is None) == (gap == 0.0)
     call("evaluate --episodes 20", folder.strip())
-    for probe in catalogue():
+    for probe in GENERAL:
         document(f"probe --probe {probe} --episodes 8 --json", folder.strip())
 
 
-@pytest.mark.parametrize("probe", catalogue())
+@pytest.mark.parametrize(("probe", "task"), [("stay", "TwoStep"), ("switch", "CuedSwitching")])
+def test_a_probe_of_one_task_says_of_which(call, run, probe, task):
+    code, out, err = call(f"probe --probe {probe} --episodes 16", run)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{task}, not of BernoulliBandit-v0" in err
+
+
+@pytest.mark.parametrize("probe", GENERAL)
 def test_probes(call, document, run, probe):
     found = document(f"probe --probe {probe} --episodes 16 --json", run)
     assert (found["probe"], found["episodes"], found["env"]) == (probe, 16, BANDIT)
@@ -205,7 +214,7 @@ def verdict():
     """What a debate finds, as far as it is printed."""
     quantity = {"estimate": 0.5, "low": 0.4, "high": 0.6}
     prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
-    prediction |= {"verdict": "undecided", "more_seeds": 4}
+    prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
     return {"claim": "c", "quantities": {"q": quantity}, "predictions": [prediction]}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Agent, Array
 from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.families.two_step import TwoStep
+from metalocus.experiments.probe import Probe, Result, number
 from metalocus.experiments.rollout import rollout
 
 
@@ -79,14 +82,27 @@ def stay_probability(action: Array, reward: Array, stimulus: Array) -> StayProba
     )
 
 
-def stay_probability_of(agent: Agent, episodes: Episodes, seed: int = 0) -> StayProbability:
-    """The analysis of an agent playing episodes that are at their first step.
+class Stay(Probe):
+    """:func:`stay_probability` of an agent on the two-step task, and on no other."""
 
-    Raises:
-        InvalidTask: the episodes are not of the two-step task, or too few or short.
-    """
-    if not isinstance(episodes.family, TwoStep):
-        raise InvalidTask(f"stay probabilities are of TwoStep, not of {episodes.family.name}")
-    stimuli: list[Array] = []
-    trace = rollout(agent, episodes, seed, observe=lambda trial: stimuli.append(trial.stimulus))
-    return stay_probability(trace.action, trace.reward, np.stack(stimuli))
+    name: ClassVar[str] = "stay"
+    question: ClassVar[str] = "does it plan through the two steps, or repeat what paid?"
+
+    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+        """``stay`` by what the last trial brought, and the effects, each with its error."""
+        episodes = fresh()
+        if not isinstance(episodes.family, TwoStep):
+            raise InvalidTask(f"stay probabilities are of TwoStep, not of {episodes.family.name}")
+        stimuli: list[Array] = []
+        trace = rollout(agent, episodes, seed, observe=lambda trial: stimuli.append(trial.stimulus))
+        found = stay_probability(trace.action, trace.reward, np.stack(stimuli))
+        result: Result = {
+            name: {
+                paid: {"common": number(row[0]), "rare": number(row[1])}
+                for paid, row in zip(("unrewarded", "rewarded"), table, strict=True)
+            }
+            for name, table in (("stay", found.stay), ("stay_se", found.stay_se))
+        }
+        for name in ("reward", "reward_se", "interaction", "interaction_se"):
+            result[name] = number(getattr(found, name))
+        return result

@@ -5,7 +5,8 @@ Source: Monsell 2003, "Task switching", where the measure is errors and reaction
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,43 +14,42 @@ from numpy.typing import NDArray
 from metalocus.agents.agent import Agent
 from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.families.cued_switching import CuedSwitching
-from metalocus.experiments.probe import Result, number, standard_error
+from metalocus.experiments.probe import Probe, Result, number, standard_error
 from metalocus.experiments.rollout import Trial, rollout
 
 Array = NDArray[Any]
 
 
-def switch_costs(agent: Agent, episodes: Episodes, seed: int = 0) -> Result:
-    """Costs of a switch and of incongruence for an agent on the cued task switch.
+class Switch(Probe):
+    """Costs of a switch and of incongruence on the cued task switch, and on no other task.
 
-    Args:
-        agent: plays.
-        episodes: of CuedSwitching, at their first trial.
-        seed: of the agent's own start-up chance.
-
-    Returns:
-        As :func:`switch_cost` under ``switch``, and under ``congruence`` as
-        :func:`contrast`, congruent against incongruent digits. Performance is the expected
-        reward of each choice.
-
-    Raises:
-        InvalidTask: episodes of another family.
+    Performance is the expected reward of each choice.
     """
-    family = episodes.family
-    if not isinstance(family, CuedSwitching):
-        raise InvalidTask(f"switch costs are those of CuedSwitching, not of {family.name}")
-    tasks, congruent = [], []
 
-    def observe(trial: Trial) -> None:
-        tasks.append(episodes.latents["task"])
-        congruent.append(family.congruent(episodes.latents))
+    name: ClassVar[str] = "switch"
+    question: ClassVar[str] = "what does a change of task cost, and what does incongruence?"
 
-    value = rollout(agent, episodes, seed, observe=observe).value
-    same = np.stack(congruent)
-    return {
-        "switch": switch_cost(value, np.stack(tasks)),
-        "congruence": contrast(value, same, ~same),
-    }
+    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+        """:func:`switch_cost` under ``switch``, and under ``congruence`` as :func:`contrast`.
+
+        The latter is of congruent against incongruent digits.
+        """
+        episodes = fresh()
+        family = episodes.family
+        if not isinstance(family, CuedSwitching):
+            raise InvalidTask(f"switch costs are those of CuedSwitching, not of {family.name}")
+        tasks, congruent = [], []
+
+        def observe(trial: Trial) -> None:
+            tasks.append(episodes.latents["task"])
+            congruent.append(family.congruent(episodes.latents))
+
+        value = rollout(agent, episodes, seed, observe=observe).value
+        same = np.stack(congruent)
+        return {
+            "switch": switch_cost(value, np.stack(tasks)),
+            "congruence": contrast(value, same, ~same),
+        }
 
 
 def switch_cost(performance: Array, task: Array) -> Result:

@@ -1,12 +1,14 @@
 """The stay-probability analysis tells planning from repetition, with honest errors."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from metalocus.agents.catalogue import make_named
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, make_family
+from metalocus.experiments.probes.stay import Stay, StayProbability, stay_probability
 from metalocus.experiments.rollout import fresh_episodes, rollout
-from metalocus.experiments.stay_probability import stay_probability, stay_probability_of
 
 TWO_STEP = "metalocus/TwoStep-v0"
 DAW = {"rewards": "drifting", "second_choices": 2, "p_common": 0.7}
@@ -15,8 +17,15 @@ UNTELLING = {"p": 0.5}
 
 def analysis(name, episodes=300, seed=3, **kwargs):
     """Of a reference policy."""
-    fresh = fresh_episodes(TWO_STEP, episodes, seed, **kwargs)
-    return stay_probability_of(make_named(name, fresh.family), fresh)
+    agent = make_named(name, make_family(TWO_STEP, **kwargs))
+    found = Stay().run(agent, TWO_STEP, kwargs, episodes, seed)
+    names = [field.name for field in dataclasses.fields(StayProbability)]
+    tables = {
+        name: np.array([[row["common"], row["rare"]] for row in found[name].values()])
+        for name in names[:2]
+    }
+    assert list(found["stay"]) == ["unrewarded", "rewarded"]
+    return StayProbability(**tables, **{name: found[name] for name in names[2:]})
 
 
 def written_out(trials):
@@ -114,9 +123,9 @@ def test_standard_errors_are_those_of_repeated_experiments(name):
 
 
 def test_other_tasks_and_too_little_are_refused():
-    reversal = fresh_episodes("metalocus/ReversalBandit-v0", 5, 0)
+    reversal = "metalocus/ReversalBandit-v0"
     with pytest.raises(InvalidTask, match="are of TwoStep, not of ReversalBandit-v0"):
-        stay_probability_of(make_named("random", reversal.family), reversal)
+        Stay().run(make_named("random", make_family(reversal)), reversal, episodes=5)
     for n, kwargs in ((5, {"horizon": 2}), (1, {})):
         with pytest.raises(InvalidTask, match="two trials and two episodes"):
             analysis("random", n, **kwargs)
