@@ -32,21 +32,18 @@ class MLP(Cell):
         return y, {}
 
 
-_ROLLOUT = 3_200
-"""Without recurrence a small batch is cheap: many small steps are better than few large ones."""
-
 AGENTS = (
     Trainable(
         "mlp",
         "feedforward, sees only the stimulus: no memory at all",
         MLP,
         sees=("stimulus",),
-        rollout=_ROLLOUT,
+        rollout=3_200,  # a small batch is cheap here: many small steps beat few large ones
     ),
     Trainable(
         "mlp_feedback",
         "feedforward, sees the last action and reward: one-step memory",
         MLP,
-        rollout=_ROLLOUT,
+        rollout=1_600,  # with more it often stays in a poor optimum
     ),
 )
