@@ -46,7 +46,7 @@ def measured(quantity: Mapping[str, Any]) -> str:
 
 def outcome(prediction: Mapping[str, Any]) -> str:
     """The verdict, and whether it could have been another."""
-    return prediction["verdict"] + ", by construction" * prediction["by_construction"]
+    return f"{prediction['verdict']}{', by construction' * prediction['by_construction']}"
 
 
 def seeds_to_decide(prediction: Mapping[str, Any]) -> str:
