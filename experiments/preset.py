@@ -56,14 +56,14 @@ PRESETS = {
             "quick",
             "three seeds, under ten minutes on two cores",
             seeds=3,
-            steps={"lstm": 4_000_000, "mlp": 600_000, "mlp_feedback": 1_000_000},
+            steps={"lstm": 4_000_000, "mlp": 600_000, "mlp_feedback": 500_000},
             episodes=4000,
         ),
         Preset(
             "full",
             "ten seeds, trained longer, measured on more episodes",
             seeds=10,
-            steps={"lstm": 24_000_000, "mlp": 4_000_000, "mlp_feedback": 8_000_000},
+            steps={"lstm": 24_000_000, "mlp": 4_000_000, "mlp_feedback": 4_000_000},
             episodes=10_000,
         ),
     )

@@ -44,6 +44,7 @@ AGENTS = (
         "mlp_feedback",
         "feedforward, sees the last action and reward: one-step memory",
         MLP,
-        rollout=1_600,  # with more it often stays in a poor optimum
+        rollout=3_200,
+        n_epochs=2,  # with one it often stays in a poor optimum
     ),
 )
