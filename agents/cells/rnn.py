@@ -2,8 +2,11 @@
 
     h' = tanh(W_x x + W_h h + b)        (Elman 1990)
 
-As in the LSTM arrays are feature-first, [H, N]. All that does not wait for the step before
-(the inputs' share, tanh's slope, the weights' gradients) is done for all steps at once.
+A bandit asks such a network to tell pairs of action and reward apart and to add them up over
+many trials. Units that do the one cannot do the other, since large inputs saturate them: they
+begin as two halves. As in the LSTM arrays are feature-first, [H, N]. All that does not wait
+for the step before (the inputs' share, tanh's slope, the weights' gradients) is done for all
+steps at once.
 """
 
 from __future__ import annotations
@@ -14,11 +17,21 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, widen_
+from metalocus.agents.cell import LONGEST, Carry, Cell, Trainable, keep, reset_masks, widen_
+
+PACE = 0.3
+"""Recurrent weights are their parameters times this, so that Adam, whose steps are alike for all
+parameters, moves them less: a unit remembers n steps if its weight on itself is right to 1 / n."""
+WRITE = 0.16
+"""Weights of the first half on the second at first, in parts of PyTorch's."""
 
 
 class RNN(Cell):
-    """One layer of tanh units, with PyTorch's parameters but larger input weights.
+    """One layer of tanh units, with PyTorch's parameters but for :data:`PACE`.
+
+    At first one half of the units hears the input loudly, and the other hears only them, faintly,
+    and keeps its value (Le, Jaitly & Hinton 2015, "A simple way to initialize recurrent networks
+    of rectified linear units") for 1 to ``LONGEST`` steps, as gated units do.
 
     Carries ``h`` [N, H], activations (state).
     """
@@ -30,7 +43,19 @@ class RNN(Cell):
         super().__init__()
         self.layer = nn.RNN(input_size, hidden_size)
         self.output_size = hidden_size
-        widen_(next(self.layer.parameters()))
+        self._halve()
+
+    @torch.no_grad()
+    def _halve(self) -> None:
+        w_x, w_h, b_x, b_h = self.layer.parameters()
+        half = self.output_size // 2
+        widen_(w_x)
+        for silent in (w_x, b_x, b_h):
+            silent[:half] = 0.0
+        kept = 1 - 1 / w_h.new_empty(half).uniform_(1.0, LONGEST)
+        w_h[:half, :half] = kept.diag()
+        w_h[:half, half:] *= WRITE
+        w_h /= PACE
 
     def initial(self, n: int) -> Carry:
         """Zeros."""
@@ -39,7 +64,7 @@ class RNN(Cell):
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
         w_x, w_h, b_x, b_h = self.layer.parameters()
-        y, h = _rnn_sequence(x, starts, w_x, w_h, b_x + b_h, carry["h"].T)
+        y, h = _rnn_sequence(x, starts, w_x, PACE * w_h, b_x + b_h, carry["h"].T)
         return y, {"h": h.T}
 
 

@@ -1,12 +1,14 @@
 """Recurrent cells against PyTorch's own and against their equations written as loops."""
 
+import copy
+
 import pytest
 import torch
 
 from metalocus.agents.cells.gru import GRU
 from metalocus.agents.cells.lru import LRU
 from metalocus.agents.cells.lstm import LSTM
-from metalocus.agents.cells.rnn import RNN
+from metalocus.agents.cells.rnn import PACE, RNN
 from metalocus.agents.cells.window import Window
 
 N, SIZE, H = 5, 3, 4
@@ -22,20 +24,32 @@ def sequence(steps, seed=1):
 def gradients(module, y):
     module.zero_grad()
     (y**2).sum().backward()
-    return torch.nn.utils.parameters_to_vector(p.grad for p in module.parameters())
+    return {name: p.grad for name, p in module.named_parameters()}
+
+
+def pytorchs(cell):
+    """PyTorch's layer that computes what the cell does, and the factors on its parameters."""
+    layer = copy.deepcopy(cell.layer)
+    factors = dict.fromkeys(layer.state_dict(), 1.0)
+    if isinstance(cell, RNN):
+        factors["weight_hh_l0"] = PACE
+    with torch.no_grad():
+        for name, p in layer.named_parameters():
+            p *= factors[name]
+    return layer, factors
 
 
 def close(a, b):
     torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(RNN, torch.nn.RNN), (GRU, torch.nn.GRU)])
+@pytest.mark.parametrize("cell", [RNN, GRU])
 @pytest.mark.parametrize("steps", [1, 9])
-def test_it_equals_pytorchs(ours, theirs, steps):
+def test_it_equals_pytorchs(cell, steps):
     """Theirs knows no episode starts: it is run a step at a time and its state put back."""
     x, starts = sequence(steps)
-    ours, theirs = ours(SIZE, H).double(), theirs(SIZE, H).double()
-    ours.layer.load_state_dict(theirs.state_dict())
+    ours = cell(SIZE, H).double()
+    theirs, factors = pytorchs(ours)
     h = first = torch.randn(N, H, dtype=torch.double)
     y, after = ours(x, starts, {"h": first})
     expected = []
@@ -45,7 +59,9 @@ def test_it_equals_pytorchs(ours, theirs, steps):
         expected.append(y_t)
     close(y, torch.cat(expected))
     close(after["h"], h)
-    close(gradients(ours, y), gradients(theirs, torch.cat(expected)))
+    found, expected = gradients(ours, y), gradients(theirs, torch.cat(expected))
+    for name, gradient in expected.items():
+        close(found[f"layer.{name}"], factors[name] * gradient)
 
 
 @pytest.mark.parametrize("cell", [RNN, GRU])
@@ -54,9 +70,28 @@ def test_it_equals_pytorchs_in_one_pass_in_single_precision(cell):
     cell = cell(SIZE, H)
     x, h = torch.randn(50, N, SIZE), torch.randn(N, H)
     y, _ = cell(x, torch.zeros(50, N), {"h": h})
-    expected, _ = cell.layer(x, h[None])
+    theirs, factors = pytorchs(cell)
+    expected, _ = theirs(x, h[None])
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(gradients(cell, y), gradients(cell, expected), rtol=1e-4, atol=1e-4)
+    found = gradients(cell, y)
+    for name, gradient in gradients(theirs, expected).items():
+        mine = found[f"layer.{name}"]
+        torch.testing.assert_close(mine, factors[name] * gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_half_of_the_simple_units_keep_what_the_other_half_hears():
+    """The first half loses a sixth of it in ten steps, hears no input and hears the second half
+    faintly."""
+    torch.manual_seed(4)
+    cell, quiet = RNN(SIZE, 64), torch.zeros(10, 1, SIZE)
+    with torch.no_grad():
+        cell.layer.bias_ih_l0.zero_(), cell.layer.bias_hh_l0.zero_()
+    first = torch.cat([torch.full((1, 32), 0.1), torch.zeros(1, 32)], dim=1)
+    kept, _ = cell(quiet, torch.zeros(10, 1), {"h": first})
+    assert 0.75 < kept[-1, 0, :32].mean() / 0.1 < 0.95
+    heard, _ = cell(torch.randn(2, 1, SIZE), torch.zeros(2, 1), cell.initial(1))
+    assert heard[0, 0, :32].abs().max() == 0.0
+    assert 0.0 < heard[1, 0, :32].abs().mean() < 0.1 < heard[0, 0, 32:].abs().mean()
 
 
 @pytest.mark.parametrize("steps", [*range(1, 9), 33])

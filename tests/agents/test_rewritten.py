@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from metalocus.agents.cell import trainables
+from metalocus.agents.cells.rnn import PACE
 from metalocus.agents.policy import SequencePolicy
 from metalocus.agents.rewritten import RewrittenAgent
 from metalocus.agents.trained import TrainedAgent
@@ -115,6 +116,7 @@ def test_the_bias_is_one_that_the_network_has(name):
         )
         with torch.no_grad():
             feedback = torch.from_numpy(carried.context["feedback"])[0, policy.inputs]
+            w_h = w_h * (PACE if name == "rnn" else 1.0)
             b_x += w_h @ torch.from_numpy(carried.state["h"]).reshape(-1) + w_x @ feedback
             carry = literal.initial_carry(1)
             if "c" in carry:
