@@ -55,7 +55,7 @@ class RNN(Cell):
         kept = 1 - 1 / w_h.new_empty(half).uniform_(1.0, LONGEST)
         w_h[:half, :half] = kept.diag()
         w_h[:half, half:] *= WRITE
-        w_h /= PACE
+        w_h.div_(PACE)
 
     def initial(self, n: int) -> Carry:
         """Zeros."""
