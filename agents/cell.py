@@ -69,7 +69,6 @@ class Trainable:
         sees: parts of the observation (:mod:`metalocus.envs.layout`) that reach the cell.
         cell_kwargs: arguments of the cell.
         rollout: transitions to collect before each update, over all environments.
-        n_epochs: passes over them.
         from_layout: further arguments of the cell, JSON-able, that tell what it sees; the
             parts that it sees are its inputs in the layout's order.
     """
@@ -80,7 +79,6 @@ class Trainable:
     sees: tuple[str, ...] = PARTS
     cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
     rollout: int = 25_600
-    n_epochs: int = 1
     from_layout: Callable[[Layout], Mapping[str, Any]] | None = None
 
     def arguments(self, layout: Layout) -> dict[str, Any]:

@@ -56,7 +56,6 @@ def build_model(config: RunConfig) -> SequencePPO:
         "SequencePolicy",
         env,
         policy_kwargs=trainable(config.agent).arguments(env.layout),
-        n_epochs=trainable(config.agent).n_epochs,
         seed=config.seed,
         device=config.device,
     )

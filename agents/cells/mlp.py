@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable
+from metalocus.agents.cell import Carry, Cell, Trainable, widen_
 
 
 class MLP(Cell):
-    """Two tanh layers applied to each step alone; carries nothing."""
+    """Two tanh layers applied to each step alone, with large input weights; carries nothing."""
 
     name: ClassVar[str] = "mlp"
 
@@ -20,6 +20,7 @@ class MLP(Cell):
         sizes = [input_size] + [hidden_size] * n_layers
         layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.Tanh())]
         self.layers = nn.Sequential(*layers)
+        widen_(next(self.layers.parameters()))
         self.output_size = hidden_size
 
     def initial(self, n: int) -> Carry:
@@ -44,7 +45,6 @@ AGENTS = (
         "mlp_feedback",
         "feedforward, sees the last action and reward: one-step memory",
         MLP,
-        rollout=3_200,
-        n_epochs=2,  # with one it often stays in a poor optimum
+        rollout=6_400,
     ),
 )
