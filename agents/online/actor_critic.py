@@ -90,11 +90,13 @@ class ActorCritic(OnlineLearner[ActorCriticSettings]):
         weights = {"actor": actor, "critic": critic, **traces, "surprise": np.zeros(n)}
         return Stores(weights=weights)
 
-    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """Learn from what the last transition led to, then a softmax of the actor."""
-        x = self.features(stimulus)
-        weights = self.move(stores.weights, (x * stores.weights["critic"]).sum(axis=1))
-        return softmax(linear(x, weights["actor"])), Stores(weights=weights)
+    def settle(self, weights: Store, x: Array) -> Store:
+        """Learn from what the last transition led to."""
+        return self.move(weights, (x * weights["critic"]).sum(axis=1))
+
+    def choose(self, weights: Store, x: Array) -> Array:
+        """Softmax of the actor."""
+        return softmax(linear(x, weights["actor"]))
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
         """Lengthen the traces, and note the surprise as far as it is known."""

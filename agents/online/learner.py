@@ -51,6 +51,12 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
         weights[:, 0] = constant
         return weights
 
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Settle what the stimulus tells of the last transition, then choose."""
+        x = self.features(stimulus)
+        weights = self.settle(stores.weights, x)
+        return self.choose(weights, x), replace(stores, weights=weights)
+
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Change the weights by the rule."""
         scaled = self.reward_fraction(reward)
@@ -58,9 +64,17 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
             stores, weights=self.update(stores.weights, self.features(stimulus), action, scaled)
         )
 
+    def settle(self, weights: Store, x: Array) -> Store:
+        """The rest of the last update, where it needs the features [N, F] that came after."""
+        return weights
+
     def carry_on(self, weights: Store) -> Store:
         """The weights that the next episode begins with, where they are carried between them."""
         return weights
+
+    @abstractmethod
+    def choose(self, weights: Store, x: Array) -> Array:
+        """Probabilities of the actions [N, K] from features x [N, F]."""
 
     @abstractmethod
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:

@@ -46,23 +46,23 @@ class PacedLearner(Agent):
         return Stores(weights={**weights, **_copy(weights), _WAITED: np.zeros(n, dtype=np.int64)})
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """The choice of the policy's copy."""
-        acting = {name: stores.weights[_ACTING + name] for name in _own(stores.weights)}
-        probs, _ = self.learner.act(stimulus, Stores(weights=acting))
-        _, after = self.learner.act(stimulus, Stores(weights=_own(stores.weights)))
-        return probs, Stores(weights={**stores.weights, **after.weights})
+        """The choice of the policy's copy, renewed where it is due."""
+        x, waited = self.learner.features(stimulus), stores.weights[_WAITED]
+        own = self.learner.settle(_own(stores.weights), x)
+        acting = {
+            name: np.where((waited == 0).reshape(-1, *[1] * (new.ndim - 1)), new, old)
+            for name, new, old in ((n, own[n], stores.weights[_ACTING + n]) for n in own)
+        }
+        weights = {**stores.weights, **own, **_copy(acting)}
+        return self.learner.choose(acting, x), Stores(weights=weights)
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
-        """The rule, and every so often a new copy for the policy."""
+        """The rule; the policy's copy stays."""
         own = Stores(weights=_own(stores.weights))
         weights = self.learner.learn(own, stimulus, action, reward).weights
         waited = stores.weights[_WAITED] + 1
-        due = np.zeros(len(waited), dtype=bool) if self.every is None else waited >= self.every
-        acting = {
-            name: np.where(due.reshape(-1, *[1] * (new.ndim - 1)), new, stores.weights[name])
-            for name, new in _copy(weights).items()
-        }
-        return Stores(weights={**weights, **acting, _WAITED: np.where(due, 0, waited)})
+        due = self.every is not None and waited >= self.every
+        return Stores(weights={**stores.weights, **weights, _WAITED: np.where(due, 0, waited)})
 
 
 def _own(weights: Store) -> dict[str, Array]:

@@ -59,9 +59,9 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
         baseline, policy = np.full(n, self.settings.baseline), self.fresh_weights(n)
         return Stores(weights={"policy": policy, "baseline": baseline, **self.moments(policy)})
 
-    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+    def choose(self, weights: Store, x: Array) -> Array:
         """Softmax of the linear layer."""
-        return softmax(linear(self.features(stimulus), stores.weights["policy"])), stores
+        return softmax(linear(x, weights["policy"]))
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
         """One gradient step of the policy and one of the baseline."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from metalocus.agents.agent import Array, Stores, best_arms, spread
+from metalocus.agents.agent import Array, Store, Stores, best_arms, spread
 from metalocus.agents.online.learner import OnlineLearner, linear, softmax
 
 
@@ -36,12 +36,12 @@ class ValueTable(OnlineLearner[Settings]):
         """Every arm at the first value."""
         return Stores(weights={"values": self.fresh_weights(n, self.settings.start)})
 
-    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+    def choose(self, weights: Store, x: Array) -> Array:
         """Softmax or greedy on the predictions, mixed with a random arm."""
-        values = linear(self.features(stimulus), stores.weights["values"])
+        values = linear(x, weights["values"])
         temperature, epsilon = self.settings.temperature, self.settings.epsilon
         chosen = softmax(values / temperature) if temperature else spread(best_arms(values))
-        return epsilon / self.n_arms + (1.0 - epsilon) * chosen, stores
+        return epsilon / self.n_arms + (1.0 - epsilon) * chosen
 
 
 def value_gradient(x: Array, action: Array, n_arms: int) -> Array:

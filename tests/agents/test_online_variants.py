@@ -162,6 +162,29 @@ def test_between_renewals_the_policy_stays_and_then_is_that_of_all_trials_so_far
         np.testing.assert_array_equal(trace.end.weights[key], array)
 
 
+def test_a_renewed_policy_has_learned_from_what_the_last_transition_led_to():
+    """Two stimuli in turn: between renewals the choice at a stimulus is that of the weights just
+    after the renewal, and does not depend on what the critic now thinks of it."""
+    family = make_family(REVERSAL, cued=True)
+    plain = ActorCritic(family)
+    plain.settings = replace(plain.settings, critic_rate=0.3, discount=0.9, trace=0.5)
+    paced, every = PacedLearner(plain, 4), 4
+    mine, stores = (agent.start(1, np.random.default_rng(0)) for agent in (paced, plain))
+    expected = stores.weights
+    for t in range(20):
+        shown, reward = np.eye(2)[[t % 2]], np.array([float(t % 3 == 0)])
+        probs, mine = paced.act(shown, mine)
+        _, stores = plain.act(shown, stores)
+        if t % every == 0:
+            expected = stores.weights
+        np.testing.assert_array_equal(probs, plain.choose(expected, plain.features(shown)))
+        mine, stores = (
+            agent.learn(each, shown, np.array([t % 2]), reward)
+            for agent, each in ((paced, mine), (plain, stores))
+        )
+    assert abs(probs - 0.5).max() > 0.1
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_carried_weights_go_on_where_the_last_episode_ended(name):
     family = make_family(BANDIT)
