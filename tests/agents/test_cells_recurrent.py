@@ -85,7 +85,8 @@ def test_half_of_the_simple_units_keep_what_the_other_half_hears():
     torch.manual_seed(4)
     cell, quiet = RNN(SIZE, 64), torch.zeros(10, 1, SIZE)
     with torch.no_grad():
-        cell.layer.bias_ih_l0.zero_(), cell.layer.bias_hh_l0.zero_()
+        cell.layer.bias_ih_l0.zero_()
+        cell.layer.bias_hh_l0.zero_()
     first = torch.cat([torch.full((1, 32), 0.1), torch.zeros(1, 32)], dim=1)
     kept, _ = cell(quiet, torch.zeros(10, 1), {"h": first})
     assert 0.75 < kept[-1, 0, :32].mean() / 0.1 < 0.95
