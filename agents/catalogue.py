@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from metalocus.agents.agent import NamedAgent
+from metalocus.agents.agent import UNRANKED, NamedAgent, ReferencePolicy
+from metalocus.agents.references.generic.oracle import Oracle
 from metalocus.envs import Family, InvalidTask
 from metalocus.envs.discovery import named
 
@@ -27,3 +28,16 @@ def make_named(name: str, family: Family) -> NamedAgent:
     if name not in known:
         raise InvalidTask(f"unknown policy {name!r}; choose from {', '.join(known)}")
     return known[name](family)
+
+
+def best_reference(family: Family) -> ReferencePolicy:
+    """The exact optimum on a family if it can be had, else the nearest policy to it.
+
+    Where none is known, it is the oracle, which is told what the others must find out.
+    """
+    known = catalogue("references").values()
+    playing = [
+        cls for cls in known if issubclass(cls, ReferencePolicy) and cls.why_not(family) is None
+    ]
+    best = max(playing, key=lambda cls: cls.standing(family))  # the first one of equals
+    return best(family) if best.standing(family) > UNRANKED else Oracle(family)

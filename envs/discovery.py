@@ -15,8 +15,8 @@ Named = TypeVar("Named")
 def modules(package: str) -> Iterator[ModuleType]:
     """Every module in a package's folder, in alphabetical order."""
     folder = importlib.import_module(package)
-    for info in pkgutil.iter_modules(folder.__path__):
-        yield importlib.import_module(f"{package}.{info.name}")
+    for info in pkgutil.walk_packages(folder.__path__, f"{package}."):
+        yield importlib.import_module(info.name)
 
 
 def named(package: str, base: type[Named]) -> dict[str, type[Named]]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metalocus.envs.common_random_numbers import Keys, Luck, episode_keys, seed_keys
 from metalocus.envs.family import Array, Family, InvalidTask, Latents, require, require_count
 from metalocus.envs.layout import DEFAULT_PARTS, Layout
-from metalocus.envs.luck import Keys, Luck, episode_keys, seed_keys
 
 _PROGRESS = ("keys", "number", "t", "action", "reward")
 
@@ -21,7 +21,7 @@ class Episodes:
 
     Args:
         family: the task distribution.
-        keys: one key for each row, [N]; see :func:`metalocus.envs.luck.seed_keys`.
+        keys: one key for each row, [N]; see :func:`metalocus.envs.common_random_numbers.seed_keys`.
         observe: parts of the observation (:class:`Layout`).
         n_tasks: draw each episode's task from this many fixed tasks instead of the whole
             distribution; None for no limit.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.luck import Luck
+from metalocus.envs.common_random_numbers import Luck
 
 Array = NDArray[Any]
 Latents = dict[str, Array]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from metalocus.envs import families as _folder
+from metalocus.envs.common_random_numbers import Keys
 from metalocus.envs.discovery import named
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.family import Family, require
-from metalocus.envs.luck import Keys
 
 NAMESPACE = "metalocus"
 EPISODE_OPTIONS = ("observe", "n_tasks", "task_seed")

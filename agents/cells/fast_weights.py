@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, widen_
 
 CHUNK = 50
 """Steps computed at once: products of keys cost time in proportion to it, the loop the reverse."""

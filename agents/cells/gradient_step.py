@@ -2,7 +2,7 @@
 
 The policy is a network with one hidden layer over the stimulus alone; the action and the reward
 of the trial before reach it only by the gradient step that they cause in its weights
-(:mod:`metalocus.agents.inner`). What the outer loop trains is where the weights begin and how far
+(:mod:`metalocus.agents.cells._inner_loop`). What the outer loop trains is where the weights begin and how far
 each step goes, through the steps themselves: Finn et al. 2017 (MAML), with a step after every
 transition instead of one after a batch of them, and learned step sizes of Li et al. 2017
 (Meta-SGD).
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, widen_
-from metalocus.agents.inner import Episodes, Rates, Theta, inner_loop
+from metalocus.agents.cells._inner_loop import Episodes, Rates, Theta, inner_loop
+from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, widen_
 from metalocus.envs import InvalidTask, Layout
 
 STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")

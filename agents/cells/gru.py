@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, reset_masks, slow_, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, reset_masks, slow_, widen_
 
 
 class GRU(Cell):

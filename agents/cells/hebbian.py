@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metalocus.agents.cell import Trainable
-from metalocus.agents.plasticity import Plastic
+from metalocus.agents.cells._plasticity import Plastic
+from metalocus.agents.cells.base import Trainable
 
 
 class Hebbian(Plastic):

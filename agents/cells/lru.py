@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, keep, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, widen_
 
 SLOWEST = 0.999
 """Greatest |a| at first: a memory of a thousand steps."""

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import (
+from metalocus.agents.cells.base import (
     Carry,
     Cell,
     Trainable,
@@ -49,7 +49,7 @@ class LSTM(Cell):
     PyTorch's, smaller for more; a quarter of that in the forget gate. What must be told apart
     from the first update on is each pair of action and reward, and small weights hardly do (a
     ten-armed bandit is learned ten times faster). The biases of its gates are those of units
-    that remember for long, :func:`~metalocus.agents.cell.slow_`; what enters is scaled to match.
+    that remember for long, :func:`~metalocus.agents.cells.base.slow_`; what enters is scaled to match.
     """
 
     name: ClassVar[str] = "lstm"

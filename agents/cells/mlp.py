@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, widen_
 
 
 class MLP(Cell):

@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Trainable
-from metalocus.agents.plasticity import Plastic
+from metalocus.agents.cells._plasticity import Plastic
+from metalocus.agents.cells.base import Trainable
 
 
 class Neuromodulated(Plastic):

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import LONGEST, Carry, Cell, Trainable, keep, reset_masks, widen_
+from metalocus.agents.cells.base import LONGEST, Carry, Cell, Trainable, keep, reset_masks, widen_
 
 PACE = 0.3
 """Recurrent weights are their parameters times this, so that Adam, whose steps are alike for all

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metalocus.agents.cell import Carry, Cell, Trainable, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, widen_
 
 
 @dataclass(frozen=True)

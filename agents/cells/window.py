@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cell import Carry, Cell, Trainable, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, widen_
 from metalocus.agents.cells.mlp import MLP
 
 EMBEDDED = 16

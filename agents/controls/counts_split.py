@@ -9,7 +9,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.controls.counting import Counting, as_weights, output
-from metalocus.envs.luck import Keys, Luck
+from metalocus.envs.common_random_numbers import Keys, Luck
 
 MODULUS = 2.0**16
 """Far above any count; a power of two, so that whole counts are recovered exactly."""

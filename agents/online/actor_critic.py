@@ -45,7 +45,7 @@ class ActorCritic(OnlineLearner[ActorCriticSettings]):
 
     name: ClassVar[str] = "actor_critic"
     summary: ClassVar[str] = "online: actor and critic with eligibility traces"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): ActorCriticSettings(
             actor_rate=2.6,
             critic_rate=0.0123,

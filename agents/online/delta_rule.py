@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Store
-from metalocus.agents.online.value_table import (
-    ValueSettings,
-    ValueTable,
-    surprise,
-    value_gradient,
-)
+from metalocus.agents.online.value_table import ValueSettings, ValueTable, surprise, value_gradient
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ class DeltaRule(ValueTable[DeltaSettings]):
 
     name: ClassVar[str] = "delta_rule"
     summary: ClassVar[str] = "online: value table with a constant step size"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): DeltaSettings(
             start=0.4, epsilon=0.0, temperature=0.03, rate=0.213
         ),

@@ -8,12 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.value_table import (
-    ValueSettings,
-    ValueTable,
-    surprise,
-    value_gradient,
-)
+from metalocus.agents.online.value_table import ValueSettings, ValueTable, surprise, value_gradient
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class DeltaRuleAverage(ValueTable[AverageSettings]):
 
     name: ClassVar[str] = "delta_rule_average"
     summary: ClassVar[str] = "online: value table with step size 1/N"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): AverageSettings(
             start=0.739, epsilon=0.0, temperature=0.0122, prior_pulls=1.69
         ),

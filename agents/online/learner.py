@@ -25,7 +25,7 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
 
     Class attributes:
         tuned: settings by family name and number of arms, as found by
-            ``python -m metalocus.experiments.tune_online`` on episodes that are not reported.
+            ``python -m metalocus.experiments.bench.tune_online`` on episodes that are not reported.
 
     Args:
         family: the tasks it will play.

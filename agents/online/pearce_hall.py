@@ -8,12 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.value_table import (
-    ValueSettings,
-    ValueTable,
-    surprise,
-    value_gradient,
-)
+from metalocus.agents.online.value_table import ValueSettings, ValueTable, surprise, value_gradient
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class PearceHall(ValueTable[PearceHallSettings]):
 
     name: ClassVar[str] = "pearce_hall"
     summary: ClassVar[str] = "online: value table whose step size follows recent surprises"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): PearceHallSettings(
             start=0.461,
             epsilon=0.0,

@@ -39,7 +39,7 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
 
     name: ClassVar[str] = "policy_gradient"
     summary: ClassVar[str] = "online: REINFORCE with a baseline after every transition"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): PolicyGradientSettings(
             rate=2.68, baseline=0.67, baseline_rate=0.0521, bound=np.inf
         ),

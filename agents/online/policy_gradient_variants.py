@@ -21,7 +21,7 @@ class Reinforce(PolicyGradient):
 
     name: ClassVar[str] = "reinforce"
     summary: ClassVar[str] = "online: REINFORCE without a baseline after every transition"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): PolicyGradientSettings(
             rate=1.05, baseline=0.0, baseline_rate=0.0, bound=np.inf
         ),
@@ -57,7 +57,7 @@ class PolicyGradientMomentum(PolicyGradient):
     name: ClassVar[str] = "policy_gradient_momentum"
     summary: ClassVar[str] = "online: REINFORCE with a baseline, steps with momentum"
     settings: MomentumSettings
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): MomentumSettings(
             rate=2.0, baseline=0.503, baseline_rate=0.00377, bound=np.inf, momentum=0.112
         ),
@@ -104,7 +104,7 @@ class PolicyGradientAdam(PolicyGradient):
     name: ClassVar[str] = "policy_gradient_adam"
     summary: ClassVar[str] = "online: REINFORCE with a baseline, Adam's steps"
     settings: AdamSettings
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.tune_online
+    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): AdamSettings(
             rate=0.694,
             baseline=0.595,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import Luck
 from metalocus.envs.family import (
     Array,
     Family,
@@ -17,7 +18,6 @@ from metalocus.envs.family import (
     require_count,
     require_probability,
 )
-from metalocus.envs.luck import Luck
 
 _DEPENDENT = {"easy": 0.1, "medium": 0.25, "hard": 0.4}
 _PRIORS = "'uniform', 'beta(a,b)', 'dependent', 'easy', 'medium' or 'hard'"

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.digits import DIGIT_SIZE, digit_images
+from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.families._digits import DIGIT_SIZE, digit_images
 from metalocus.envs.family import (
     Array,
     Family,
@@ -17,7 +18,6 @@ from metalocus.envs.family import (
     require_count,
     require_flag,
 )
-from metalocus.envs.luck import Luck
 
 CUES = ("bits", "digits", "fixed")
 MOST_CUES = 64

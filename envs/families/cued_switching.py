@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.families._switching import switched
 from metalocus.envs.family import (
     Array,
     Family,
@@ -17,8 +19,6 @@ from metalocus.envs.family import (
     require_flag,
     require_probability,
 )
-from metalocus.envs.luck import Luck
-from metalocus.envs.switching import switched
 
 DIGITS = np.array([1, 2, 3, 4, 6, 7, 8, 9])
 CATEGORIES = np.stack([DIGITS % 2, DIGITS > 5], axis=1).astype(np.int64)

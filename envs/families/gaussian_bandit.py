@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
 from metalocus.envs.family import Array, Family, Latents, require, require_count, require_number
-from metalocus.envs.luck import LARGEST_NORMAL, Luck
 
 SHAPE, SCALE = 5.0, 4.0
 """Inverse-gamma prior of an unknown variance: mean 1, standard deviation 0.58."""

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metalocus.envs.digits import DIGIT_SIZE, digit_images, digit_labels
+from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.families._digits import DIGIT_SIZE, digit_images, digit_labels
 from metalocus.envs.family import (
     Array,
     Family,
@@ -20,7 +21,6 @@ from metalocus.envs.family import (
     require_flag,
     require_probability,
 )
-from metalocus.envs.luck import Luck
 
 _DIGITS = 10
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
 from metalocus.envs.family import Array, Family, Latents, require, require_count, require_number
-from metalocus.envs.luck import LARGEST_NORMAL, Luck
 
 _WIDTH = float(np.sqrt(3.0))  # uniform on [-sqrt 3, sqrt 3] has variance 1
 

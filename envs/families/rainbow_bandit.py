@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import Luck
 from metalocus.envs.family import (
     Array,
     Family,
@@ -18,7 +19,6 @@ from metalocus.envs.family import (
     require_flag,
     require_probability,
 )
-from metalocus.envs.luck import Luck
 
 CHANNELS = 3
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
 from metalocus.envs.family import (
     Array,
     Family,
@@ -16,7 +17,6 @@ from metalocus.envs.family import (
     require_number,
     require_probability,
 )
-from metalocus.envs.luck import LARGEST_NORMAL, Luck
 
 
 class RestlessBandit(Family):

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
 from metalocus.envs.family import Array, Family, Latents, require, require_below, require_count
-from metalocus.envs.luck import LARGEST_NORMAL, Luck
 
 REWARD_MEAN = 1.0
 

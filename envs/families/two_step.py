@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.common_random_numbers import Luck
 from metalocus.envs.family import (
     Array,
     Family,
@@ -17,7 +18,6 @@ from metalocus.envs.family import (
     require_count,
     require_probability,
 )
-from metalocus.envs.luck import Luck
 
 FIRST = 0
 """The first stage; 1 and 2 are the states of the second."""

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask
-from metalocus.experiments.claim import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.config import RunConfig
-from metalocus.experiments.preset import Preset
+from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
+from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.probes.locus import Locus
-from metalocus.experiments.tasks import BANDIT, REVERSAL, Task
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, Task
 
 TASKS = (BANDIT, REVERSAL)
 ONLINE = "delta_rule"

@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Agent
-from metalocus.agents.rewritten import RewrittenAgent
-from metalocus.agents.trained import TrainedAgent
-from metalocus.experiments.claim import RECURRENCE, WEIGHTS, Claim, Prediction, Values
+from metalocus.agents.rollout import Trial, fresh_episodes, rollout
+from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.agents.trained.rewritten import RewrittenAgent
+from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.claims.locus_of_learning import last_shares
-from metalocus.experiments.config import RunConfig
-from metalocus.experiments.preset import Preset
-from metalocus.experiments.rollout import Trial, fresh_episodes, rollout
-from metalocus.experiments.tasks import BANDIT, REVERSAL, Task, score
+from metalocus.experiments.claims.presets import Preset
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, Task, score
 
 TASKS = (BANDIT, REVERSAL)
 SAME = 1e-6

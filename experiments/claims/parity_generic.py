@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
-from metalocus.experiments.claim import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.config import RunConfig
-from metalocus.experiments.preset import Preset
-from metalocus.experiments.tasks import BANDIT, REVERSAL, score
+from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
+from metalocus.experiments.claims.presets import Preset
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, score
 
 TASKS = (BANDIT, REVERSAL)
 MARGIN = 0.05

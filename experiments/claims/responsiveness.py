@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from metalocus.agents.agent import Agent
-from metalocus.experiments.claim import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.config import RunConfig
-from metalocus.experiments.preset import Preset
+from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
+from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.probes.locus import Locus
-from metalocus.experiments.tasks import CUED, REVERSAL, score
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.settings import CUED, REVERSAL, score
 
 
 class Responsiveness(Claim):

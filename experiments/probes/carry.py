@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from metalocus.agents.agent import STORES, Agent
+from metalocus.agents.rollout import rollout
 from metalocus.envs import Episodes
-from metalocus.experiments.probe import Probe, Restore, Result, learning_curve
-from metalocus.experiments.rollout import rollout
-from metalocus.experiments.shapley import coalition_name
+from metalocus.experiments.probes.base import Probe, Restore, Result
+from metalocus.experiments.probes.shapley import coalition_name
+from metalocus.experiments.scoring.curves import learning_curve
 
 
 class Carry(Probe):

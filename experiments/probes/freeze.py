@@ -7,11 +7,12 @@ from itertools import product
 from typing import ClassVar
 
 from metalocus.agents.agent import Agent, Stores
-from metalocus.agents.trained import TrainedAgent
-from metalocus.agents.updating import UpdatingAgent
+from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_keys, rollout
+from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.envs import Episodes, Family
-from metalocus.experiments.probe import Probe, Restore, Result, learning_curve
-from metalocus.experiments.rollout import TUNING_SEED, Trial, fresh_keys, rollout
+from metalocus.experiments.probes.base import Probe, Restore, Result
+from metalocus.experiments.scoring.curves import learning_curve
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of test-time learning, tried for every trained agent."""

@@ -10,22 +10,21 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores
+from metalocus.agents.rollout import Trial, rollout
 from metalocus.envs import Episodes, InvalidTask
-from metalocus.experiments.probe import (
-    Probe,
-    Result,
+from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.probes.shapley import (
+    coalition_name,
+    shapley_interactions,
+    shapley_values,
+)
+from metalocus.experiments.scoring.curves import (
     landmarks,
     learning_curve,
     normalised,
     number,
     numbers,
     standard_error,
-)
-from metalocus.experiments.rollout import Trial, rollout
-from metalocus.experiments.shapley import (
-    coalition_name,
-    shapley_interactions,
-    shapley_values,
 )
 
 COALITIONS = range(2 ** len(STORES))

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from metalocus.agents.agent import EXACT, UNRANKED, Agent, Array, ReferencePolicy, best_arms
-from metalocus.agents.catalogue import catalogue
-from metalocus.agents.references.oracle import Oracle
-from metalocus.envs import Episodes, Family, InvalidTask
-from metalocus.experiments.probe import Probe, Result, number, numbers, standard_error
-from metalocus.experiments.rollout import Trial, rollout
+from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy, best_arms
+from metalocus.agents.catalogue import best_reference
+from metalocus.agents.rollout import Trial, rollout
+from metalocus.envs import Episodes, InvalidTask
+from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.scoring.curves import number, numbers, standard_error
 
 FLOOR = 1e-3
 """Least probability that an agent is taken to give an arm, so that one certain and wrong
@@ -66,19 +66,6 @@ class Optimality(Probe):
             "total_lost": number(lost.mean()),
             "total_lost_se": number(standard_error(lost)),
         }
-
-
-def best_reference(family: Family) -> ReferencePolicy:
-    """The exact optimum on a family if it can be had, else the nearest policy to it.
-
-    Where none is known, it is the oracle, which is told what the others must find out.
-    """
-    known = catalogue("references").values()
-    playing = [
-        cls for cls in known if issubclass(cls, ReferencePolicy) and cls.why_not(family) is None
-    ]
-    best = max(playing, key=lambda cls: cls.standing(family))  # the first one of equals
-    return best(family) if best.standing(family) > UNRANKED else Oracle(family)
 
 
 def _compare(reference: ReferencePolicy, trial: Trial) -> Array:

@@ -9,10 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Agent, Array
+from metalocus.agents.rollout import rollout
 from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.families.two_step import TwoStep
-from metalocus.experiments.probe import Probe, Result, number
-from metalocus.experiments.rollout import rollout
+from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.scoring.curves import number
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.rollout import Trial, rollout
 from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.families.cued_switching import CuedSwitching
-from metalocus.experiments.probe import Probe, Result, number, standard_error
-from metalocus.experiments.rollout import Trial, rollout
+from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.scoring.curves import number, standard_error
 
 Array = NDArray[Any]
 

@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 
-from metalocus.agents.ppo import SequencePPO
+from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.envs.sb3 import BatchVecEnv
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metalocus.agents.ppo import SequencePPO
+from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.envs.sb3 import BatchVecEnv
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metalocus.envs import make_episodes
-from metalocus.envs.luck import LARGEST_NORMAL, Luck, seed_keys
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck, seed_keys
 
 ROWS = 6
 TRIALS = 60

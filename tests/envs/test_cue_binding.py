@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.digits import digit_images
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
+from metalocus.envs.families._digits import digit_images
 
 BINDING = "metalocus/CueBinding-v0"
 FALSE_ALARM = 1e-4

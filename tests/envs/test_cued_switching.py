@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 CUED = "metalocus/CuedSwitching-v0"
 DIGITS = [1, 2, 3, 4, 6, 7, 8, 9]

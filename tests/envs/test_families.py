@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from metalocus.envs import make_episodes
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 FALSE_ALARM = 1e-4

@@ -10,8 +10,8 @@ from scipy import stats
 from sklearn.kernel_ridge import KernelRidge
 
 from metalocus.envs import make_episodes, make_family
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.layout import PARTS
-from metalocus.envs.luck import seed_keys
 
 TRAINED, TESTED = 1500, 1500
 ALARM = 5.0

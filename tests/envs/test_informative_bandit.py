@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 INFORMATIVE = "metalocus/InformativeBandit-v0"
 FALSE_ALARM = 1e-4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import make_episodes
-from metalocus.envs.luck import Luck, episode_keys, first_key, mix, seed_keys
+from metalocus.envs.common_random_numbers import Luck, episode_keys, first_key, mix, seed_keys
 
 MASK = 2**64 - 1
 GAMMA = 0x9E3779B97F4A7C15

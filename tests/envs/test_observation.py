@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from metalocus.envs import Episodes, InvalidTask, Layout, make_episodes, make_family
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.layout import DEFAULT_PARTS, PARTS
-from metalocus.envs.luck import seed_keys
 
 ROWS = 6
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 RAINBOW = "metalocus/RainbowBandit-v0"
 FALSE_ALARM = 1e-4

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 
 from metalocus.envs import InvalidTask, families, make_episodes, make_family
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.single import SingleEnv
 from metalocus.envs.vector import BatchEnv

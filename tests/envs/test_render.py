@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from metalocus.envs import make_episodes, render
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
 
 BANDIT = "metalocus/BernoulliBandit-v0"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metalocus.envs import make_episodes
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
 
 ROWS = 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 REVERSAL = "metalocus/ReversalBandit-v0"
 EXAMPLES, FALSE_ALARM = 10, 1e-6

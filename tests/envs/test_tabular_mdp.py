@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.families.tabular_mdp import optimal_values
-from metalocus.envs.luck import seed_keys
 
 MDP = "metalocus/TabularMDP-v0"
 FALSE_ALARM = 1e-4

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from metalocus.envs import make_episodes
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 TWO_STEP = "metalocus/TwoStep-v0"
 DAW = {"rewards": "drifting", "second_choices": 2, "p_common": 0.7}

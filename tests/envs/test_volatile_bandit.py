@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.luck import seed_keys
+from metalocus.envs.common_random_numbers import seed_keys
 
 VOLATILE, REVERSAL = "metalocus/VolatileBandit-v0", "metalocus/ReversalBandit-v0"
 FALSE_ALARM = 1e-6

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from metalocus.experiments import monitor
-from metalocus.experiments.cli import main
-from metalocus.experiments.config import RunConfig
-from metalocus.experiments.training import train
+from metalocus.experiments.cli.main import main
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.training import monitor
+from metalocus.experiments.training.train import train
 
 BANDIT = {"env": "metalocus/BernoulliBandit-v0", "env_kwargs": {"n_arms": 2, "horizon": 5}}
 TINY = RunConfig(agent="lstm", steps=120, seed=1, n_envs=4, **BANDIT)

@@ -1,1 +1,0 @@
-"""What reference policies know: posteriors, filters, and plans over them."""

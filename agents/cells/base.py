@@ -1,0 +1,160 @@
+"""The contract of a sequence model, and how the ones in ``agents/cells`` are found."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from metalocus.envs import InvalidTask, Layout
+from metalocus.envs.discovery import modules
+from metalocus.envs.layout import PARTS
+
+Carry = dict[str, Tensor]
+LONGEST = 300.0
+"""Steps that the slowest gated unit remembers before training."""
+
+
+class Cell(nn.Module, ABC):
+    """A sequence model: features of every timestep from inputs, carrying what it needs.
+
+    Class attributes:
+        name: of the model.
+        carried: the store (``state``, ``weights`` or ``context``) each carried tensor
+            belongs to, by the tensor's name.
+
+    Attributes:
+        output_size: width of the features.
+        n_logits: how many features, the first ones, are the actions' logits, which then no actor
+            reads out; by default there are none.
+    """
+
+    name: ClassVar[str]
+    carried: ClassVar[Mapping[str, str]] = {}
+    output_size: int
+    n_logits: int = 0
+
+    @abstractmethod
+    def initial(self, n: int) -> Carry:
+        """What is carried into the first step of n episodes; every tensor is [N, ...]."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """Run T steps at once.
+
+        Args:
+            x: inputs [T, N, I].
+            starts: 1 where a step is the first of an episode, else 0, [T, N]; there the
+                carried tensors are first put back to :meth:`initial`.
+            carry: from the step before.
+
+        Returns:
+            features [T, N, output_size], and what to carry on.
+        """
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """An agent that is trained: a cell, what it sees, and how much it collects for an update.
+
+    Attributes:
+        name: as given on the command line.
+        summary: one line for ``metalocus list agents``.
+        cell: the sequence model.
+        sees: parts of the observation (:mod:`metalocus.envs.layout`) that reach the cell.
+        cell_kwargs: arguments of the cell.
+        rollout: transitions to collect before each update, over all environments.
+        from_layout: further arguments of the cell, JSON-able, that tell what it sees; the
+            parts that it sees are its inputs in the layout's order.
+    """
+
+    name: str
+    summary: str
+    cell: type[Cell]
+    sees: tuple[str, ...] = PARTS
+    cell_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    rollout: int = 25_600
+    from_layout: Callable[[Layout], Mapping[str, Any]] | None = None
+
+    def arguments(self, layout: Layout) -> dict[str, Any]:
+        """Of :class:`~metalocus.agents.ppo.policy.SequencePolicy`, for observations of a layout."""
+        told = {} if self.from_layout is None else self.from_layout(layout)
+        kwargs, inputs = {**self.cell_kwargs, **told}, layout.indices(self.sees)
+        return {"cell": self.cell.name, "cell_kwargs": kwargs, "inputs": inputs}
+
+
+@cache
+def trainables() -> dict[str, Trainable]:
+    """Every trainable agent, by name: the ``AGENTS`` of each module in ``agents/cells``."""
+    found = [
+        agent
+        for module in modules("metalocus.agents.cells")
+        for agent in getattr(module, "AGENTS", ())
+    ]
+    return {agent.name: agent for agent in sorted(found, key=lambda agent: str(agent.name))}
+
+
+def trainable(name: str) -> Trainable:
+    """The trainable agent of a name.
+
+    Raises:
+        InvalidTask: there is none.
+    """
+    if name not in trainables():
+        known = ", ".join(trainables())
+        raise InvalidTask(f"unknown agent {name!r}; agents that can be trained are {known}")
+    return trainables()[name]
+
+
+@cache
+def cells() -> dict[str, type[Cell]]:
+    """The cells of all trainable agents, by the cell's name."""
+    return {agent.cell.name: agent.cell for agent in trainables().values()}
+
+
+def widen_(weights: Tensor, bound: float = 4.0) -> None:
+    """Input weights [H, I] from U(-bound, bound), less for more than a dozen inputs.
+
+    Far larger than is usual: what must be told apart from the first update on is each pair of
+    action and reward, and small weights hardly do.
+    """
+    bound *= min(1.0, (12 / weights.shape[1]) ** 0.5)
+    nn.init.uniform_(weights, -bound, bound)
+
+
+def slow_(bias: Tensor) -> None:
+    """Biases [H] of gates that keep, from log U(1, ``LONGEST`` - 1).
+
+    The units then remember for 1 to ``LONGEST`` steps (Tallec & Ollivier 2018, "Can recurrent
+    neural networks warp time?", section 2): what an arm gave must be known when it is chosen
+    again.
+    """
+    with torch.no_grad():
+        bias.uniform_(1.0, LONGEST - 1.0).log_()
+
+
+def keep(starts: Tensor) -> Tensor:
+    """0 where an episode starts and 1 elsewhere, same shape."""
+    return torch.ones_like(starts) - starts
+
+
+def reset_masks(starts: Tensor) -> list[Tensor | None]:
+    """For each step the factors [N] on what is carried in, None where no episode starts."""
+    some, kept = set(start_steps(starts)), keep(starts)
+    return [kept[t] if t in some else None for t in range(len(starts))]
+
+
+def start_steps(starts: Tensor) -> list[int]:
+    """Steps at which the episode of some row starts, of starts [T, N]."""
+    steps: list[int] = starts.any(dim=1).nonzero()[:, 0].tolist()
+    return steps
+
+
+def views(*arrays: Tensor) -> list[Any]:
+    """For every step its view of each array; made at once, which costs less than indexing."""
+    return list(zip(*(array.unbind() for array in arrays), strict=True))

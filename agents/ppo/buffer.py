@@ -1,0 +1,89 @@
+"""Rollouts kept in time order, and handed out as whole sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import RolloutBuffer
+from torch import Tensor
+
+from metalocus.agents.cells.base import Carry
+
+MANY = 32
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """B environments' whole rollouts; tensors are [T, B, ...], carry is [B, ...]."""
+
+    obs: Tensor
+    actions: Tensor
+    starts: Tensor
+    values: Tensor
+    log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+    carry: Carry
+
+
+class SequenceBuffer(RolloutBuffer):
+    """SB3's rollout buffer, whose minibatches are sets of environments over all of time.
+
+    Every sequence has the rollout's length, so nothing is padded; where episodes begin
+    inside it is told by ``starts``. ``carry`` is what was carried into the rollout, and
+    ``in_step`` whether all episodes have started together so far.
+    """
+
+    carry: Carry
+    in_step = True
+
+    def sequences(self, n_sequences: int) -> Generator[Sequences]:
+        """A pass over all environments in random order, about ``n_sequences`` at a time.
+
+        All minibatches are of equal size, but for one sequence: a step on a remnant would be
+        as large as the others, and mostly noise.
+        """
+        arrays = {
+            "obs": self.observations,
+            "actions": self._shaped_actions(),
+            "starts": self.episode_starts,
+            "values": self.values,
+            "log_probs": self.log_probs,
+            "advantages": self.advantages,
+            "returns": self.returns,
+        }
+        order = torch.randperm(self.n_envs).numpy()
+        n_batches = max(1, round(self.n_envs / n_sequences))
+        for rows in np.array_split(order, n_batches):
+            chosen = slice(None) if n_batches == 1 else rows
+            tensors = {name: self.to_torch(array[:, chosen]) for name, array in arrays.items()}
+            carry = {name: value[chosen] for name, value in self.carry.items()}
+            yield Sequences(**tensors, carry=carry)
+
+    def center_advantages(self) -> None:
+        """Subtract the mean of the other environments' advantages at the same step.
+
+        Returns are again advantages plus values, so that values come to be relative to that
+        mean too. Done while all episodes have started together, and if there are enough
+        environments.
+        """
+        starts, n = self.episode_starts, self.n_envs
+        self.in_step = self.in_step and bool((starts == starts[:, :1]).all())
+        if self.in_step and n >= MANY:
+            centered = self.advantages - self.advantages.mean(axis=1, keepdims=True)
+            self.advantages = centered * np.float32(n / (n - 1))
+            self.returns = self.advantages + self.values
+
+    def to_torch(self, array: np.ndarray[Any, Any], copy: bool = False) -> Tensor:
+        """On the training device, without a copy where none is needed."""
+        return torch.as_tensor(array, device=self.device)
+
+    def _shaped_actions(self) -> np.ndarray[Any, Any]:
+        """Actions without SB3's extra axis for discrete ones, [T, N] or [T, N, A]."""
+        if not self.action_space.shape:
+            return self.actions[..., 0]
+        return self.actions.astype(np.float32, copy=False)  # no log-probability takes bytes

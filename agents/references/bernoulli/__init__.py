@@ -1,0 +1,1 @@
+"""Policies of Bernoulli bandits, by counts of successes and failures."""

@@ -1,0 +1,82 @@
+"""The Bayes-optimal policy, exactly."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from metalocus.agents.agent import EXACT, Array, Stores, best_arms, spread
+from metalocus.agents.references.bernoulli.counts import CountingPolicy, mean_reward
+from metalocus.agents.references.bernoulli.planning import (
+    MirroredPlan,
+    Plan,
+    exchangeable_plan,
+    why_too_large,
+)
+from metalocus.envs import Family
+from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
+from metalocus.envs.families.reversal_bandit import ReversalBandit
+
+
+class BayesOptimal(CountingPolicy):
+    """Maximises the expected total reward given the prior: nothing that learns can beat it.
+
+    Independent arms: dynamic programming over the posterior counts, exact for few enough
+    arms and trials (two arms to 120 trials, five to 25, any number to 10). Dependent arms
+    (p2 = 1 - p1): greedy choice on the exact posterior mean, which is optimal there since
+    every pull tells equally much (:class:`metalocus.agents.references.bernoulli.planning.MirroredPlan`).
+
+    Attributes:
+        plan: the worth of every arm from every posterior.
+    """
+
+    name: ClassVar[str] = "bayes_optimal"
+    summary: ClassVar[str] = "exact finite-horizon optimum by dynamic programming over posteriors"
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        self.plan = _plan(family)
+
+    @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """Bernoulli bandits alone, small enough to enumerate."""
+        if isinstance(family, ReversalBandit):
+            return "the belief is no count; with two arms the policy `filter` is Bayes-optimal"
+        if not isinstance(family, BernoulliBandit):
+            return "it plans over the counts of a stationary Bernoulli bandit"
+        return why_too_large(family.n_arms, family.horizon) if family.beta else None
+
+    @classmethod
+    def standing(cls, family: Family) -> int:
+        """Exact."""
+        return EXACT
+
+    @property
+    def optimal_return(self) -> float:
+        """Expected total reward of an episode."""
+        return self.plan.optimal_return
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """Equal probability on the arms of greatest worth, [N, K]."""
+        return spread(best_arms(self.values(stores))), stores
+
+    def values(self, stores: Stores) -> Array:
+        """Exact reward still to come if the arm is pulled next, [N, K]."""
+        return self.plan.values(stores.state["successes"], stores.state["failures"])
+
+
+def _plan(family: Family) -> Plan:
+    assert isinstance(family, BernoulliBandit)  # why_not has refused all others
+    if family.beta is not None:
+        arms = min(family.n_arms, family.horizon)
+        return exchangeable_plan(arms, family.horizon, family.beta)
+    if family.support is None:
+        return MirroredPlan(family.horizon, lambda n, against: mean_reward(n, against, (1.0, 1.0)))
+    low, high = family.support
+
+    def first_mean(signs: Array, against: Array) -> Array:
+        log_odds = (signs - against) * np.log(high / low)
+        return np.asarray((1.0 + (high - low) * np.tanh(log_odds / 2.0)) / 2.0)
+
+    return MirroredPlan(family.horizon, first_mean)

@@ -1,0 +1,158 @@
+"""Exact finite-horizon plans for Bernoulli bandits: dynamic programming over posterior counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import comb
+from typing import Protocol
+
+import numpy as np
+
+from metalocus.agents.agent import Array
+from metalocus.agents.references.bernoulli.counts import Prior, cell, mean_reward, triangle
+
+MOST_STATES = 5_000_000
+
+
+class Plan(Protocol):
+    """What acting optimally from every posterior is worth.
+
+    Attributes:
+        optimal_return: expected total reward of the optimal policy from the prior.
+    """
+
+    optimal_return: float
+
+    def values(self, successes: Array, failures: Array) -> Array:
+        """Reward still to come if the arm is pulled next and play is optimal after, [N, K]."""
+
+
+def why_too_large(n_arms: int, horizon: int) -> str | None:
+    """Why :class:`ExchangeablePlan` cannot be made, None if it can."""
+    arms = min(n_arms, horizon)
+    if ((horizon + 1) * (horizon + 2) // 2) ** arms >= 2**63:
+        return f"{n_arms} arms and {horizon} trials do not fit a 64-bit state; use fewer of either"
+    states = count_states(arms, horizon)
+    if states > MOST_STATES:
+        size = f"{n_arms} arms and {horizon} trials have {states:,} posteriors"
+        return f"{size}, the limit is {MOST_STATES:,}; use fewer of either"
+    return None
+
+
+def count_states(arms: int, horizon: int) -> int:
+    """Multisets of at most that many pulled arms with fewer than ``horizon`` pulls in all.
+
+    There are n + 1 kinds of arm of n pulls, so i of them can be chosen in C(n + i, i) ways.
+    """
+    ways = np.zeros((horizon, arms + 1), dtype=object)
+    ways[0, 0] = 1
+    for n in range(1, horizon):
+        more = ways.copy()
+        for i in range(1, min(arms, (horizon - 1) // n) + 1):
+            more[n * i :, i:] += comb(n + i, i) * ways[: horizon - n * i, : arms + 1 - i]
+        ways = more
+    return int(ways.sum())
+
+
+@lru_cache(maxsize=4)
+def exchangeable_plan(arms: int, horizon: int, prior: Prior) -> ExchangeablePlan:
+    """The plan, made once; more arms than trials are as good as one arm a trial."""
+    return ExchangeablePlan(min(arms, horizon), horizon, prior)
+
+
+class ExchangeablePlan:
+    """Bayes-optimal play of independent arms that share one Beta prior.
+
+    The arms are exchangeable, so a posterior is a multiset of (successes, failures). Of
+    each level, the posteriors after t pulls, are kept: ``keys`` [S], every arm's cell in
+    descending order packed into one integer, ascending; and ``q`` [S, A], the worth of
+    pulling each arm in that order. Only arms within reach count, A = min(K, T).
+    Source: the recursion of Bellman 1956, "A problem in the sequential design of experiments".
+    """
+
+    def __init__(self, arms: int, horizon: int, prior: Prior) -> None:
+        self.arms, self.horizon, self.prior = arms, horizon, prior
+        wins, losses = triangle(horizon)
+        self.pulls = wins + losses
+        self.mean = mean_reward(wins, losses, prior)
+        self.base = len(self.pulls)
+        self.keys: list[Array] = [np.zeros(1, dtype=np.int64)]
+        children: list[Array] = []
+        for _ in range(horizon - 1):
+            following, child = np.unique(self.outcomes(self.keys[-1]), return_inverse=True)
+            self.keys.append(following)
+            children.append(child.astype(np.int32).reshape(-1, arms, 2))
+        self.q: list[Array] = [self.mean[self.unpack(self.keys[-1])]]
+        for keys, child in zip(self.keys[-2::-1], reversed(children), strict=True):
+            mean = self.mean[self.unpack(keys)]
+            after = self.q[0].max(axis=1)[child]
+            self.q.insert(0, mean * (1.0 + after[..., 1]) + (1.0 - mean) * after[..., 0])
+        self.optimal_return = float(self.q[0].max())
+
+    def values(self, successes: Array, failures: Array) -> Array:
+        """Worth of every arm, [N, K]; as at the last trial where no pull is left."""
+        cells = cell(successes, failures, self.horizon)
+        order = np.argsort(-cells, axis=1, kind="stable")
+        ranked = np.take_along_axis(cells, order, axis=1)[:, : self.arms]
+        keys, played = self.pack(ranked), self.pulls[cells].sum(axis=1)
+        worth = np.zeros(ranked.shape)
+        for level in np.unique(played[played < self.horizon]):
+            rows = played == level
+            worth[rows] = self.q[level][np.searchsorted(self.keys[level], keys[rows])]
+        # Arms beyond reach are untouched, as the last one in reach then is.
+        rank = np.minimum(np.argsort(order, axis=1), self.arms - 1)
+        worth = np.take_along_axis(worth, rank, axis=1)
+        return np.where(played[:, None] < self.horizon, worth, self.mean[cells])
+
+    def outcomes(self, keys: Array) -> Array:
+        """Keys after a failure and after a success of every arm, [S] -> [S, A, 2]."""
+        cells = self.unpack(keys)
+        after = np.repeat(cells[:, None, None], self.arms, axis=1).repeat(2, axis=2)
+        for arm in range(self.arms):
+            failed = cells[:, arm] + self.pulls[cells[:, arm]] + 1
+            after[:, arm, 0, arm], after[:, arm, 1, arm] = failed, failed + 1
+        return self.pack(-np.sort(-after, axis=-1))
+
+    def pack(self, cells: Array) -> Array:
+        """Arms' cells as the digits of one integer, [..., A] -> [...]."""
+        packed: Array = cells @ self.base ** np.arange(self.arms, dtype=np.int64)
+        return packed
+
+    def unpack(self, keys: Array) -> Array:
+        """Inverse of :meth:`pack`, [S] -> [S, A]."""
+        digits: Array = keys[:, None] // self.base ** np.arange(self.arms, dtype=np.int64)
+        return digits % self.base
+
+
+class MirroredPlan:
+    """Bayes-optimal play of two arms with p2 = 1 - p1.
+
+    A success of one arm says what a failure of the other says, so every pull tells the
+    same about p1 whichever arm it is: the worths differ by the coming reward alone, and
+    greedy choice on the exact posterior mean is Bayes-optimal.
+
+    Args:
+        horizon: trials T.
+        first_mean: posterior mean of p1 after that many signs for and against it,
+            elementwise.
+    """
+
+    def __init__(self, horizon: int, first_mean: Callable[[Array, Array], Array]) -> None:
+        self.horizon = horizon
+        self.q: Array = np.empty((horizon * (horizon + 1) // 2, 2))
+        after = np.zeros(horizon + 1)
+        for n in reversed(range(horizon)):
+            signs = np.arange(n + 1)
+            mean = first_mean(signs, n - signs)
+            still = mean * after[1:] + (1.0 - mean) * after[:-1]
+            level = np.stack([mean + still, 1.0 - mean + still], axis=1)
+            self.q[n * (n + 1) // 2 :][: n + 1] = level
+            after = level.max(axis=1)
+        self.optimal_return = float(after[0])
+
+    def values(self, successes: Array, failures: Array) -> Array:
+        """Worth of every arm, [N, 2]."""
+        signs = successes + failures[:, ::-1]
+        values: Array = self.q[cell(signs[:, 0], signs[:, 1], self.horizon - 1)]
+        return values

@@ -1,0 +1,1 @@
+"""Policies that choose from labelled examples."""

@@ -1,0 +1,1 @@
+"""Policies of any task, and choices by a normal belief."""

@@ -1,0 +1,1 @@
+"""Policies of random Markov decision processes."""

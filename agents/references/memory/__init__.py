@@ -1,0 +1,1 @@
+"""Policies that need to remember and not to infer."""

@@ -1,0 +1,198 @@
+"""The training engine beside sb3-contrib's and SB3's: time, memory, and time to learn.
+
+Every contestant works in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+
+import metalocus.envs  # noqa: F401 (registers the environments)
+from metalocus.agents.cells.base import trainables
+from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.envs import InvalidTask
+from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.runs.build import build_model
+from metalocus.experiments.runs.config import RunConfig
+
+Row = dict[str, Any]
+TASK: tuple[str, dict[str, Any]] = (
+    "metalocus/BernoulliBandit-v0",
+    {"n_arms": 10, "horizon": 100},
+)
+WIDTH = 64
+ROUNDS = 3
+ENOUGH_SECONDS = 2.0
+"""CPU time after which a contestant has shown its speed in a round."""
+GOALS = (75.0, 80.0)
+PATIENCE = 60.0
+"""CPU seconds in which the goals must be reached."""
+SETTINGS: Mapping[str, dict[str, int]] = {
+    "32 environments, as by default": {"n_envs": 32, "n_epochs": 10, "batch_size": 128},
+    "256 environments, small batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 1_600},
+    "256 environments, large batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 6_400},
+}
+TUNED = "256 environments, large batches"
+"""The setting in which the others learn for the goals."""
+LENGTHS, BATCHES = (50, 200, 1000), (64, 512, 4096)
+GIGANTIC = (1000, 1024)
+"""Trials and environments at which memory is to stay below 4 GB."""
+
+
+def bench_train(device: str = "cpu") -> list[Row]:
+    """Rows of ``speed``, ``learning``, ``length``, ``batch``, ``memory`` and ``agent``.
+
+    ``speed``: trained steps per CPU second with equal network, epochs and minibatches, in
+    interleaved rounds. RecurrentPPO plays SB3's own vector of single environments, as its
+    users do, and, as ``recurrent_ppo_native``, our batched ones.
+
+    Raises:
+        InvalidTask: the device is not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidTask("device is cuda, but no CUDA device is there; leave --device out")
+    rows = [_speeds(name, setting, device) for name, setting in SETTINGS.items()]
+    rows += [
+        {"measure": "learning", "trainer": name, **_apart(_learning, name, device)}
+        for name in ("ours", "recurrent_ppo", "memoryless_ppo")
+    ]
+    for measure, sizes in (
+        ("length", [(length, 256) for length in LENGTHS]),
+        ("batch", [(100, batch) for batch in BATCHES]),
+        ("memory", [GIGANTIC]),
+    ):
+        for horizon, n_envs in sizes:
+            found = _apart(_cost, "lstm", horizon, n_envs, device)
+            rows.append({"measure": measure, "horizon": horizon, "n_envs": n_envs, **found})
+    costs = {name: _apart(_cost, name, 100, 256, device) for name in trainables()}
+    lstm = costs["lstm"]["cpu_s_per_million"]
+    for name, found in costs.items():
+        ratio = round(found["cpu_s_per_million"] / lstm, 2)
+        rows.append({"measure": "agent", "agent": name, **found, "over_lstm": ratio})
+    return rows
+
+
+def _speeds(name: str, setting: Mapping[str, int], device: str) -> Row:
+    """The best of several rounds of each contestant."""
+    contestants = ["ours", "recurrent_ppo", "recurrent_ppo_native", "memoryless_ppo"]
+    best: dict[str, Row] = {}
+    for _ in range(ROUNDS):
+        for contestant in contestants:
+            found = _apart(_speed, contestant, dict(setting), device)
+            if contestant not in best or found["rate"] > best[contestant]["rate"]:
+                best[contestant] = found
+    row: Row = {"measure": "speed", "setting": name}
+    row |= {f"{key}_steps_per_cpu_s": round(found["rate"]) for key, found in best.items()}
+    row |= {f"{key}_peak_mb": found["peak_mb"] for key, found in best.items()}
+    for rival in contestants[1:3]:
+        row[f"over_{rival}"] = round(best["ours"]["rate"] / best[rival]["rate"], 1)
+    return row
+
+
+def _apart(work: Callable[..., Row], *args: Any) -> Row:
+    """What ``work`` finds in a fresh process, and that process's peak memory in MB."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found, peak = pool.submit(_watched, work, args).result()
+    return {**found, "peak_mb": peak}
+
+
+def _watched(work: Callable[..., Row], args: tuple[Any, ...]) -> tuple[Row, int]:
+    torch.set_num_threads(1)
+    found = work(*args)
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
+
+
+def _speed(contestant: str, setting: dict[str, int], device: str) -> Row:
+    """Trained steps per CPU second, after one rollout to warm up."""
+    model = _trainer(contestant, setting, device)
+    return {"rate": 1e6 / _seconds_per_million(model)}
+
+
+def _cost(agent: str, horizon: int, n_envs: int, device: str) -> Row:
+    """CPU seconds per million steps of an agent with the default settings."""
+    env_id, kwargs = TASK
+    steps = horizon * n_envs
+    config = RunConfig(env_id, agent, steps, 0, n_envs, device, {**kwargs, "horizon": horizon})
+    return {"cpu_s_per_million": round(_seconds_per_million(build_model(config)), 2)}
+
+
+def _seconds_per_million(model: Any) -> float:
+    """Of CPU time; of wall time where another device does the work."""
+    clock = time.process_time if model.device.type == "cpu" else time.perf_counter
+    steps, spent, done = model.n_steps * model.n_envs, 0.0, 0
+    model.learn(steps)
+    while spent < ENOUGH_SECONDS:
+        began = clock()
+        model.learn(steps, reset_num_timesteps=False)
+        spent, done = spent + clock() - began, done + steps
+    return 1e6 * spent / done
+
+
+def _learning(contestant: str, device: str) -> Row:
+    """CPU seconds to each goal, None if it takes longer than ``PATIENCE``.
+
+    Ours has its defaults, with the steps that its schedules can be run through in that time;
+    the others have the setting ``TUNED``.
+    """
+    setting = {"n_envs": 256} if contestant == "ours" else dict(SETTINGS[TUNED])
+    watch = _Watch()
+    _trainer(contestant, setting, device).learn(5_000_000, callback=watch)
+    return {f"cpu_s_to_{goal:g}": watch.reached.get(goal) for goal in GOALS}
+
+
+class _Watch(BaseCallback):
+    """When the mean return of a rollout's episodes reaches each goal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached: dict[float, float] = {}
+        self.began = time.process_time()
+        self.seen = 0
+
+    def _on_step(self) -> bool:
+        return time.process_time() - self.began < PATIENCE
+
+    def _on_rollout_end(self) -> None:
+        buffer = self.model.ep_info_buffer
+        assert buffer is not None
+        mean = sum(info["r"] for info in buffer) / max(1, len(buffer))
+        for goal in GOALS:
+            if mean >= goal and goal not in self.reached:
+                self.reached[goal] = round(time.process_time() - self.began, 1)
+
+
+def _trainer(contestant: str, setting: dict[str, int], device: str) -> Any:
+    """A model of 64 LSTM units, an own LSTM for the critic, and two layers of heads each.
+
+    With no more than ``n_envs`` in the setting, ours has its own defaults throughout.
+    """
+    env_id, kwargs = TASK
+    n_envs, rest = setting["n_envs"], {k: v for k, v in setting.items() if k != "n_envs"}
+    common: dict[str, Any] = {**rest, "seed": 0, "device": device, "stats_window_size": n_envs}
+    if contestant == "recurrent_ppo":
+        env: Any = make_vec_env(env_id, n_envs, seed=0, env_kwargs=kwargs)
+    else:
+        env = BatchVecEnv(env_id, n_envs, seed=0, **kwargs)
+    if contestant == "ours":
+        policy: Row = {"cell": "lstm", "cell_kwargs": {"hidden_size": WIDTH}}
+        if rest:
+            policy |= {"critic": "separate", "action_values": False, "net_arch": [WIDTH, WIDTH]}
+        return SequencePPO("SequencePolicy", env, policy_kwargs=policy, **common)
+    common["n_steps"] = kwargs["horizon"]
+    if contestant == "memoryless_ppo":
+        return PPO("MlpPolicy", env, **common)
+    lstm = {"lstm_hidden_size": WIDTH, "net_arch": [WIDTH, WIDTH]}
+    return RecurrentPPO("MlpLstmPolicy", env, policy_kwargs=lstm, **common)

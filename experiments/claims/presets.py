@@ -1,0 +1,77 @@
+"""How much is trained and measured for a debate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metalocus.envs import InvalidTask
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.settings import Task
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of the debate.
+
+    Attributes:
+        name: as given on the command line.
+        about: one line.
+        seeds: training seeds, 0 up to this.
+        steps: environment steps for each agent.
+        episodes: fresh episodes that each measurement plays.
+    """
+
+    name: str
+    about: str
+    seeds: int
+    steps: Mapping[str, int]
+    episodes: int
+
+    def run(
+        self, agent: str, task: Task, seed: int, part: float = 1.0, n_tasks: int | None = None
+    ) -> RunConfig:
+        """The training run of an agent on a task.
+
+        Args:
+            part: of the agent's usual steps; 0 for the untrained network.
+            n_tasks: train on so many fixed tasks, other ones for every seed, instead of all.
+        """
+        few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
+        steps = round(part * self.steps[agent])
+        return RunConfig.suited(task.env, agent, steps, seed, env_kwargs={**task.kwargs, **few})
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "smoke",
+            "does everything run? (a minute or two; its verdicts mean nothing)",
+            seeds=2,
+            steps={"lstm": 60_000, "mlp": 20_000, "mlp_feedback": 20_000},
+            episodes=200,
+        ),
+        Preset(
+            "quick",
+            "three seeds, under ten minutes on two cores",
+            seeds=3,
+            steps={"lstm": 4_000_000, "mlp": 600_000, "mlp_feedback": 500_000},
+            episodes=4000,
+        ),
+        Preset(
+            "full",
+            "ten seeds, trained longer, measured on more episodes",
+            seeds=10,
+            steps={"lstm": 24_000_000, "mlp": 4_000_000, "mlp_feedback": 4_000_000},
+            episodes=10_000,
+        ),
+    )
+}
+
+
+def preset_of(name: str) -> Preset:
+    """The preset of a name; :class:`InvalidTask` if there is none."""
+    if name not in PRESETS:
+        raise InvalidTask(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}")
+    return PRESETS[name]

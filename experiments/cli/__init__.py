@@ -1,0 +1,4 @@
+"""The command line ``metalocus``.
+
+Read ``commands`` first: one function a command.
+"""

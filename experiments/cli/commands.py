@@ -1,0 +1,280 @@
+"""The commands of ``metalocus``, one function each; heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from metalocus.experiments.cli.texts import keywords, print_json
+from metalocus.experiments.errors import WrongUse
+
+Kind = Literal["envs", "agents", "references", "probes", "claims"]
+
+
+def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False) -> None:
+    """Train, probe, judge every claim and write report.html; the main job.
+
+    Args:
+        preset: quick (three seeds, minutes), full (ten seeds, hours), or smoke (does it run?).
+        out: folder for runs, verdicts and report; started again, it goes on where it was.
+        json: print the verdicts as JSON.
+    """
+    from metalocus.experiments.cli.tables import verdict_table
+    from metalocus.experiments.debate.main import hold
+
+    found = hold(preset, out)
+    if json:
+        print_json(found)
+    else:
+        verdict_table(found)
+        print(f"\nreport: {out / 'report.html'}\nTensorBoard: tensorboard --logdir {out / 'runs'}")
+
+
+def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
+    """Show what there is, with one line on each.
+
+    Args:
+        kind: one kind alone; all kinds if left out.
+        json: print as JSON.
+    """
+    from metalocus.experiments.cli.inventory import inventory
+
+    found = inventory()
+    if kind is not None:
+        found = {kind: found[kind]}
+    if json:
+        print_json(found if kind is None else found[kind])
+        return
+    for name, entries in found.items():
+        print(f"{name}:")
+        width = max(len(entry["name"]) for entry in entries)
+        for entry in entries:
+            print(f"  {entry['name']:{width}}  {entry['about']}")
+
+
+def train(
+    env: str,
+    agent: str,
+    steps: int,
+    seed: int = 0,
+    n_envs: int | None = None,
+    device: str = "cpu",
+    out: Path = Path("runs"),
+    env_kwargs: tuple[str, ...] = (),
+) -> None:
+    """Train one agent; its run directory is printed.
+
+    Args:
+        env: id, see `metalocus list envs`.
+        agent: name, see `metalocus list agents`.
+        steps: environment steps.
+        seed: of weights, actions and tasks.
+        n_envs: environments stepped together; if left out, what suits the agent.
+        device: cpu or cuda.
+        out: folder of runs; a finished run is not repeated, an unfinished one continued.
+        env_kwargs: arguments of the environment, as name=value.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from metalocus.experiments.runs.config import RunConfig
+    from metalocus.experiments.training.train import train as make
+
+    config = RunConfig.suited(env, agent, steps, seed, device, keywords(env_kwargs))
+    if n_envs is not None:
+        config = replace(config, n_envs=n_envs)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(config.name, total=max(steps, 1))
+        folder = make(config, out, lambda done, _total: progress.update(bar, completed=done))
+    print(folder)
+
+
+def score(
+    env: str | None = None,
+    policy: str | None = None,
+    episodes: int = 10_000,
+    seed: int = 0,
+    env_kwargs: tuple[str, ...] = (),
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Mean total reward of policies that need no training, with 95% intervals.
+
+    Args:
+        env: id, see `metalocus list envs`; if left out, every environment, with its default
+            arguments and its examples.
+        policy: a reference, an online learner or a control; if left out, every reference
+            that can play.
+        episodes: fresh episodes to play.
+        seed: of the episodes; all policies meet the same ones.
+        env_kwargs: arguments of the environment, as name=value.
+        out: write the table to this Markdown file.
+        json: print as JSON.
+    """
+    from metalocus.experiments.cli.tables import score_lines, score_page
+    from metalocus.experiments.scoring.reference_scores import scores
+
+    found = scores(env, policy, episodes, seed, keywords(env_kwargs))
+    if out is not None:
+        out.write_text(score_page(found), encoding="utf-8")
+    if json:
+        print_json(found[0] if env is not None and policy is not None else found)
+    else:
+        print("\n".join(score_lines(found) if out is None else [str(out)]))
+
+
+def evaluate(
+    run: Positional[Path], episodes: int = 10_000, seed: int = 0, json: bool = False
+) -> None:
+    """A trained run beside every applicable reference, on the same fresh episodes.
+
+    Args:
+        run: a run directory.
+        episodes: fresh episodes to play.
+        seed: of the episodes.
+        json: print as JSON.
+    """
+    from metalocus.experiments.cli.tables import evaluation_table
+    from metalocus.experiments.scoring.evaluate import evaluate as measure
+
+    found = measure(run, episodes, seed)
+    print_json(found) if json else evaluation_table(found)
+
+
+def probe(
+    run: Positional[Path],
+    probe: str,
+    episodes: int = 4000,
+    seed: int = 0,
+    rewritten: bool = False,
+    rate: float | None = None,
+    json: bool = False,
+) -> None:
+    """One measurement on a trained run.
+
+    Args:
+        run: a run directory.
+        probe: name, see `metalocus list probes`.
+        episodes: fresh episodes to play.
+        seed: of the episodes.
+        rewritten: measure a recurrent agent rewritten as a feedforward one: what it would
+            carry on is written into its weights after every transition.
+        rate: let the agent learn on by gradient descent after every transition, at this rate;
+            left out, only the freeze probe does, at rates that it chooses on other episodes.
+        json: print everything that was measured, as JSON.
+    """
+    from metalocus.experiments.cli.tables import probe_table
+    from metalocus.experiments.probes.measure import measure
+
+    found = measure(run, probe, episodes, seed, rewritten, rate)
+    print_json(found) if json else probe_table(found)
+
+
+def claim(
+    name: Positional[str], preset: str = "quick", out: Path = Path("debate"), json: bool = False
+) -> None:
+    """Train, probe and judge a single claim of the debate.
+
+    Args:
+        name: of the claim, see `metalocus list claims`.
+        preset: quick, full or smoke.
+        out: folder for runs and verdicts, shared with `metalocus debate`.
+        json: print the verdicts as JSON.
+    """
+    from metalocus.experiments.cli.tables import verdict_table
+    from metalocus.experiments.debate.main import settle
+
+    found = settle(name, preset, out)
+    print_json(found) if json else verdict_table({"verdicts": [found]})
+
+
+def compare(
+    preset: str = "quick",
+    agents: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = (),
+    out: Path = Path("compare"),
+    page: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Train every agent on every kind of task and set them beside the references.
+
+    Args:
+        preset: quick (three seeds, 2 or 4 million steps each: hours), full, smoke (does it run?).
+        agents: names; if left out, all that are trained or learn online, and the references.
+        tasks: of bandit, five_arms, reversal, rules, binding, dataset; all if left out.
+        out: folder for runs and measurements; started again, it goes on where it was.
+        page: write the table to this Markdown file.
+        json: print as JSON.
+    """
+    from metalocus.experiments.comparison.compare import compare as measure
+    from metalocus.experiments.comparison.page import comparison_page
+
+    found = measure(preset, out, agents, tasks)
+    text = comparison_page(found)
+    if page is not None:
+        page.write_text(text, encoding="utf-8")
+    print_json(found) if json else print(page or text)
+
+
+def report(folder: Positional[Path]) -> None:
+    """Write report.html of a debate again, from what was measured.
+
+    Args:
+        folder: of the debate.
+    """
+    from metalocus.experiments.debate.report import write_report
+
+    print(write_report(folder))
+
+
+def bench(
+    what: Positional[Literal["env", "train", "probe"]],
+    device: Literal["cpu", "cuda"] = "cpu",
+    json: bool = False,
+) -> None:
+    """Measure speed, as ratios within one run.
+
+    Args:
+        what: environments, training or probes.
+        device: to train on.
+        json: print as JSON.
+    """
+    from metalocus.experiments.bench.speed import BENCHES
+
+    if device != "cpu" and what != "train":
+        raise WrongUse(f"only training is measured on {device}; leave --device out")
+    found = BENCHES[what](device) if what == "train" else BENCHES[what]()
+    if json:
+        print_json(found)
+        return
+    for row in found:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+def export(run: Positional[Path], sb3: Path) -> None:
+    """Write a run as an SB3 zip, for `SequencePPO.load` and other tools of that family.
+
+    Args:
+        run: a run directory.
+        sb3: the file to write; an existing one is not overwritten.
+    """
+    from metalocus.experiments.runs.exchange import export_run
+
+    export_run(run, sb3)
+    print(sb3)
+
+
+def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
+    """Make a run directory of an exported zip; nothing in it is unpickled.
+
+    Args:
+        file: written by `metalocus export`.
+        out: folder of runs.
+    """
+    from metalocus.experiments.runs.exchange import import_run
+
+    print(import_run(file, out))

@@ -1,0 +1,132 @@
+"""Results as tables on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from metalocus.experiments.claims.verdicts import measured, outcome, seeds_to_decide
+
+WIDTH = 118
+STYLES = {"supported": "green", "refuted": "red", "undecided": "yellow"}
+
+
+def verdict_table(found: Mapping[str, Any]) -> None:
+    """Every prediction with the measured interval and the verdict."""
+    table = Table(title="Verdicts", title_justify="left", show_lines=False)
+    for column in ("claim", "side", "prediction", "measured (95%)", "verdict", "seeds to decide"):
+        table.add_column(column, overflow="fold")
+    for verdict in found["verdicts"]:
+        name = verdict["claim"]
+        for prediction in verdict["predictions"]:
+            table.add_row(
+                name,
+                prediction["side"],
+                f"{prediction['quantity']} {prediction['relation']} {prediction['bound']:g}",
+                measured(verdict["quantities"][prediction["quantity"]]),
+                f"[{STYLES[prediction['verdict']]}]{outcome(prediction)}",
+                seeds_to_decide(prediction),
+            )
+            name = ""
+        table.add_section()
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """At the terminal's width, or wide enough for a file or a pipe."""
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+
+
+def evaluation_table(found: Mapping[str, Any]) -> None:
+    """Total reward and score of the agent and the references, the best first."""
+    title = f"{found['agent']} on {found['env']}, {found['episodes']} fresh episodes, frozen"
+    table = Table(title=title, title_justify="left")
+    for column in ("policy", "total reward (95%)", f"score (random 0, {found['best']} 1)"):
+        table.add_column(column)
+    policies = sorted(found["policies"].items(), key=lambda item: -item[1]["mean"])
+    for name, row in policies:
+        mine = "bold" if name.startswith(found["agent"]) else ""
+        reward = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        score = "" if row["score"] is None else f"{row['score']:.3f}"
+        table.add_row(name, reward, score, style=mine)
+    _print(table)
+
+
+def score_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for every score, the best of each configuration first."""
+    lines = []
+    for env, arguments, rows in _by_configuration(found):
+        if len(found) > 1:
+            lines.append(f"{env} {arguments}".strip() + ":")
+        for row in rows:
+            interval = f"95% [{row['low']:.3f}, {row['high']:.3f}]"
+            exact = "  exact" if row["exact"] else ""
+            mean = f"{row['policy']}: {row['mean']:.3f}"
+            lines.append(f"{mean}  {interval}  {row['episodes']} episodes{exact}")
+    return lines
+
+
+def score_page(found: Sequence[Mapping[str, Any]]) -> str:
+    """The scores as a page of Markdown, a row for every configuration."""
+    episodes, seed = found[0]["episodes"], found[0]["seed"]
+    lines = [
+        "# References",
+        "",
+        "Mean total reward of an episode ± half of its 95% interval, the best first, on",
+        f"{episodes:,} fresh episodes of seed {seed}. All policies meet the same ones, so their",
+        "differences are surer than the intervals. **Bold**: provably Bayes-optimal. `oracle` is",
+        "told the task. Made by `metalocus score` with `--out`.",
+    ]
+    shown = None
+    for env, arguments, rows in _by_configuration(found):
+        if env != shown:
+            lines += ["", f"## {env}", "", "| arguments | mean total reward |", "| --- | --- |"]
+        shown = env
+        lines.append(f"| {f'`{arguments}`' if arguments else 'defaults'} | {_in_a_row(rows)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _in_a_row(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Scores of one configuration, side by side."""
+    cells = []
+    for row in rows:
+        name = f"**{row['policy']}**" if row["exact"] else row["policy"]
+        cells.append(f"{name} {row['mean']:.2f} ± {(row['high'] - row['low']) / 2:.2f}")
+    return " · ".join(cells)
+
+
+def _by_configuration(
+    found: Sequence[Mapping[str, Any]],
+) -> list[tuple[str, str, list[Mapping[str, Any]]]]:
+    """Environment, arguments and scores, the best first, of every configuration."""
+    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in found:
+        arguments = " ".join(f"{name}={value}" for name, value in row["env_kwargs"].items())
+        grouped.setdefault((row["env"], arguments), []).append(row)
+    return [
+        (env, arguments, sorted(rows, key=lambda row: -row["mean"]))
+        for (env, arguments), rows in grouped.items()
+    ]
+
+
+def probe_table(found: Mapping[str, Any], indent: str = "") -> None:
+    """Every measured number by name; long lists by their first and last entries."""
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}:")
+            probe_table(value, indent + "  ")
+        else:
+            print(f"{indent}{name}: {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, list):
+        return str(value)
+    shown = [_brief(each) for each in value]
+    return " ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-3:]])

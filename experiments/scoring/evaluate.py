@@ -1,0 +1,67 @@
+"""A trained run beside every applicable reference, on the same fresh episodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import best_reference, catalogue
+from metalocus.envs.family import require_count
+from metalocus.experiments.runs.folder import load_manifest
+from metalocus.experiments.runs.load import load_agent
+from metalocus.experiments.scoring.intervals import episode_interval
+from metalocus.experiments.scoring.reference_scores import totals
+from metalocus.experiments.scoring.settings import family_of, whole_distribution
+
+
+def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]:
+    """Total rewards of the frozen agent, sampled and greedy, and of the references.
+
+    Args:
+        run: a finished run's folder.
+        episodes: fresh episodes from the whole task distribution.
+        seed: of the episodes.
+
+    Returns:
+        The run; ``policies``: mean, low and high of each (95%, over episodes) and its
+        ``score``, where ``random`` is 0 and ``best``, the best reference, is 1 (None where
+        they are equal).
+
+    Raises:
+        NotARun, Corrupt: see :func:`metalocus.experiments.runs.load.load_agent`.
+    """
+    require_count("episodes", episodes, 2)
+    require_count("seed", seed, 0)
+    agent, config = load_agent(run)
+    family = family_of(config.env, config.env_kwargs)
+    kwargs = whole_distribution(config.env_kwargs)
+    players: dict[str, tuple[Agent, bool]] = {
+        config.agent: (agent, False),
+        f"{config.agent} (greedy)": (agent, True),
+    }
+    for name, cls in catalogue("references").items():
+        if cls.why_not(family) is None:
+            players[name] = (cls(family), False)
+    found = {
+        name: totals(player, config.env, episodes, seed, kwargs, greedy=greedy)
+        for name, (player, greedy) in players.items()
+    }
+    best = best_reference(family).name
+    chance, ceiling = found["random"].mean(), found[best].mean()
+    policies = {}
+    for name, total in found.items():
+        mean, low, high = episode_interval(total)
+        score = float((mean - chance) / (ceiling - chance)) if ceiling != chance else None
+        policies[name] = {"mean": mean, "low": low, "high": high, "score": score}
+    return {
+        "run": str(run),
+        "agent": config.agent,
+        "env": config.env,
+        "env_kwargs": kwargs,
+        "episodes": episodes,
+        "seed": seed,
+        "best": best,
+        "parameters": load_manifest(run)["parameters"],
+        "policies": policies,
+    }

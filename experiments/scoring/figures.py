@@ -1,0 +1,44 @@
+"""Drawing adaptation curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette: told apart with any colour vision.
+AGENTS = {
+    "lstm": ("#0072B2", "-", "LSTM (frozen weights)"),
+    "mlp_feedback": ("#56B4E9", "-", "MLP, one-step memory"),
+    "mlp": ("#999999", "-", "MLP, no memory"),
+    "policy_gradient": ("#D55E00", "-", "online policy gradient"),
+    "delta_rule": ("#E69F00", "-", "online delta rule"),
+    "wsls": ("#009E73", ":", "win-stay, lose-shift"),
+}
+BEST_NAMES = {"bayes_optimal": "Bayes-optimal (exact)", "filter": "exact filter"}
+
+
+def adaptation_curves(ax: Axes, curves: Mapping[str, Sequence[float | None]]) -> None:
+    """Normalised score against trial by name; the last is that of the best reference."""
+    best = list(curves)[-1]
+    styles = AGENTS | {best: ("black", "--", BEST_NAMES.get(best, best))}
+    for name, curve in curves.items():
+        colour, dash, label = styles.get(name, ("#0072B2", "-", name))
+        numbers = np.array(curve, dtype=float)
+        ax.plot(range(1, len(curve) + 1), numbers, color=colour, ls=dash, lw=1.4, label=label)
+    ax.axhline(0, color="#bbbbbb", lw=0.8)
+    end = (len(curves[best]), 0)
+    ax.annotate("chance", end, ha="right", va="bottom", color="#777777", fontsize=8)
+    ax.set(xlabel="trial", ylabel="expected reward\n(0 chance, 1 best arm)", ylim=(-0.1, 1.02))
+
+
+def one_adaptation(curves: Mapping[str, Sequence[float | None]], title: str) -> Figure:
+    """The adaptation curve of one agent beside that of the best reference, which comes last."""
+    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
+    ax = figure.subplots()
+    adaptation_curves(ax, curves)
+    ax.set_title(title, loc="left", fontsize=10)
+    ax.legend(loc="upper left", frameon=False, fontsize=8)
+    return figure

@@ -1,0 +1,181 @@
+"""What is measured during training: regret, distance to the best reference, locus, progress."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Figure, HParam, Logger
+
+from metalocus.agents.agent import STORES
+from metalocus.agents.catalogue import best_reference
+from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.ppo.checkpoint import save_checkpoint
+from metalocus.agents.rollout import fresh_episodes, rollout
+from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.envs import make_episodes
+from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.probes.optimality import Optimality
+from metalocus.experiments.runs import folder as runs
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.folder import Measurement
+from metalocus.experiments.scoring.curves import learning_curve
+from metalocus.experiments.scoring.settings import whole_distribution
+
+EPISODES = 512
+SEED = 5_000_000
+"""Episodes measured on during training; those reported afterwards have other seeds."""
+CHECKPOINT_SECONDS = 20.0
+REPORT_SECONDS = 0.5
+
+
+class Monitor(BaseCallback):
+    """Measures at every doubling of the steps, saves a checkpoint now and then, reports progress.
+
+    Measurements go to the model's logger (TensorBoard) and to the run's results; the last
+    ones also stand beside the settings in TensorBoard's table of hyperparameters.
+
+    Args:
+        config: the run.
+        folder: its folder.
+        report: told the steps done and to do.
+
+    """
+
+    model: SequencePPO
+
+    def __init__(
+        self, config: RunConfig, folder: Path, report: Callable[[int, int], None] | None
+    ) -> None:
+        super().__init__()
+        self.config, self.folder, self.report = config, folder, report
+        self.results: list[Measurement] = []
+        self.began, self.measuring = (time.process_time(), time.time()), 0.0
+        self.before: Mapping[str, float] = {}
+        self.saved = self.reported = time.monotonic()
+
+    def resume(self, steps: int, spent: Mapping[str, float]) -> None:
+        """Go on after ``steps``, which took ``spent``, with the measurements made before."""
+        self.before = spent
+        if (self.folder / runs.RESULTS).is_file():
+            self.results = [row for row in runs.read_results(self.folder) if row.step <= steps]
+
+    def spent(self) -> dict[str, float]:
+        """Seconds so far, those before an interruption included."""
+        cpu = time.process_time() - self.began[0]
+        now = {
+            "cpu_seconds": cpu,
+            "training_cpu_seconds": cpu - self.measuring,
+            "wall_seconds": time.time() - self.began[1],
+        }
+        return {name: self.before.get(name, 0.0) + seconds for name, seconds in now.items()}
+
+    def finish(self, model: SequencePPO) -> None:
+        """The last measurement, the settings that led to it, and a picture of the policy."""
+        from metalocus.experiments.scoring.figures import (
+            one_adaptation,  # drawing is slow to import
+        )
+
+        self.model = model
+        settings = HParam(hyperparameters(self.config), self._measure())
+        title = f"{self.config.env}, {model.num_timesteps} steps"
+        picture = one_adaptation(curves(model, self.config), title)
+        self._log({"hparams": settings, "adaptation": Figure(picture, close=False)})
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        """Between two rollouts everything is at rest: the time to measure and to save."""
+        if self.num_timesteps >= self._next_point():
+            self._measure()
+        now = time.monotonic()
+        if now - self.saved > CHECKPOINT_SECONDS:
+            save_checkpoint(self.model, self.folder / runs.CHECKPOINT, self.spent())
+            self.saved = now
+        if self.report is not None and now - self.reported > REPORT_SECONDS:
+            self.report(self.num_timesteps, self.config.steps)
+            self.reported = now
+
+    def _next_point(self) -> int:
+        """Steps at which to measure: none, one rollout, then twice those of the last time."""
+        if not self.results:
+            return 0
+        return max(2 * self.results[-1].step, self.model.n_steps * self.model.n_envs)
+
+    def _measure(self) -> dict[str, float]:
+        """Take every measurement on the same held-out episodes, and log it."""
+        began = time.process_time()
+        steps, found = self.model.num_timesteps, measure(self.model, self.config)
+        self.measuring += time.process_time() - began
+        self._log(found)
+        self.results += [Measurement(steps, metric, value) for metric, value in found.items()]
+        runs.write_results(self.folder, self.results)
+        return found
+
+    def _log(self, found: Mapping[str, Any]) -> None:
+        """Log at once, and nothing of what the model has recorded to log in its own time."""
+        logger = Logger(None, self.model.logger.output_formats)
+        for name, value in found.items():
+            logger.record(name, value)
+        logger.dump(self.model.num_timesteps)
+
+
+def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
+    """``regret/*``, ``bayes/*`` and ``locus/*`` of a model as it is now, by metric.
+
+    What cannot be measured, such as a score where all arms are equal, is left out.
+    """
+    agent = as_agent(model, config)
+    kwargs = whole_distribution(config.env_kwargs)
+    last = agent.layout.family.horizon - 1
+    locus = Locus([last]).run(agent, config.env, kwargs, EPISODES, SEED)
+    found = {f"locus/{store}": locus["shares"][store][0] for store in STORES}
+    found |= {
+        "locus/total": locus["total"][0],
+        "regret/score": _mean(locus["curve"]),
+        "regret/final_score": locus["final"],
+    }
+    if not best_reference(agent.layout.family).omniscient:
+        near = Optimality().run(agent, config.env, kwargs, EPISODES, SEED)
+        found |= {
+            "bayes/total_lost": near["total_lost"],
+            "bayes/agreement": _mean(near["agreement"]),
+            "bayes/kl": _mean(near["kl"]),
+        }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
+    """A copy of the model's policy as it is now."""
+    layout = make_episodes(config.env, **config.env_kwargs).layout
+    return TrainedAgent(copy.deepcopy(model.policy).cpu(), layout)
+
+
+def hyperparameters(config: RunConfig) -> dict[str, Any]:
+    """Settings by name, the environment's beside the others; texts, numbers and flags alone."""
+    named = asdict(config)
+    named |= named.pop("env_kwargs")
+    simple = str | int | float
+    return {key: value if isinstance(value, simple) else str(value) for key, value in named.items()}
+
+
+def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None]]:
+    """Adaptation curves of the policy as it is now, and of the best reference."""
+    agent, kwargs = as_agent(model, config), whole_distribution(config.env_kwargs)
+    best, found = best_reference(agent.layout.family), {}
+    for name, player in ((config.agent, agent), (best.name, best)):
+        episodes = fresh_episodes(config.env, EPISODES, SEED, **kwargs)
+        found[name] = learning_curve(rollout(player, episodes, SEED))["curve"]
+    return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of a list of numbers; None if one of them is no number."""
+    return None if None in values else float(np.mean(np.array(values)))

@@ -1,0 +1,101 @@
+"""Running one training run: build, continue where it was, measure on the way, write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
+
+from metalocus.agents.ppo.checkpoint import load_checkpoint
+from metalocus.agents.ppo.files import read_tensors, write_atomically
+from metalocus.agents.ppo.finite import NonFinite
+from metalocus.envs import InvalidTask
+from metalocus.experiments.runs import folder as runs
+from metalocus.experiments.runs.build import build_model
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.folder import write_finished
+from metalocus.experiments.training.monitor import Monitor
+
+Report = Callable[[int, int], None]
+"""Told the steps done and to do, now and then."""
+
+
+def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
+    """Make a run under ``out``, or finish it; a finished run is left as it is.
+
+    One torch thread is used: other counts give other bits.
+
+    Args:
+        config: the run.
+        out: folder of runs; the run's own folder in it is named by the config.
+        report: called with progress.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        InvalidTask: the config describes no run, or none that this machine can make.
+        Busy: another process is making it.
+        Corrupt: its checkpoint is damaged.
+        NonFinite: a number is; the message names the last good checkpoint.
+    """
+    config.check()
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
+    torch.set_num_threads(1)
+    folder = out / config.name
+    with runs.locked(folder):
+        if not runs.is_done(folder):
+            write_atomically(folder / runs.CONFIG, config.to_json().encode())
+            _train(config, folder, report)
+    return folder
+
+
+def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
+    monitor = Monitor(config, folder, report)
+    model = build_model(config)
+    if (folder / runs.CHECKPOINT).is_file():
+        spent = load_checkpoint(model, folder / runs.CHECKPOINT)
+        monitor.resume(model.num_timesteps, spent)
+    with _events(folder, model.num_timesteps) as events:
+        model.set_logger(Logger(str(folder), [events]))
+        if config.steps > model.num_timesteps:
+            with _told_how_to_go_on(folder / runs.CHECKPOINT):
+                model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
+        trained = monitor.spent()["training_cpu_seconds"]
+        monitor.finish(model)
+    spent = {**monitor.spent(), "training_cpu_seconds": trained}
+    took = {name: round(seconds, 1) for name, seconds in spent.items()}
+    account = {"steps": model.num_timesteps, **took, "threads": torch.get_num_threads()}
+    write_finished(model.policy, config, folder, account)
+
+
+@contextmanager
+def _told_how_to_go_on(checkpoint: Path) -> Generator[None]:
+    """Name the last good checkpoint where a number that is not finite stops training."""
+    try:
+        yield
+    except NonFinite as error:
+        if checkpoint.is_file():
+            steps = read_tensors(checkpoint)[1]["counters"]["num_timesteps"]
+            rest = f"last good checkpoint: {checkpoint}, at step {steps}; mend the cause, then the"
+            raise NonFinite(f"{error}; {rest} same command continues from there") from None
+        rest = "there is no checkpoint yet; mend the cause, then the same command begins anew"
+        raise NonFinite(f"{error}; {rest}") from None
+
+
+@contextmanager
+def _events(folder: Path, steps: int) -> Generator[TensorBoardOutputFormat]:
+    """A new event file; what was logged after ``steps``, before an interruption, is hidden."""
+    events = TensorBoardOutputFormat(str(folder))
+    assert events.writer.file_writer is not None
+    begun = SessionLog(status=SessionLog.START)
+    events.writer.file_writer.add_event(Event(step=steps + (steps > 0), session_log=begun))
+    try:
+        yield events
+    finally:
+        events.close()

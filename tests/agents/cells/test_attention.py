@@ -1,0 +1,131 @@
+"""The transformer against PyTorch's layers, and what its trace tells."""
+
+import pytest
+import torch
+
+from metalocus.agents.cells.base import trainable
+from metalocus.agents.cells.transformer import Transformer
+from metalocus.envs import make_episodes
+
+T, N, SIZE, H = 8, 3, 4, 6
+
+
+@pytest.fixture
+def cell():
+    torch.manual_seed(1)
+    return Transformer(SIZE, H, n_layers=2, n_heads=2, head_size=3, max_length=T).double()
+
+
+def inputs(*began):
+    """Random inputs, and starts at the given (t, n) and at the beginning."""
+    starts = torch.zeros(T, N, dtype=torch.double)
+    starts[0] = 1.0
+    for t, n in began:
+        starts[t, n] = 1.0
+    return torch.randn(T, N, SIZE, dtype=torch.double), starts
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def pytorchs(block):
+    """PyTorch's pre-norm layer with a block's weights."""
+    layer = torch.nn.TransformerEncoderLayer(H, 2, H, dropout=0.0, norm_first=True)
+    ours = [*block.norm.parameters(), *block.qkv.parameters(), *block.out.parameters()]
+    norm, first, _, second = block.perceptron
+    ours += [*norm.parameters(), *first.parameters(), *second.parameters()]
+    theirs = [*layer.norm1.parameters(), *layer.self_attn.parameters(), *layer.norm2.parameters()]
+    theirs += [*layer.linear1.parameters(), *layer.linear2.parameters()]
+    with torch.no_grad():
+        for mine, other in zip(ours, theirs, strict=True):
+            other.copy_(mine)
+    return layer.double()
+
+
+def test_it_equals_pytorchs_layers(cell):
+    """On whole episodes, whose streams and patterns the trace gives."""
+    x, starts = inputs()
+    y, _ = cell(x, starts, cell.initial(N))
+    trace = cell.trace(x, starts)
+    stream = torch.tanh(cell.embed(x)) + cell.place(cell.waves[:T])[:, None]
+    close(trace.residual[0], stream)
+    future = torch.ones(T, T, dtype=torch.bool).triu(1)
+    for depth, block in enumerate(cell.blocks):
+        layer = pytorchs(block)
+        normed = layer.norm1(stream)
+        _, pattern = layer.self_attn(
+            normed, normed, normed, attn_mask=future, average_attn_weights=False
+        )
+        close(trace.attention[depth], pattern)
+        stream = layer(stream, src_mask=future)
+        close(trace.residual[2 * depth + 2], stream)
+    close(y, cell.norm(stream))
+
+
+def test_attention_mixes_the_values_as_its_trace_says(cell):
+    x, starts = inputs((3, 1))
+    trace = cell.trace(x, starts)
+    for depth, block in enumerate(cell.blocks):
+        before, after = trace.residual[2 * depth : 2 * depth + 2]
+        values = block.qkv(block.norm(before))[..., 2 * H :].unflatten(-1, (2, -1))
+        mixed = torch.einsum("nats,snad->tnad", trace.attention[depth], values).flatten(2)
+        close(before + block.out(mixed), after)
+
+
+def test_no_attention_to_the_future_or_to_another_episode(cell):
+    _, starts = given = inputs((3, 1), (4, 1), (7, 2))
+    attention = cell.trace(*given).attention
+    episode = starts.cumsum(0)
+    for n in range(N):
+        seen = (episode[:, None, n] == episode[None, :, n]).tril()
+        assert (attention[:, n, :, seen] > 0).all()
+        assert (attention[:, n, :, ~seen] == 0).all()
+    close(attention.sum(-1), torch.ones_like(attention[..., 0]))
+
+
+def test_positions_are_counted_from_the_episodes_start(cell):
+    """The same inputs are another thing later in an episode, but not in a later episode."""
+    x, starts = inputs((4, 0), (4, 2))
+    x[4:] = x[:4]
+    y, _ = cell(x, starts, cell.initial(N))
+    close(y[4:, [0, 2]], y[:4, [0, 2]])
+    assert (y[4:, 1] - y[:4, 1]).abs().max() > 1e-3
+    x[:] = x[0]
+    y, _ = cell(x, starts, cell.initial(N))
+    assert (y[1:4] - y[:3]).abs().amax(-1).min() > 1e-6
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_it_looks_back_max_length_steps_and_no_further(at_once):
+    torch.manual_seed(2)
+    cell = Transformer(SIZE, H, n_layers=1, max_length=3).double()
+    x, starts = inputs()
+
+    def last(x):
+        carry = cell.initial(N)
+        if at_once:
+            return cell(x, starts, carry)[0][-1]
+        for t in range(T):
+            y, carry = cell(x[t : t + 1], starts[t : t + 1], carry)
+        return y[0]
+
+    for back in range(T):
+        moved = x.clone()
+        moved[T - 1 - back] += 1.0
+        assert (last(moved) != last(x)).any() == (back <= 3)
+
+
+def test_cache_is_empty_before_the_start_and_holds_the_rest(cell):
+    x, starts = inputs((5, 1))
+    _, carry = cell(x, starts, cell.initial(N))
+    held = (carry["cache"] != 0).any(-1).any(-1)[:, 0].sum(1)
+    assert held.tolist() == carry["position"].tolist() == [T, 3, T]
+    kv = cell.blocks[0].qkv(cell.blocks[0].norm(cell.trace(x, starts).residual[0]))[..., H:]
+    close(carry["cache"][:, 0].flatten(2)[0], kv[:, 0])
+
+
+@pytest.mark.parametrize("horizon", [7, 250])
+def test_all_of_an_episode_is_in_view(horizon):
+    layout = make_episodes("metalocus/BernoulliBandit-v0", horizon=horizon).layout
+    assert trainable("transformer").arguments(layout)["cell_kwargs"] == {"max_length": horizon}

@@ -1,0 +1,189 @@
+"""Stopping and going on bit for bit; checkpoints of other models refused."""
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import LinearSchedule
+
+from metalocus.agents.cells.base import trainables
+from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.ppo.checkpoint import load_checkpoint, save_checkpoint
+from metalocus.agents.ppo.files import Corrupt, write_tensors
+from metalocus.agents.ppo.schedules import LengtheningHorizon
+from metalocus.envs.sb3 import BatchVecEnv
+
+N, T, ROLLOUTS = 4, 4, 4
+TOTAL = N * T * ROLLOUTS
+ENVS = {
+    "bandit": ("metalocus/BernoulliBandit-v0", {"n_arms": 2, "horizon": 6}),
+    "reversal": ("metalocus/ReversalBandit-v0", {"horizon": 6, "hazard": 0.2, "cued": True}),
+}
+
+
+def build(name, env, n_envs=N, settings=None, **kwargs):
+    """A small model; episodes are longer than rollouts, so that much is carried over."""
+    agent, (env_id, env_kwargs) = trainables()[name], ENVS[env]
+    batch = BatchVecEnv(env_id, n_envs, **env_kwargs)
+    policy = agent.arguments(batch.layout)
+    settings = {"n_steps": T, "seed": 3, "n_epochs": 2} | (settings or {})
+    model = SequencePPO("SequencePolicy", batch, policy_kwargs=policy | kwargs, **settings)
+    batch.seed(7)
+    return model
+
+
+class Stops(BaseCallback):
+    """Saves a checkpoint before every rollout."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def _on_step(self):
+        return True
+
+    def _on_rollout_start(self):
+        save_checkpoint(self.model, self.folder / str(self.num_timesteps))
+
+
+def go_on(model, stop, spoil=None):
+    """Load a checkpoint in a process whose chance has run on, and train to the end."""
+    torch.manual_seed(99)
+    np.random.seed(99)  # noqa: NPY002
+    load_checkpoint(model, stop)
+    if spoil is not None:
+        spoil(model)
+    model.learn(TOTAL - model.num_timesteps, reset_num_timesteps=False)
+    return model
+
+
+def state(model):
+    """Parameters and everything else that later updates would read."""
+    moments = model.policy.optimizer.state_dict()["state"]
+    tensors = {f"{i}.{k}": v for i, part in moments.items() for k, v in part.items()}
+    tensors |= dict(model.policy.state_dict()) | dict(model._last_carry)
+    tensors |= {k: torch.from_numpy(v) for k, v in model.env.state_dict().items()}
+    scale = model.reward_scale
+    tensors["scale"] = torch.tensor([scale.count, scale.mean, scale.sum_squares, *scale.running])
+    return {**tensors, "rng": torch.get_rng_state()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("name", trainables())
+def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env):
+    whole = build(name, env)
+    whole.learn(TOTAL, Stops(tmp_path))
+    expected = state(whole)
+    for done in range(0, TOTAL, N * T):
+        resumed = go_on(build(name, env), tmp_path / str(done))
+        assert resumed.num_timesteps == TOTAL
+        assert resumed._n_updates == whole._n_updates
+        assert same(state(resumed), expected), f"stopped after {done} steps"
+
+
+SCHEDULES = {
+    "learning_rate": LinearSchedule(2e-2, 1e-3, 0.6),
+    "gamma": LengtheningHorizon(2.0, 40.0),
+    "gae_lambda": lambda progress: 0.9 - 0.8 * progress**2,
+    "ent_coef": LinearSchedule(0.1, 0.0, 1.0),
+    "clip_range": LinearSchedule(0.05, 0.001, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_schedules_go_on_where_they_were(tmp_path, name):
+    whole = build(name, "bandit", settings=SCHEDULES)
+    whole.learn(TOTAL, Stops(tmp_path))
+    expected = state(whole)
+    for done in range(0, TOTAL, N * T):
+        resumed = go_on(build(name, "bandit", settings=SCHEDULES), tmp_path / str(done))
+        for setting in ("gamma", "gae_lambda", "ent_coef"):
+            assert getattr(resumed, setting) == getattr(whole, setting)
+        assert same(state(resumed), expected), f"stopped after {done} steps"
+
+
+@pytest.mark.parametrize("setting", SCHEDULES)
+def test_each_schedule_matters(setting):
+    """With a constant in its place the weights differ, so the test above notices its loss."""
+    found = []
+    for value in (SCHEDULES[setting], SCHEDULES[setting](1.0)):
+        model = build("lstm", "bandit", settings=SCHEDULES | {setting: value})
+        found.append(dict(model.learn(TOTAL).policy.state_dict()))
+    assert not same(*found)
+
+
+@pytest.mark.parametrize("critic", ["detached", "separate"])
+def test_other_critics_go_on_too(tmp_path, critic):
+    whole = build("lstm", "bandit", critic=critic)
+    whole.learn(TOTAL, Stops(tmp_path))
+    expected = state(whole)
+    resumed = go_on(build("lstm", "bandit", critic=critic), tmp_path / str(2 * N * T))
+    assert same(state(resumed), expected)
+
+
+def _forget_scale(model):
+    model.reward_scale.count = model.reward_scale.mean = model.reward_scale.sum_squares = 0.0
+
+
+FORGET = {
+    "optimizer": lambda model: model.policy.optimizer.state.clear(),
+    "carry": lambda model: setattr(model, "_last_carry", model.policy.initial_carry(N)),
+    "observation": lambda model: model._last_obs.fill(0.0),
+    "episode starts": lambda model: model._last_episode_starts.fill(True),
+    "running returns": lambda model: model.reward_scale.running.fill(0.0),
+    "reward scale": _forget_scale,
+    "episodes": lambda model: model.env.reset(),
+    "generator": lambda model: torch.manual_seed(3),
+    "steps": lambda model: setattr(model, "num_timesteps", 0),
+}
+
+
+@pytest.mark.parametrize("part", FORGET)
+def test_each_part_of_a_checkpoint_is_needed(tmp_path, part):
+    """Going on without it gives other weights, so the test above notices its loss."""
+    whole = build("lstm", "reversal")
+    whole.learn(TOTAL, Stops(tmp_path))
+    weights = {k: v.clone() for k, v in whole.policy.state_dict().items()}
+    resumed = go_on(build("lstm", "reversal"), tmp_path / str(2 * N * T), FORGET[part])
+    assert not same(dict(resumed.policy.state_dict()), weights)
+
+
+def test_saving_leaves_training_as_it_was(tmp_path):
+    saved, unsaved = build("lstm", "bandit"), build("lstm", "bandit")
+    torch.manual_seed(3)
+    saved.learn(TOTAL, Stops(tmp_path))
+    expected = state(saved)
+    torch.manual_seed(3)
+    unsaved.learn(TOTAL)
+    assert same(state(unsaved), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "kwargs"),
+    [
+        ("mlp_feedback", "bandit", {}),
+        ("lstm", "reversal", {}),
+        ("lstm", "bandit", {"n_envs": 5}),
+        ("lstm", "bandit", {"cell_kwargs": {"hidden_size": 8}}),
+        ("lstm", "bandit", {"cell_kwargs": {"n_layers": 2}}),
+        ("lstm", "bandit", {"critic": "separate"}),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, name, env, kwargs):
+    model = build("lstm", "bandit")
+    model.learn(N * T)
+    save_checkpoint(model, tmp_path / "checkpoint")
+    with pytest.raises(Corrupt, match=r"belongs to another model \(.+\); delete it") as raised:
+        load_checkpoint(build(name, env, **kwargs), tmp_path / "checkpoint")
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_weights_alone_are_no_checkpoint(tmp_path):
+    model = build("mlp", "bandit")
+    write_tensors(tmp_path / "weights", dict(model.policy.state_dict()), {})
+    with pytest.raises(Corrupt, match="belongs to another model"):
+        load_checkpoint(model, tmp_path / "weights")

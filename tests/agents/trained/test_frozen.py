@@ -1,0 +1,180 @@
+"""A trained policy behind the agent interface acts as it does on the environment itself."""
+
+import numpy as np
+import pytest
+import torch
+
+from metalocus.agents.agent import STORES, Stores
+from metalocus.agents.cells.base import trainables
+from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.agents.rollout import choose, rollout
+from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.envs import make_episodes
+from metalocus.envs.common_random_numbers import seed_keys
+from metalocus.envs.layout import DEFAULT_PARTS, PARTS
+from metalocus.envs.spaces import action_space, observation_space
+
+N = 5
+BANDIT = ("metalocus/BernoulliBandit-v0", {"n_arms": 3, "horizon": 7})
+REVERSAL = ("metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2})
+CUED = (REVERSAL[0], {**REVERSAL[1], "cued": True})
+ENVS = {"bandit": BANDIT, "reversal": REVERSAL, "cued": CUED}
+OBSERVED = {"default": DEFAULT_PARTS, "time": PARTS, "no flag": ("stimulus", "action", "reward")}
+POLICIES = [(name, "shared") for name in trainables()] + [("lstm", "separate")]
+
+everywhere = pytest.mark.parametrize("env", ENVS)
+every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
+
+
+def episodes(env, observe=DEFAULT_PARTS):
+    env_id, kwargs = ENVS[env]
+    return make_episodes(env_id, seed_keys(3, N), observe=observe, **kwargs)
+
+
+def trained(name, layout, critic="shared", sees=None, std=0.5):
+    """Random parameters, large enough for choices to depend on all that is seen."""
+    arguments = trainables()[name].arguments(layout)
+    if sees is not None:
+        arguments["inputs"] = layout.indices(sees)
+    torch.manual_seed(0)
+    spaces = observation_space(layout), action_space(layout)
+    policy = SequencePolicy(*spaces, lambda _: 0.0, critic=critic, **arguments)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.normal_(std=std)
+    return TrainedAgent(policy, layout)
+
+
+def from_observation(policy, obs, carry):
+    """Action probabilities that the policy itself gives, and what it carries on."""
+    with torch.no_grad():
+        distribution, carry = policy.get_distribution(torch.from_numpy(obs), carry, torch.zeros(N))
+    return distribution.log_probs.exp().numpy(), carry
+
+
+@pytest.mark.parametrize("observe", OBSERVED)
+@everywhere
+@every_policy
+def test_probabilities_are_those_on_the_environments_own_observations(name, critic, env, observe):
+    running = episodes(env, OBSERVED[observe])
+    agent = trained(name, running.layout, critic)
+    stores, carry = agent.start(N, np.random.default_rng(0)), agent.policy.initial_carry(N)
+    for t in range(running.family.horizon):
+        stimulus = running.stimulus()
+        probs, stores = agent.act(stimulus, stores)
+        expected, carry = from_observation(agent.policy, running.observation(), carry)
+        np.testing.assert_array_equal(probs, expected)
+        action = choose(probs, running.luck.uniform("policy", t))
+        reward, _ = running.step(action)
+        stores = agent.learn(stores, stimulus, action, reward)
+
+
+def test_the_policies_tested_do_read_what_they_are_shown():
+    """Otherwise the test above would not notice a wrong observation."""
+    for name in trainables():
+        agent = trained(name, episodes("cued", PARTS).layout)
+        obs = np.full((N, agent.layout.size), 0.5, dtype=np.float32)
+        _, carry = from_observation(agent.policy, obs, agent.policy.initial_carry(N))
+        before, _ = from_observation(agent.policy, obs, carry)
+        for i in range(agent.layout.size):
+            moved = obs.copy()
+            moved[:, i] = 1 / 7
+            after, _ = from_observation(agent.policy, moved, carry)
+            assert (after != before).any() == (i in agent.policy.inputs)
+
+
+@every_policy
+def test_stores_hold_what_the_cell_declares_and_the_feedback_it_sees(name, critic):
+    agent = trained(name, episodes("cued").layout, critic)
+    cell = agent.policy.cell
+    held = {store: set() for store in STORES}
+    for key, store in cell.carried.items():
+        held[store].add(key)
+    if "action" in trainables()[name].sees:
+        held["context"].add("feedback")
+    stimulus, arms = np.ones((N, 2)), np.zeros(N, dtype=int)
+    start = agent.start(N, np.random.default_rng(0))
+    _, acted = agent.act(stimulus, start)
+    for stores in (start, acted, agent.learn(acted, stimulus, arms, np.ones(N))):
+        assert {store: set(getattr(stores, store)) for store in STORES} == held
+        assert all(len(array) == N for s in STORES for array in getattr(stores, s).values())
+
+
+def test_a_policy_that_sees_no_feedback_has_nothing_to_adapt_with():
+    agent = trained("mlp", episodes("cued").layout)
+    trace = rollout(agent, episodes("cued"))
+    assert trace.start == trace.end == Stores()
+
+
+def test_feedback_holds_no_stimulus():
+    """What is shown now is not carried from the trial before."""
+    running = episodes("cued", PARTS)
+    agent = trained("lstm", running.layout)
+    stores = agent.start(N, np.random.default_rng(0))
+    _, stores = agent.act(running.stimulus(), stores)
+    stores = agent.learn(stores, running.stimulus(), np.array([0, 1, 0, 1, 0]), np.ones(N))
+    feedback = stores.context["feedback"]
+    part = {name: feedback[:, where] for name, where in running.layout.slices.items()}
+    assert (part["stimulus"] == 0).all()
+    assert (part["first"] == 0).all()
+    np.testing.assert_array_equal(part["action"].argmax(axis=1), [0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(part["reward"], 1)
+    np.testing.assert_allclose(part["time"], 1 / 7)
+
+
+def test_feedback_that_the_policy_does_not_see_is_not_in_its_context():
+    layout = episodes("reversal").layout
+    agent = trained("lstm", layout, sees=("reward",))
+    stores = agent.learn(agent.start(N, None), np.ones((N, 0)), np.ones(N, dtype=int), np.ones(N))
+    expected = np.isin(np.arange(layout.size), layout.indices(("reward",)))
+    np.testing.assert_array_equal(stores.context["feedback"], np.tile(expected, (N, 1)))
+
+
+@everywhere
+@every_policy
+def test_playing_changes_neither_parameters_nor_the_stores_it_was_given(name, critic, env):
+    agent = trained(name, episodes(env).layout, critic)
+    parameters = Stores(weights=agent.parameters()).digest("weights")
+    seen = []
+    rollout(
+        agent,
+        episodes(env),
+        observe=lambda trial: seen.append((trial.stores, digests(trial.stores))),
+    )
+    assert Stores(weights=agent.parameters()).digest("weights") == parameters
+    assert all(digests(stores) == before for stores, before in seen)
+
+
+def digests(stores):
+    return [stores.digest(store) for store in STORES]
+
+
+@pytest.mark.parametrize("name", [n for n, a in trainables().items() if a.cell.carried])
+def test_a_restored_cell_is_a_fresh_carry_with_the_same_observation(name):
+    running = episodes("bandit")
+    agent = trained(name, running.layout, std=0.2)
+    carried = agent.policy.cell.carried
+    held = sorted(set(carried.values()))
+    stores = start = agent.start(N, np.random.default_rng(0))
+    for t in range(4):
+        probs, after = agent.act(running.stimulus(), stores)
+        lesioned = stores.restore(start, [store for store in held if store != "context"])
+        if "context" in held:
+            own = {k: start.context[k] for k, store in carried.items() if store == "context"}
+            lesioned = Stores(lesioned.state, lesioned.weights, {**stores.context, **own})
+        restored, _ = agent.act(running.stimulus(), lesioned)
+        fresh = agent.policy.initial_carry(N)
+        expected, _ = from_observation(agent.policy, running.observation(), fresh)
+        np.testing.assert_array_equal(restored, expected)
+        assert t == 0 or np.abs(restored - probs).max() > 1e-3
+        action = choose(probs, running.luck.uniform("policy", t))
+        reward, _ = running.step(action)
+        stores = agent.learn(after, running.stimulus(), action, reward)
+
+
+def test_episodes_in_a_batch_do_not_meet():
+    agent = trained("lstm", episodes("bandit").layout)
+    together = rollout(agent, episodes("bandit"))
+    alone = rollout(agent, make_episodes(BANDIT[0], seed_keys(3, N)[2:3], **BANDIT[1]))
+    np.testing.assert_array_equal(together.action[:, 2], alone.action[:, 0])
+    np.testing.assert_allclose(together.probs[:, 2], alone.probs[:, 0], atol=1e-5)

@@ -1,0 +1,294 @@
+"""Every claim in the folder: fair to both sides, able to come out either way, and measured
+rightly on agents whose answer is known."""
+
+import dataclasses
+import json
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from metalocus.agents.agent import Agent, Stores
+from metalocus.agents.catalogue import best_reference, make_named
+from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.envs import InvalidTask, make_episodes
+from metalocus.experiments.claims.base import RECURRENCE, SIDES, WEIGHTS, claim_of, claims
+from metalocus.experiments.claims.locus_of_learning import last_shares
+from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.runs.build import build_policy
+from metalocus.experiments.scoring.settings import (
+    BANDIT,
+    CUED,
+    REVERSAL,
+    family_of,
+    score,
+    yardsticks,
+)
+
+FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
+SEED = 9
+every_claim = pytest.mark.parametrize("claim", claims().values(), ids=claims())
+
+
+@cache
+def measured(name):
+    """What a claim measures on networks that were never trained."""
+    claim, agents = claim_of(name), {}
+    torch.manual_seed(0)
+    for key, config in claim.runs(FEW, 0).items():
+        layout = make_episodes(config.env, **config.env_kwargs).layout
+        agents[key] = TrainedAgent(build_policy(config), layout)
+    return claim.measure(agents, FEW, SEED)
+
+
+@every_claim
+def test_both_sides_say_beforehand_what_they_expect(claim):
+    assert claim.statement.endswith(".")
+    assert {prediction.side for prediction in claim.predictions} == set(SIDES)
+    for prediction in claim.predictions:
+        assert prediction.quantity in claim.quantities
+        assert prediction.relation in (">=", "<=")
+        assert math.isfinite(prediction.bound)
+        assert prediction.says
+    asked = [(p.side, p.quantity, p.relation) for p in claim.predictions]
+    assert len(set(asked)) == len(asked), "a side predicts the same thing twice"
+    assert {p.quantity for p in claim.predictions} <= set(claim.quantities)
+    assert all(claim.quantities.values())
+
+
+@every_claim
+def test_no_side_contradicts_itself(claim):
+    """For each side there is a measurement on which all its predictions hold."""
+    for side in SIDES:
+        for quantity in claim.quantities:
+            own = [p for p in claim.predictions if (p.side, p.quantity) == (side, quantity)]
+            least = max([p.bound for p in own if p.relation == ">="], default=-math.inf)
+            most = min([p.bound for p in own if p.relation == "<="], default=math.inf)
+            assert least <= most
+
+
+@every_claim
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_runs_are_possible_and_differ_between_seeds(claim, preset):
+    assert preset.seeds >= 2, "one seed has no interval"
+    names = {}
+    for seed in range(preset.seeds):
+        for config in claim.runs(preset, seed).values():
+            config.check()
+            assert names.setdefault(config.name, seed) == seed
+
+
+def test_equal_runs_of_different_claims_are_made_once():
+    """Same agent, task, steps and seed: same name; anything else: another name."""
+    preset, seen = PRESETS["quick"], {}
+    for claim in claims().values():
+        for config in claim.runs(preset, 0).values():
+            assert seen.setdefault(config.name, config) == config
+    assert len(seen) == len({config.to_json() for config in seen.values()})
+    total = sum(len(claim.runs(preset, 0)) for claim in claims().values())
+    assert len(seen) < total
+
+
+@every_claim
+def test_measuring_gives_every_quantity_for_its_tasks(claim):
+    values = measured(claim.name)
+    assert set(values) == set(claim.quantities)
+    for by_task in values.values():
+        assert by_task
+        assert all(isinstance(v, float) and math.isfinite(v) for v in by_task.values())
+    assert json.loads(json.dumps(values)) == values
+
+
+@every_claim
+def test_measuring_repeats_itself(claim):
+    again = measured.__wrapped__(claim.name)
+    assert again == measured(claim.name)
+
+
+def judged(claim, quantity, values):
+    """Verdicts on a quantity's predictions when every task of it has the given seeds' values."""
+    found = {}
+    for seed, value in enumerate(values):
+        found[seed] = {name: dict.fromkeys(tasks, 0.0) for name, tasks in strata(claim).items()}
+        found[seed][quantity] = dict.fromkeys(strata(claim)[quantity], value)
+    verdict = claim.verdict(found)
+    assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
+    return [p for p in verdict["predictions"] if p["quantity"] == quantity]
+
+
+def strata(claim):
+    return {name: list(by_task) for name, by_task in measured(claim.name).items()}
+
+
+@every_claim
+def test_every_prediction_can_be_supported_and_refuted_and_left_open(claim):
+    for prediction in claim.predictions:
+        sign = 1.0 if prediction.relation == ">=" else -1.0
+        for shift, spread, outcome in (
+            (0.1, 0.001, "supported"),
+            (-0.1, 0.001, "refuted"),
+            (0.05, 0.2, "undecided"),
+            (-0.05, 0.2, "undecided"),
+        ):
+            values = prediction.bound + sign * shift + spread * np.array([-1.0, 0.0, 1.0])
+            for found in judged(claim, prediction.quantity, values.tolist()):
+                if (found["side"], found["bound"]) != (prediction.side, prediction.bound):
+                    continue
+                if found["relation"] == prediction.relation:
+                    assert found["verdict"] == outcome
+                    assert (found["more_seeds"] == 0) == (outcome != "undecided")
+
+
+@every_claim
+def test_a_verdict_tells_what_was_measured(claim):
+    tasks = strata(claim)
+    rng = np.random.default_rng(0)
+    found = {
+        seed: {name: {task: rng.normal() for task in tasks[name]} for name in tasks}
+        for seed in (2, 0, 1)
+    }
+    verdict = claim.verdict(found)
+    assert verdict["claim"] == claim.name
+    assert verdict["statement"] == claim.statement
+    assert [p["says"] for p in verdict["predictions"]] == [p.says for p in claim.predictions]
+    for name, about in claim.quantities.items():
+        told = verdict["quantities"][name]
+        assert told["about"] == about
+        assert told["seeds"] == 3
+        assert told["low"] <= told["estimate"] <= told["high"]
+        for task in tasks[name]:
+            assert told["values"][task] == [found[seed][name][task] for seed in (0, 1, 2)]
+    assert claim.verdict(dict(sorted(found.items()))) == verdict
+
+
+def test_an_unknown_claim_is_refused_with_those_there_are():
+    with pytest.raises(InvalidTask, match="unknown claim 'truth'; choose from") as raised:
+        claim_of("truth")
+    assert str(raised.value).endswith(", ".join(claims()))
+
+
+def test_few_tasks_are_other_ones_for_every_seed():
+    preset = PRESETS["quick"]
+    kwargs = [preset.run("lstm", BANDIT, seed, n_tasks=1).env_kwargs for seed in (0, 1)]
+    means = [make_episodes(BANDIT.env, **each).means() for each in kwargs]
+    assert (means[0] != means[1]).all()
+    assert preset.run("lstm", BANDIT, 1).env_kwargs == BANDIT.kwargs
+
+
+# What the claims of the debate measure on agents whose answer is known.
+
+
+def named(name, task):
+    return make_named(name, task.family)
+
+
+def emergence(make):
+    """The claim's values with an agent in place of each of its networks."""
+    agents = {"single": make("single", BANDIT)}
+    for kind in ("trained", "untrained", "one-step"):
+        agents |= {f"{kind}/{task.name}": make(kind, task) for task in (BANDIT, REVERSAL)}
+    return claim_of("emergence").measure(agents, FEW, SEED)
+
+
+def test_emergence_is_1_for_the_best_reference_and_0_for_chance():
+    def make(kind, task):
+        best = best_reference(task.family)
+        return best if kind == "trained" else named("random", task)
+
+    found = emergence(make)
+    for task in ("bandit", "reversal"):
+        assert found["score"][task] == pytest.approx(1.0)
+        assert found["without_memory"][task] == pytest.approx(1.0)
+        assert found["without_training"][task] == pytest.approx(1.0)
+        assert 0.05 < found["above_wsls"][task] < 1.0
+    assert found["without_related_tasks"] == {"bandit": pytest.approx(1.0)}
+    predictions = claim_of("emergence").verdict({0: found, 1: found})["predictions"]
+    expected = {RECURRENCE: "supported", WEIGHTS: "refuted"}
+    assert all(p["verdict"] == expected[p["side"]] for p in predictions)
+    found = emergence(lambda _kind, task: named("random", task))
+    assert all(value == pytest.approx(0.0) for value in found["score"].values())
+    found = emergence(lambda _kind, task: named("wsls", task))
+    assert all(value == 0.0 for value in found["above_wsls"].values())
+
+
+@pytest.mark.parametrize("store", ["state", "weights", "context"])
+def test_locus_places_a_table_of_counts_where_it_stands(store):
+    agents = {task.name: named(f"counts_in_{store}", task) for task in (BANDIT, REVERSAL)}
+    found = claim_of("locus").measure(agents, FEW, SEED)
+    assert found["lstm_state"]["bandit"] == pytest.approx(float(store == "state"))
+    assert found["lstm_weights"]["bandit"] == pytest.approx(float(store == "weights"))
+    assert found["lstm_state_context"]["bandit"] == pytest.approx(float(store != "weights"))
+    assert found["online_weights"] == {"bandit": pytest.approx(1), "reversal": pytest.approx(1)}
+
+
+def test_locus_on_the_reversal_task():
+    agents = {task.name: best_reference(task.family) for task in (BANDIT, REVERSAL)}
+    found = claim_of("locus").measure(agents, FEW, SEED)
+    assert found["lstm_state"] == {"bandit": pytest.approx(1), "reversal": pytest.approx(1)}
+    agents = {task.name: named("delta_rule", task) for task in (BANDIT, REVERSAL)}
+    found = claim_of("locus").measure(agents, FEW, SEED)
+    assert found["lstm_weights"] == found["online_weights"]
+
+
+def test_locus_of_an_agent_that_knows_nothing_is_nowhere():
+    assert set(last_shares(named("fixed_bias", BANDIT), BANDIT, FEW, SEED).values()) == {0.0}
+
+
+def test_locus_of_an_agent_that_hides_its_knowledge_is_refused():
+    with pytest.raises(InvalidTask, match="keeps knowledge outside its stores"):
+        last_shares(named("leaky", BANDIT), BANDIT, FEW, SEED)
+
+
+def test_parity_of_a_rule_with_itself_is_exact():
+    claim = claim_of("parity_generic")
+    for rule in ("delta_rule", "policy_gradient"):
+        agents = {task.name: named(rule, task) for task in (BANDIT, REVERSAL)}
+        assert claim.measure(agents, FEW, SEED)[rule] == {"bandit": 0.0, "reversal": 0.0}
+    agents = {task.name: best_reference(task.family) for task in (BANDIT, REVERSAL)}
+    found = claim.measure(agents, FEW, SEED)
+    assert all(value < 0.0 for by_task in found.values() for value in by_task.values())
+    agents = {task.name: named("random", task) for task in (BANDIT, REVERSAL)}
+    found = claim.measure(agents, FEW, SEED)
+    assert all(value > 0.2 for by_task in found.values() for value in by_task.values())
+
+
+class FollowsCue(Agent):
+    """Pulls the arm that is shown; carries nothing."""
+
+    def start(self, n, rng):
+        return Stores()
+
+    def act(self, stimulus, stores):
+        return stimulus.astype(float), stores
+
+
+def test_responsiveness_tells_following_a_cue_from_learning():
+    agents = {"lstm/shown": FollowsCue(), "mlp/shown": FollowsCue()}
+    agents |= {"lstm/hidden": named("filter", REVERSAL), "mlp/hidden": named("random", REVERSAL)}
+    found = claim_of("responsiveness").measure(agents, FEW, SEED)
+    assert found == {
+        "cue_shown": {"cued": 0.0},
+        "cue_hidden": {"reversal": pytest.approx(1.0)},
+        "held": {"cued": 0.0},
+    }
+    verdict = claim_of("responsiveness").verdict({0: found, 1: found})
+    outcome = {(p["side"], p["quantity"]): p["verdict"] for p in verdict["predictions"]}
+    assert outcome[WEIGHTS, "cue_hidden"] == "refuted"
+    assert {v for (side, _), v in outcome.items() if side == RECURRENCE} == {"supported"}
+    found = claim_of("responsiveness").measure(
+        agents | {"mlp/shown": named("counts_in_state", CUED)}, FEW, SEED
+    )
+    assert abs(found["held"]["cued"]) > 0.0
+    assert found["cue_shown"]["cued"] > 0.2
+
+
+def test_scores_are_on_the_same_episodes_for_all():
+    chance, best = yardsticks(BANDIT, 60, SEED)
+    assert 20 < chance < best < 50
+    oracle = score(named("oracle", BANDIT), BANDIT, 60, SEED)
+    assert oracle > 1.0, "it knows what no policy can learn"
+    assert yardsticks(BANDIT, 60, SEED + 1) != (chance, best)
+    family = family_of(BANDIT.env, {**BANDIT.kwargs, "n_tasks": 1, "observe": "reward"})
+    assert (family.n_arms, family.horizon) == (2, 50)

@@ -1,0 +1,276 @@
+"""The command line: what each command prints, for people and as JSON."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from metalocus.agents.catalogue import catalogue as agents
+from metalocus.envs import families, make_family
+from metalocus.experiments.bench import speed as bench
+from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.cli import texts
+from metalocus.experiments.cli.main import COMMANDS, main
+from metalocus.experiments.debate import main as debate
+from metalocus.experiments.probes.base import catalogue
+from metalocus.experiments.runs.folder import WEIGHTS
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
+GENERAL = [name for name in catalogue() if name not in ("stay", "switch")]
+"""Probes that have an answer on every task."""
+KINDS = ("envs", "agents", "references", "probes", "claims")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], *[[name, "--help"] for name in COMMANDS]])
+def test_help_is_given(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, err) == (0, "")
+    named = arguments[:-1] or COMMANDS
+    assert all(name in out for name in named)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists(call, document, kind):
+    entries = document(f"list {kind} --json")
+    assert entries == document("list --json")[kind]
+    code, out, err = call(f"list {kind}")
+    lines = out.splitlines()
+    assert (code, err, lines[0]) == (0, "", f"{kind}:")
+    assert [line.split()[0] for line in lines[1:]] == [entry["name"] for entry in entries]
+    assert all(entry["about"] in line for entry, line in zip(entries, lines[1:], strict=True))
+
+
+def test_listing_everything_shows_every_kind(call):
+    _, out, _ = call("list")
+    assert [line for line in out.splitlines() if not line.startswith(" ")] == [
+        f"{kind}:" for kind in KINDS
+    ]
+    assert all(name in out for name in families())
+
+
+def test_score(call, document):
+    line = f"score --env {BANDIT} --policy random --episodes 200 --env-kwargs n_arms=5 horizon=10"
+    found = document(f"{line} --json")
+    assert found.keys() >= {"mean", "low", "high", "episodes"}
+    assert found["low"] < found["mean"] < found["high"]
+    assert found["mean"] == pytest.approx(5.0, abs=1.0)
+    assert found["episodes"] == 200
+    assert found["env_kwargs"] == {"n_arms": 5, "horizon": 10}
+    assert document(f"{line} --json") == found
+    assert document(f"{line} --seed 1 --json")["mean"] != found["mean"]
+    code, out, err = call(line)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    assert out.startswith(f"random: {found['mean']:.3f}  95% [{found['low']:.3f},")
+
+
+def test_scores_of_every_reference_on_one_environment(call, document):
+    line = f"score --env {BANDIT} --episodes 50 --env-kwargs horizon=5"
+    found = document(f"{line} --json")
+    by_name = {row["policy"]: row for row in found}
+    family = make_family(BANDIT, horizon=5)
+    assert set(by_name) == {
+        name for name, cls in agents("references").items() if cls.why_not(family) is None
+    }
+    assert by_name["bayes_optimal"] == document(f"{line} --policy bayes_optimal --json")
+    assert [name for name, row in by_name.items() if row["exact"]] == ["bayes_optimal"]
+    out = call(line)[1].splitlines()
+    means = [float(text.split(": ")[1].split()[0]) for text in out[1:]]
+    assert out[0] == f"{BANDIT} horizon=5:"
+    assert means == sorted(means, reverse=True)
+    assert len(means) == len(found)
+    exact = [text for text in out if text.endswith("  exact")]
+    assert [text.split(":")[0] for text in exact] == ["bayes_optimal"]
+
+
+def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere):
+    found = document("score --policy filter --episodes 20 --json")
+    assert {row["env"] for row in found} == {REVERSAL}
+    assert [row["env_kwargs"] for row in found] == [{}, *map(dict, families()[REVERSAL].examples)]
+    assert call("score --policy filter --episodes 20 --out page.md") == (0, "page.md\n", "")
+    page = (elsewhere / "page.md").read_text(encoding="utf-8").splitlines()
+    assert f"## {REVERSAL}" in page
+    half = (found[1]["high"] - found[1]["low"]) / 2
+    assert f"| `cued=True` | **filter** {found[1]['mean']:.2f} ± {half:.2f} |" in page
+    assert sum(line.startswith("| `") for line in page) == len(found) - 1
+    assert any(line.startswith("| defaults | **filter** ") for line in page)
+
+
+def test_everything_is_scored_by_one_command(document, monkeypatch):
+    """With stand-ins for all but two environments."""
+    few = [(BANDIT, {"horizon": 2}), (REVERSAL, {"horizon": 1})]
+    monkeypatch.setattr(
+        "metalocus.experiments.scoring.reference_scores.configurations", lambda: few
+    )
+    found = document("score --episodes 10 --json")
+    assert {row["env"] for row in found} == {BANDIT, REVERSAL}
+    assert {"bayes_optimal", "filter", "random", "oracle"} <= {row["policy"] for row in found}
+
+
+def test_arguments_of_the_environment_are_python_values_or_texts():
+    pairs = ("n_arms=3", "p=.5", "cued=True", "prior=beta(1,2)", "observe=('action','reward')")
+    sets = ("observe={'action'}", "odd={[]:1}")  # no run can be named by these
+    assert texts.keywords(sets) == {"observe": "{'action'}", "odd": "{[]:1}"}
+    assert texts.keywords(pairs) == {
+        "n_arms": 3,
+        "p": 0.5,
+        "cued": True,
+        "prior": "beta(1,2)",
+        "observe": ("action", "reward"),
+    }
+
+
+def test_training_makes_the_run_once_and_prints_its_folder(call, finished, tiny, train_command):
+    folder = Path("runs") / tiny.name
+    assert call(train_command) == (0, f"{folder}\n", "")
+    assert (folder / WEIGHTS).read_bytes() == (finished / WEIGHTS).read_bytes()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert call(train_command) == (0, f"{folder}\n", "")
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before[name]} <= {".lock"}
+
+
+def test_evaluate(call, document, run):
+    found = document("evaluate --episodes 40 --json", run)
+    assert found["agent"] == "lstm"
+    assert found["best"] == "bayes_optimal"
+    policies = found["policies"]
+    assert policies.keys() >= {"lstm", "lstm (greedy)", "random", "bayes_optimal", "oracle", "wsls"}
+    assert "filter" not in policies, "it cannot play this task"
+    assert policies["random"]["score"] == 0.0
+    assert policies["bayes_optimal"]["score"] == 1.0
+    for row in policies.values():
+        assert row["low"] <= row["mean"] <= row["high"]
+    assert document("evaluate --episodes 40 --json", run) == found
+    code, out, err = call("evaluate --episodes 40", run)
+    assert (code, err) == (0, "")
+    assert all(name in out for name in policies)
+    assert f"{policies['oracle']['mean']:.3f}" in out
+
+
+def test_a_task_without_a_gap_gives_no_score_but_a_document(call, document):
+    config = f"--env {REVERSAL} --agent mlp --env-kwargs p=0.5 horizon=2"
+    code, folder, _ = call(f"train {config} --steps 0 --n-envs 2")
+    assert code == 0
+    found = document("evaluate --episodes 20 --json", folder.strip())
+    gap = found["policies"]["filter"]["mean"] - found["policies"]["random"]["mean"]
+    assert (found["policies"]["mlp"]["score"] is None) == (gap == 0.0)
+    call("evaluate --episodes 20", folder.strip())
+    for probe in GENERAL:
+        document(f"probe --probe {probe} --episodes 8 --json", folder.strip())
+
+
+@pytest.mark.parametrize(("probe", "task"), [("stay", "TwoStep"), ("switch", "CuedSwitching")])
+def test_a_probe_of_one_task_says_of_which(call, run, probe, task):
+    code, out, err = call(f"probe --probe {probe} --episodes 16", run)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{task}, not of BernoulliBandit-v0" in err
+
+
+@pytest.mark.parametrize("probe", GENERAL)
+def test_probes(call, document, run, probe):
+    found = document(f"probe --probe {probe} --episodes 16 --json", run)
+    assert (found["probe"], found["episodes"], found["env"]) == (probe, 16, BANDIT)
+    code, out, err = call(f"probe --probe {probe} --episodes 16", run)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"probe: {probe}\n")
+    assert all(f"{name}:" in out for name in found)
+
+
+def test_probes_of_a_run_in_another_form(document, run):
+    probe = "probe --probe locus --episodes 16 --json"
+    trained, rewritten = document(probe, run), document(f"{probe} --rewritten", run)
+    updating = document(f"{probe} --rate 0.1", run)
+    names = [found["agent"] for found in (trained, rewritten, updating)]
+    assert names == ["lstm", "lstm, rewritten", "lstm, updating at rate 0.1"]
+    assert rewritten["curve"] == pytest.approx(trained["curve"], abs=1e-6)
+    assert rewritten["shares"]["state"] == pytest.approx([0.0] * len(rewritten["trials"]))
+    assert updating["curve"] != trained["curve"]
+    found = document("probe --probe freeze --episodes 16 --rate 0 --json", run)
+    assert found["conditions"]["updating+kept"] == found["conditions"]["frozen+kept"]
+
+
+def test_export_and_import_give_the_same_numbers(call, document, run):
+    assert call("export", run, "--sb3", "run.zip") == (0, "run.zip\n", "")
+    code, folder, err = call("import run.zip --out imported")
+    assert (code, err) == (0, "")
+    assert folder.strip() == str(Path("imported") / run.name)
+    mine = document("evaluate --episodes 20 --json", run)
+    his = document("evaluate --episodes 20 --json", folder.strip())
+    assert mine["policies"] == his["policies"]
+    assert call("export", run, "--sb3", "run.zip")[::2] == (
+        2,
+        "metalocus: run.zip exists; choose another name\n",
+    )
+    code, out, err = call("import run.zip --out imported")
+    assert (code, out) == (2, "")
+    assert "exists; choose another --out" in err
+
+
+@pytest.fixture
+def verdict():
+    """What a debate finds, as far as it is printed."""
+    quantity = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
+    prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
+    return {"claim": "c", "quantities": {"q": quantity}, "predictions": [prediction]}
+
+
+def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, verdict):
+    asked = []
+    whole = {"verdicts": [verdict]}
+    monkeypatch.setattr(debate, "hold", lambda *how: asked.append(how) or whole)
+    monkeypatch.setattr(debate, "settle", lambda *how: asked.append(how) or verdict)
+    assert document("debate --json") == whole
+    assert document("claim locus --preset full --out there --json") == verdict
+    assert asked == [("quick", Path("debate")), ("locus", "full", Path("there"))]
+    for line in ("debate", "claim locus"):
+        code, out, err = call(line)
+        assert (code, err) == (0, "")
+        assert "q >= 0.45" in out
+        assert "0.500 [0.400, 0.600]" in out
+        assert "undecided" in out
+        assert "4 more" in out
+
+
+def test_benches_are_printed_as_told(call, document, monkeypatch):
+    monkeypatch.setitem(bench.BENCHES, "env", lambda: [{"env": "x", "speed": 3}])
+    assert document("bench env --json") == [{"env": "x", "speed": 3}]
+    assert call("bench env") == (0, "env x  speed 3\n", "")
+
+
+def test_the_bench_of_environments_steps_every_family(monkeypatch):
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(bench, "families", lambda: {REVERSAL: families()[REVERSAL]})
+    rows = bench.bench_env()
+    assert [(row["env"], row["batch"]) for row in rows] == [
+        (env, batch) for env in (REVERSAL, BANDIT) for batch in (1, 64, 1024)
+    ]
+    for row in rows:
+        assert row["native_steps_per_cpu_s"] > 0
+        assert ("sync_steps_per_cpu_s" in row) == (row["batch"] <= 64)
+    assert rows[1]["native_over_sync"] > 5
+
+
+def test_every_preset_is_explained(capsys):
+    with pytest.raises(SystemExit):
+        main(["debate", "--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in PRESETS)
+
+
+def test_the_console_script(elsewhere):
+    script = shutil.which("metalocus", path=Path(sys.executable).parent)
+    good = f"score --env {BANDIT} --policy random --episodes 10 --json".split()
+    done = subprocess.run([script, *good], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["episodes"] == 10
+    done = subprocess.run([script, "evaluate", "x"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert list(elsewhere.iterdir()) == []

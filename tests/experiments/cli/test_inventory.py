@@ -1,0 +1,79 @@
+"""What `metalocus list` shows: everything there is, with a line on each."""
+
+import json
+
+import pytest
+
+from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.cells.base import trainables
+from metalocus.envs import InvalidTask, families, make_family
+from metalocus.experiments.claims.base import claims
+from metalocus.experiments.cli.inventory import inventory
+from metalocus.experiments.probes.base import catalogue as probes
+from metalocus.experiments.scoring.reference_scores import score
+
+PROMISED = {
+    *("random", "wsls", "epsilon_greedy", "greedy", "ucb1", "thompson", "gittins"),
+    *("finite_index", "bayes_optimal", "filter", "oracle"),
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return inventory()
+
+
+def names(entries):
+    return [entry["name"] for entry in entries]
+
+
+def test_everything_in_the_folders_is_listed(found):
+    agents = [*trainables(), *catalogue("online"), *catalogue("controls")]
+    assert list(found) == ["envs", "agents", "references", "probes", "claims"]
+    assert names(found["envs"]) == list(families())
+    assert names(found["agents"]) == agents
+    assert names(found["references"]) == list(catalogue("references"))
+    assert names(found["probes"]) == list(probes())
+    assert names(found["claims"]) == list(claims())
+    assert set(names(found["references"])) >= PROMISED
+
+
+def test_names_tell_apart_and_every_entry_says_something_in_one_line(found):
+    for entries in found.values():
+        assert len(set(names(entries))) == len(entries) > 0
+        for entry in entries:
+            assert entry["about"].strip()
+            assert len(entry["about"].splitlines()) == 1
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_agents_that_can_be_trained_are_told_from_the_others(found):
+    kinds = {entry["name"]: entry["kind"] for entry in found["agents"]}
+    assert {name for name, kind in kinds.items() if kind == "trained"} == set(trainables())
+    assert set(kinds.values()) == {"trained", "online", "control"}
+
+
+def test_references_name_the_configurations_that_they_can_play(found):
+    for entry in found["references"]:
+        cls = catalogue("references")[entry["name"]]
+        listed = [(each["env"], each["env_kwargs"]) for each in entry["configurations"]]
+        assert listed, f"{entry['name']} can play nothing"
+        assert entry["envs"] == sorted({env for env, _ in listed})
+        for env, family in families().items():
+            for kwargs in ({}, *map(dict, family.examples)):
+                playable = cls.why_not(make_family(env, **kwargs)) is None
+                assert playable == ((env, kwargs) in listed)
+
+
+def test_every_listed_pair_can_be_scored(found):
+    for entry in found["references"]:
+        for each in entry["configurations"]:
+            scored = score(each["env"], entry["name"], 3, 0, each["env_kwargs"])
+            assert scored["low"] <= scored["mean"] <= scored["high"]
+
+
+def test_what_is_not_listed_is_refused(found):
+    for entry in found["references"]:
+        for env in set(families()) - set(entry["envs"]):
+            with pytest.raises(InvalidTask, match="cannot play"):
+                make_named(entry["name"], make_family(env))

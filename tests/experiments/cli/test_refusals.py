@@ -1,0 +1,193 @@
+"""The command line used wrongly: one line that says what to mend, and nothing written."""
+
+from pathlib import Path
+
+import pytest
+
+from metalocus.agents.ppo.files import Corrupt
+from metalocus.agents.ppo.finite import NonFinite
+from metalocus.envs import InvalidTask
+from metalocus.experiments.cli.exit_codes import exit_code
+from metalocus.experiments.cli.main import COMMANDS, _one_line, main
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.runs.folder import MANIFEST, WEIGHTS, Busy, NotARun, locked
+from metalocus.experiments.training.sweep import RunFailed
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
+TRAIN = f"train --env {BANDIT} --agent lstm --steps 5"
+WRONG = {
+    "bananas": "Unrecognized options: bananas",
+    "train": "Missing from metalocus train: --env",
+    f"train --env {BANDIT} --agent lstm": "--steps",
+    f"{TRAIN} --colour red": "Unrecognized options: --colour, red",
+    f"{TRAIN} --steps five": "--steps",
+    "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; choose from metal",
+    f"train --env {BANDIT} --agent thompson --steps 5": "unknown agent 'thompson'; agents that can",
+    f"train --env {BANDIT} --agent lstm --steps -5": "steps must be a whole number of at least 0",
+    f"{TRAIN} --seed -1": "seed must be a whole number of at least 0, got -1",
+    f"{TRAIN} --seed 99999999999": "seed must be at most",
+    f"{TRAIN} --n-envs 0": "n_envs must be a whole number of at least 1",
+    f"{TRAIN} --device tpu": "device must be one of cpu, cuda, got 'tpu'",
+    f"{TRAIN} --env-kwargs n_arms=1": "n_arms must be a whole number of at least 2, got 1",
+    f"{TRAIN} --env-kwargs horizon=0": "horizon must be a whole number of at least 1, got 0",
+    f"{TRAIN} --env-kwargs horizon=1e3": "horizon must be a whole number",
+    f"{TRAIN} --env-kwargs horizon": "--env-kwargs takes name=value, got 'horizon'",
+    f"{TRAIN} --env-kwargs =5": "--env-kwargs takes name=value, got '=5'",
+    f"{TRAIN} --env-kwargs arms=5": "has no argument 'arms'; choose from n_arms",
+    f"score --env {REVERSAL} --policy filter --env-kwargs p=1.5": "p must be a probability",
+    f"score --env {REVERSAL} --policy filter --env-kwargs p=nan": "p must be a probability",
+    f"score --env {REVERSAL} --policy gittins": "gittins cannot play",
+    f"score --env {BANDIT} --policy nobody": "unknown policy 'nobody'; choose from",
+    f"score --env {BANDIT} --policy random --episodes 1": "episodes must be",
+    f"score --env {BANDIT} --policy random --seed -1": "seed must be",
+    "score --policy filter --env-kwargs p=.9": "--env-kwargs are of one environment; name it",
+    "score --policy delta_rule": "without --env, --policy must be a reference",
+    f"score --env {REVERSAL} --env-kwargs p=1.5": "p must be a probability",
+    "evaluate": "Missing from metalocus evaluate",
+    "evaluate nowhere": "nowhere is not a run directory",
+    "evaluate .": "is not a run directory",
+    "probe nowhere --probe locus": "nowhere is not a run directory",
+    "claim truth": "unknown claim 'truth'; choose from emergence",
+    "claim locus --preset giant": "unknown preset 'giant'; choose from smoke, quick, full",
+    "debate --preset giant": "unknown preset 'giant'; choose from smoke, quick, full",
+    "report nowhere": "nowhere holds no finished debate; run `metalocus debate --out nowhere`",
+    "bench wings": "invalid choice 'wings'",
+    "list birds": "invalid choice 'birds'",
+    "list envs agents": "Unrecognized options: agents",
+    "export nowhere --sb3 run.zip": "nowhere is not a run directory",
+    "import nowhere.zip": "nowhere.zip does not exist",
+}
+WRONG_WITH_A_RUN = {
+    "probe {run} --probe tricorder": "unknown probe 'tricorder'; choose from carry, freeze",
+    "probe {run}": "Missing from metalocus probe: --probe",
+    "probe {run} --probe locus --episodes 0": "episodes must be a whole number of at least 2",
+    "probe {run} --probe locus --seed -1": "seed must be",
+    "probe {run} --probe locus --rate -1": "rate must be a finite number of at least 0",
+    "probe {run} --probe locus --rate fast": "--rate",
+    "probe {run} --probe locus --rewritten --rate 0.1": "--rewritten and --rate are two agents",
+    "evaluate {run} --episodes 0": "episodes must be",
+    "export {run} --sb3 {run}/config.json": "config.json exists; choose another name",
+    "import {run}/config.json": "is not a zip written by `metalocus export`",
+    "report {run}": "holds no finished debate",
+}
+
+
+def refused(found, reason):
+    """Exit code 2 and one line that says what is wrong."""
+    code, out, err = found
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("metalocus: ")
+    assert reason in err
+    assert "Traceback" not in err
+    assert not set("│─╭╯") & set(err)
+
+
+@pytest.mark.parametrize("draw", ["╭─╮│╰╯", "+-+|++"], ids=["boxes", "ascii"])
+def test_a_complaint_is_taken_out_of_its_box(draw):
+    left, line, right, side, low_left, low_right = draw
+    box = [
+        f"{left}{line} Required options {line * 8}{right}",
+        f"{side} Missing from train:        {side}",
+        f"{side}     --steps INT           {side}",
+        f"{side} {line * 25} {side}",
+        f"{side} For full helptext, see -h {side}",
+        f"{side} and more                  {side}",
+        f"{low_left}{line * 27}{low_right}",
+    ]
+    said = _one_line("\n".join(box))
+    assert said == "Missing from train: --steps INT; see `metalocus --help`"
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_use_gives_one_line_and_writes_nothing(call, elsewhere, line):
+    refused(call(line), WRONG[line])
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", WRONG_WITH_A_RUN)
+def test_wrong_use_of_a_run_gives_one_line_and_writes_nothing(call, elsewhere, run, line):
+    before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+    refused(call(line.format(run=run)), WRONG_WITH_A_RUN[line])
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_run_that_cannot_be_rewritten_is_refused(call, elsewhere):
+    config = f"--env {BANDIT} --agent transformer --env-kwargs n_arms=2 horizon=5"
+    code, folder, _ = call(f"train {config} --steps 0 --n-envs 2")
+    assert code == 0
+    said = "transformer is not recurrent: it carries its context"
+    refused(call("probe --probe locus --rewritten", folder.strip()), said)
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate {}", "probe {} --probe carry", "export {} --sb3 x.zip"]
+)
+def test_runs_that_are_unfinished_or_damaged_are_refused(call, elsewhere, run, command):
+    line = command.format(run)
+    weights = (run / WEIGHTS).read_bytes()
+    (run / WEIGHTS).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    refused(call(line), "weights.safetensors is corrupt (SHA-256 differs)")
+    (run / MANIFEST).write_text("{")
+    refused(call(line), "manifest.json is damaged; delete the run and train again")
+    (run / MANIFEST).unlink()
+    refused(call(line), "is an unfinished run; repeat its train command to continue it")
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_output_folder_is_a_failure_told_in_one_line(call, elsewhere):
+    (elsewhere / "file").write_text("")
+    code, out, err = call(f"{TRAIN} --out file")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "file" in err
+
+
+def test_a_run_that_another_process_makes_is_told_in_one_line(call, tiny, train_command):
+    with locked(Path("runs") / tiny.name):
+        code, out, err = call(train_command)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "another process is writing" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (WrongUse("x"), 2),
+        (InvalidTask("x"), 2),
+        (NotARun("x"), 2),
+        (Corrupt("x"), 2),
+        (RunFailed("x"), 1),
+        (NonFinite("x"), 1),
+        (Busy("x"), 1),
+        (OSError("x"), 1),
+        (KeyError("x"), None),
+        (ValueError("x"), None),
+        (RuntimeError("x"), None),
+    ],
+)
+def test_exit_codes(error, code):
+    assert exit_code(error) == code
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
+    monkeypatch.setitem(COMMANDS, "report", lambda: {}["missing"])
+    with pytest.raises(KeyError):
+        main(["report"])
+
+
+def test_an_interruption_says_how_to_go_on(call, monkeypatch):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "report", interrupted)
+    assert call("report") == (1, "", "metalocus: interrupted; repeat the command to continue\n")
+
+
+def test_a_failure_of_several_lines_is_told_in_one(call, monkeypatch):
+    def failing() -> None:
+        raise RunFailed("one\n  two")
+
+    monkeypatch.setitem(COMMANDS, "report", failing)
+    assert call("report") == (1, "", "metalocus: one two\n")

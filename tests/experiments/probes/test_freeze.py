@@ -1,0 +1,202 @@
+"""The freeze probe: the double dissociation, and the proof that frozen was frozen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from metalocus.agents.agent import Stores
+from metalocus.agents.catalogue import make_named
+from metalocus.agents.online.policy_gradient import PolicyGradient
+from metalocus.agents.rollout import TUNING_SEED, fresh_episodes, rollout
+from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.agents.trained.test_time import UpdatingAgent
+from metalocus.envs import make_episodes, make_family
+from metalocus.experiments.probes import freeze
+from metalocus.experiments.probes.carry import Carry
+from metalocus.experiments.probes.freeze import RATES, Freeze
+from metalocus.experiments.runs.build import build_policy
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.curves import learning_curve
+
+BANDIT = "metalocus/BernoulliBandit-v0"
+SHORT = {"horizon": 12}
+CONDITIONS = {"updating+kept", "updating+reset", "frozen+kept", "frozen+reset"}
+
+
+def conditions(agent, episodes=1000):
+    return Freeze().run(agent, BANDIT, {}, episodes)["conditions"]
+
+
+def named(name):
+    return make_named(name, make_family(BANDIT))
+
+
+def improves(found):
+    """The conditions under which the score rises well above its beginning."""
+    return {name for name, curve in found.items() if curve["final"] > curve["curve"][0] + 0.3}
+
+
+@pytest.mark.parametrize(
+    ("name", "learns"),
+    [
+        ("policy_gradient", {"updating+kept", "updating+reset"}),
+        ("delta_rule", {"updating+kept", "updating+reset"}),
+        ("counts_in_weights", {"updating+kept", "updating+reset"}),
+        ("counts_in_state", {"updating+kept", "frozen+kept"}),
+        ("counts_in_context", CONDITIONS),
+        ("counts_redundant", CONDITIONS - {"frozen+reset"}),
+        ("counts_split", {"updating+kept"}),
+        ("fixed_bias", set()),
+        ("random", set()),
+    ],
+)
+def test_each_agent_learns_only_where_its_store_is_left_alone(name, learns):
+    found = conditions(named(name))
+    assert set(found) == CONDITIONS
+    assert improves(found) == learns
+
+
+def test_updating_at_rate_0_improves_nothing():
+    still = PolicyGradient(make_family(BANDIT))
+    still = PolicyGradient(still.family, replace(still.settings, rate=0.0))
+    found = conditions(still)
+    assert improves(found) == set()
+    for curve in found.values():
+        np.testing.assert_allclose(curve["curve"], 0.0, atol=1e-12)
+
+
+def test_digests_prove_what_was_frozen_and_what_changed():
+    agent = named("policy_gradient")
+    start = agent.start(50, np.random.default_rng(0)).digest("weights")
+    for name, found in conditions(agent, 50).items():
+        assert found["weights_first"] == start
+        assert found["weights_changed"] == name.startswith("updating")
+        assert (found["weights_last"] == start) == name.startswith("frozen")
+
+
+class Drifting(PolicyGradient):
+    """Breaks the rule that trained parameters are constant: they move at every act."""
+
+    name = "drifting"
+    steps = 0
+
+    def act(self, stimulus, stores):
+        self.steps += 1
+        return super().act(stimulus, stores)
+
+    def parameters(self):
+        return {"steps": np.array(self.steps)}
+
+
+def test_a_change_of_the_trained_parameters_is_reported():
+    found = conditions(Drifting(make_family(BANDIT)), 20)
+    assert all(curve["parameters_changed"] for curve in found.values())
+    still = conditions(named("policy_gradient"), 20)
+    assert not any(curve["parameters_changed"] for curve in still.values())
+    empty = Stores().digest("weights")
+    assert {curve["parameters_before"] for curve in still.values()} == {empty}
+
+
+@pytest.mark.parametrize("name", ["counts_split", "delta_rule", "leaky"])
+def test_updating_and_kept_is_the_plain_rollout_bit_for_bit(name):
+    plain = learning_curve(rollout(named(name), fresh_episodes(BANDIT, 100, 0), 0))
+    found = conditions(named(name), 100)["updating+kept"]
+    assert {key: found[key] for key in plain} == plain
+
+
+def test_freezing_is_carrying_without_the_weights():
+    """Two probes, one intervention: the curves are those of ``carry``."""
+    carried = Carry().run(named("counts_split"), BANDIT, {}, 100)["restored"]
+    frozen = conditions(named("counts_split"), 100)
+    for condition, restored in (
+        ("frozen+kept", "weights"),
+        ("updating+reset", "state"),
+        ("frozen+reset", "state+weights"),
+    ):
+        assert frozen[condition]["curve"] == carried[restored]["curve"]
+
+
+# Trained agents, which are given a rule.
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Rates are tried on few episodes."""
+    monkeypatch.setattr(freeze, "TUNING_EPISODES", 30)
+
+
+def network(name, std=None):
+    """A policy as it is before training, or with random parameters large enough to matter."""
+    torch.manual_seed(0)
+    policy = build_policy(RunConfig.suited(BANDIT, name, 0))
+    if std is not None:
+        with torch.no_grad():
+            for parameter in policy.parameters():
+                parameter.normal_(std=std)
+    return TrainedAgent(policy, make_episodes(BANDIT).layout)
+
+
+def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick):
+    found = conditions(network("mlp"), 300)
+    assert improves(found) == {"updating+kept", "updating+reset"}
+    for name, curve in found.items():
+        assert curve["weights_changed"] == name.startswith("updating")
+        assert not curve["parameters_changed"]
+
+
+@pytest.mark.parametrize("name", ["lstm", "fast_weights", "transformer"])
+def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
+    agent = network(name, std=0.5)
+    frozen, carried = (probe.run(agent, BANDIT, SHORT, 50) for probe in (Freeze(), Carry()))
+    found, plain = frozen["conditions"], carried["restored"]
+    assert found["frozen+kept"]["curve"] == plain["weights"]["curve"]
+    assert found["frozen+reset"]["curve"] == plain["state+weights"]["curve"]
+    assert found["updating+kept"]["curve"] != plain["none"]["curve"]
+
+
+def test_rate_0_is_the_negative_control():
+    agent = network("lstm", std=0.5)
+    still = UpdatingAgent(agent.policy, agent.layout, 0.0)
+    result = Freeze().run(still, BANDIT, SHORT, 50)
+    assert result["rate"] == {"kept": 0.0, "reset": 0.0}
+    assert "tried" not in result
+    for state in ("kept", "reset"):
+        assert result["conditions"][f"updating+{state}"] == result["conditions"][f"frozen+{state}"]
+        assert not result["conditions"][f"updating+{state}"]["weights_changed"]
+
+
+def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
+    agent = network("lstm", std=0.5)
+    result = Freeze().run(agent, BANDIT, SHORT, 20, seed=3)
+    for state, names in (("kept", ()), ("reset", ("state",))):
+        tried = result["tried"][state]
+        assert list(tried) == [f"{rate:g}" for rate in (0.0, *RATES)]
+        best = max(RATES, key=lambda rate: tried[f"{rate:g}"])
+        assert result["rate"][state] == best
+        again = Carry().run(
+            UpdatingAgent(agent.policy, agent.layout, best), BANDIT, SHORT, 20, seed=3
+        )["restored"]["+".join(names) or "none"]
+        assert again["curve"] == result["conditions"][f"updating+{state}"]["curve"]
+    tuning = fresh_episodes(BANDIT, freeze.TUNING_EPISODES, TUNING_SEED + 3, **SHORT)
+    frozen = rollout(agent, tuning, 3).value.mean()
+    assert result["tried"]["kept"]["0"] == pytest.approx(frozen, abs=1e-12)
+    assert not set(tuning.keys) & set(fresh_episodes(BANDIT, 4000, 3, **SHORT).keys)
+
+
+def test_gradient_steps_in_the_weights_are_a_rule_of_their_own():
+    """Even before training: its first step sizes are those of a value table.
+
+    Frozen it still takes the step of the last transition, from the first weights: it repeats
+    a success, and gets no better.
+    """
+    config = RunConfig.suited(BANDIT, "maml_value", 0, env_kwargs=SHORT)
+    agent = TrainedAgent(build_policy(config), make_episodes(BANDIT, **SHORT).layout)
+    found = Freeze().run(agent, BANDIT, SHORT, 1000)
+    assert "rate" not in found
+    later = {name: each["final"] - each["curve"][1] for name, each in found["conditions"].items()}
+    assert all((gain > 0.1) == name.startswith("updating") for name, gain in later.items()), later
+    changed = {name: each["weights_changed"] for name, each in found["conditions"].items()}
+    assert changed == {name: name.startswith("updating") for name in CONDITIONS}
+    assert not any(each["parameters_changed"] for each in found["conditions"].values())

@@ -1,0 +1,149 @@
+"""The optimality probe: no distance for the optimum, the known one for chance."""
+
+import numpy as np
+import pytest
+
+from metalocus.agents.agent import NamedAgent
+from metalocus.agents.catalogue import best_reference, catalogue, make_named
+from metalocus.agents.rollout import fresh_episodes, rollout
+from metalocus.envs import InvalidTask, make_family
+from metalocus.experiments.probes.optimality import FLOOR, Optimality
+from metalocus.experiments.scoring.reference_scores import configurations
+
+BANDIT = "metalocus/BernoulliBandit-v0"
+REVERSAL = "metalocus/ReversalBandit-v0"
+
+
+def found(name, env_id=BANDIT, episodes=1000, seed=0, **env_kwargs):
+    agent = make_named(name, make_family(env_id, **env_kwargs))
+    return Optimality().run(agent, env_id, env_kwargs, episodes, seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "env_id", "env_kwargs", "exact"),
+    [
+        ("bayes_optimal", BANDIT, {}, True),
+        ("bayes_optimal", BANDIT, {"prior": "medium"}, True),
+        ("filter", REVERSAL, {}, True),
+        ("filter", REVERSAL, {"cued": True}, True),
+        ("finite_index", BANDIT, {"n_arms": 5, "horizon": 40}, False),
+        ("gittins", BANDIT, {"n_arms": 5, "horizon": 130}, False),
+    ],
+)
+def test_the_reference_itself_is_at_no_distance(name, env_id, env_kwargs, exact):
+    result = found(name, env_id, 200, **env_kwargs)
+    assert (result["reference"], result["exact"]) == (name, exact)
+    np.testing.assert_allclose(result["agreement"], 1.0, atol=1e-12)
+    np.testing.assert_allclose(result["kl"], 0.0, atol=1e-12)
+    if exact:
+        np.testing.assert_allclose(result["lost"], 0.0, atol=1e-12)
+        assert result["total_lost"] == pytest.approx(0.0, abs=1e-10)
+    else:
+        assert result["lost"] == [None] * env_kwargs["horizon"]
+        assert result["total_lost"] is None
+
+
+@pytest.mark.parametrize(("env_id", "env_kwargs"), configurations())
+def test_on_every_task_the_reference_agrees_with_itself(env_id, env_kwargs):
+    """Also where an act takes in what it is shown, which must then count once."""
+    reference = best_reference(make_family(env_id, **env_kwargs))
+    if reference.omniscient:
+        with pytest.raises(InvalidTask, match="no reference policy"):
+            found("random", env_id, 20, **env_kwargs)
+        return
+    result = found(reference.name, env_id, 20, **env_kwargs)
+    assert result["reference"] == reference.name
+    np.testing.assert_allclose(result["agreement"], 1.0, atol=1e-9)
+    np.testing.assert_allclose(result["kl"], 0.0, atol=1e-9)
+
+
+def test_the_oracle_is_compared_by_what_the_task_shows():
+    """The reference sees the objects, not the worths that the oracle sees in their place."""
+    result = found("oracle", "metalocus/Harlow-v0", 50)
+    assert result["reference"] == "harlow_memory"
+    np.testing.assert_array_equal(result["agreement"], 1.0)
+    np.testing.assert_array_equal(result["lost"], 0.0)
+
+
+def test_tasks_from_a_fixed_few_have_no_exact_reference():
+    agent = make_named("random", make_family(BANDIT))
+    assert not Optimality().run(agent, BANDIT, {"n_tasks": 4}, 5)["exact"]
+
+
+def test_losses_add_up_to_the_shortfall_from_the_optimal_return():
+    """The performance difference lemma, for chance: the optimum minus 25 of 50."""
+    optimum = make_named("bayes_optimal", make_family(BANDIT)).optimal_return
+    result = found("random", episodes=20_000)
+    shortfall = optimum - 25.0
+    assert result["total_lost"] == pytest.approx(shortfall, abs=4 * result["total_lost_se"])
+    assert result["total_lost"] == pytest.approx(sum(result["lost"]))
+    assert result["total_lost_se"] < 0.05
+
+
+def test_losses_of_a_learner_add_up_to_its_regret_beyond_the_least():
+    family = make_family(BANDIT)
+    least = 50 * 2 / 3 - make_named("bayes_optimal", family).optimal_return
+    trace = rollout(make_named("wsls", family), fresh_episodes(BANDIT, 20_000, 0), 0)
+    regret = (trace.means.max(axis=2) - trace.value).sum(axis=0)
+    error = 4 * regret.std() / np.sqrt(20_000)
+    assert error < 0.12
+    lost = found("wsls", episodes=20_000)["total_lost"]
+    assert lost == pytest.approx(regret.mean() - least, abs=error)
+
+
+def test_chance_agrees_half_and_diverges_by_log_2_without_ties():
+    result = found("random", REVERSAL)
+    assert (result["agreement"][0], result["kl"][0]) == (1.0, 0.0)  # all arms tie at first
+    np.testing.assert_allclose(result["agreement"][1:], 0.5)
+    np.testing.assert_allclose(result["kl"][1:], np.log(2))
+
+
+def test_divergence_from_a_tie_is_that_of_even_choices():
+    result = found("fixed_bias", episodes=5)
+    assert result["kl"][0] == pytest.approx(0.5 * np.log(0.5 / (2 / 3)) + 0.5 * np.log(1.5))
+
+
+class Contrary(NamedAgent):
+    """Does the opposite of the filter, with certainty."""
+
+    name = "contrary"
+
+    def start(self, n, rng):
+        return make_named("filter", self.family).start(n, rng)
+
+    def act(self, stimulus, stores):
+        probs, after = make_named("filter", self.family).act(stimulus, stores)
+        return probs[:, ::-1], after
+
+    def learn(self, stores, stimulus, action, reward):
+        return make_named("filter", self.family).learn(stores, stimulus, action, reward)
+
+
+def test_certain_error_is_floored():
+    result = Optimality().run(Contrary(make_family(REVERSAL)), REVERSAL, {}, 50)
+    np.testing.assert_allclose(result["agreement"][1:], 0.0)
+    np.testing.assert_allclose(result["kl"][1:], -np.log(FLOOR))
+
+
+def test_watching_changes_nothing():
+    """The agent plays as it would without a reference beside it."""
+    seen = []
+
+    class Watched(type(make_named("thompson", make_family(BANDIT)))):
+        def act(self, stimulus, stores):
+            probs, after = super().act(stimulus, stores)
+            seen.append(probs)
+            return probs, after
+
+    Optimality().run(Watched(make_family(BANDIT)), BANDIT, {}, 50)
+    plain = rollout(make_named("thompson", make_family(BANDIT)), fresh_episodes(BANDIT, 50, 0), 0)
+    np.testing.assert_array_equal(seen, plain.probs)
+
+
+def test_a_family_without_a_near_optimum_is_refused(monkeypatch):
+    for name in ("bayes_optimal", "filter", "finite_index", "gittins"):
+        never = classmethod(lambda cls, family: "not today")
+        monkeypatch.setattr(catalogue("references")[name], "why_not", never)
+    with pytest.raises(InvalidTask, match="no reference policy"):
+        Optimality().run(make_named("wsls", make_family(BANDIT)), BANDIT, {}, 50)
+    assert best_reference(make_family(BANDIT)).name == "oracle"

@@ -1,0 +1,16 @@
+"""What is measured during training where little is known of the family."""
+
+from metalocus.agents.catalogue import catalogue
+from metalocus.experiments.runs.build import build_model
+from metalocus.experiments.training.monitor import curves, measure
+
+
+def test_a_family_without_a_near_optimum_is_measured_all_the_same(monkeypatch, tiny):
+    model = build_model(tiny)
+    before = set(measure(model, tiny))
+    for name in ("bayes_optimal", "filter", "finite_index", "gittins"):
+        never = classmethod(lambda cls, family: "not today")
+        monkeypatch.setattr(catalogue("references")[name], "why_not", never)
+    found = set(measure(model, tiny))
+    assert found == {metric for metric in before if not metric.startswith("bayes/")} != before
+    assert set(curves(model, tiny)) == {"lstm", "oracle"}

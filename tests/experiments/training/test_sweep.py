@@ -1,0 +1,283 @@
+"""Many runs: what is done is skipped, what is killed is tried again, what fails is named."""
+
+import dataclasses
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from metalocus.envs import InvalidTask
+from metalocus.experiments.runs.folder import (
+    CHECKPOINT,
+    PROGRESS,
+    Busy,
+    Measurement,
+    is_done,
+    load_manifest,
+    locked,
+    read_results,
+    write_results,
+)
+from metalocus.experiments.training import monitor, sweep, worker
+from metalocus.experiments.training.train import train
+
+RunFailed = sweep.RunFailed
+
+
+@pytest.fixture
+def workers(monkeypatch, brief):
+    """Workers in this process: each start takes the next planned exit code and last words."""
+    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.01)
+    plans, started = {}, []
+
+    def start(command, *, input, **_):
+        config = sweep.RunConfig.from_json(input)
+        started.append(config.name)
+        code, said = plans[config.name].pop(0) if plans.get(config.name) else (0, "")
+        if code is None:
+            raise OSError(11, said)
+        if code == 0 and said != "nothing done":
+            train(config, sweep.Path(command[3]))
+        return subprocess.CompletedProcess(command, code, "", said)
+
+    monkeypatch.setattr(sweep.subprocess, "run", start)
+    return plans, started
+
+
+@pytest.fixture
+def untrained(tiny):
+    """Three runs that take next to no time."""
+    return [dataclasses.replace(tiny, steps=0, agent="mlp", seed=seed) for seed in range(3)]
+
+
+def test_every_run_is_made_once(workers, untrained, tmp_path):
+    _, started = workers
+    folders = sweep.sweep([*untrained, untrained[0]], tmp_path, workers=1)
+    assert folders == {config.name: tmp_path / config.name for config in untrained}
+    assert sorted(started) == sorted(folders)
+    assert all(is_done(folder) for folder in folders.values())
+    assert sweep.sweep(untrained, tmp_path) == folders
+    assert len(started) == 3, "runs that are done are skipped"
+
+
+def test_the_longest_run_is_started_first(workers, untrained, tmp_path):
+    plans, started = workers
+    longer = [dataclasses.replace(config, steps=10 * i) for i, config in enumerate(untrained)]
+    plans |= {config.name: [(2, "stop")] for config in longer}
+    with pytest.raises(RunFailed):
+        sweep.sweep(longer, tmp_path, workers=1)
+    assert started == [config.name for config in reversed(longer)]
+
+
+def test_a_killed_worker_is_started_again(workers, untrained, tmp_path):
+    plans, started = workers
+    plans[untrained[1].name] = [(-9, ""), (-9, "")]
+    sweep.sweep(untrained, tmp_path, workers=1)
+    assert started.count(untrained[1].name) == 3
+    assert is_done(tmp_path / untrained[1].name)
+
+
+def failed(untrained, tmp_path):
+    """The message of a sweep in which only the second run fails."""
+    with pytest.raises(RunFailed) as raised:
+        sweep.sweep(untrained, tmp_path, workers=1)
+    done = [is_done(tmp_path / config.name) for config in untrained]
+    assert done == [True, False, True], "the others are finished first"
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("plan", "starts", "reason"),
+    [
+        ([(-9, "")] * 3, 3, "killed (exit code -9)"),
+        ([(1, "Traceback\n  line\nOSError: no space left")] * 3, 3, "OSError: no space left"),
+        (
+            [(2, "the checkpoint is corrupt; delete it\n")],
+            1,
+            "the checkpoint is corrupt; delete it",
+        ),
+        ([(0, "nothing done")], 1, "its worker left it unfinished"),
+        ([(None, "out of processes")], 1, "could not be started ([Errno 11] out of processes)"),
+    ],
+)
+def test_a_run_that_fails_is_named_with_its_reason_and_how_to_go_on(
+    workers, untrained, tmp_path, plan, starts, reason
+):
+    plans, started = workers
+    name = untrained[1].name
+    plans[name] = list(plan)
+    message = failed(untrained, tmp_path)
+    assert started.count(name) == starts
+    assert message.startswith(f"{name} failed: ")
+    assert message.endswith("; repeat the command to continue")
+    assert reason in message
+    assert len(message.splitlines()) == 1
+
+
+def test_several_failures_are_counted(workers, untrained, tmp_path):
+    plans, _ = workers
+    plans |= {config.name: [(2, "no")] for config in untrained[:2]}
+    with pytest.raises(RunFailed, match=r"failed: no \(2 runs failed\); repeat"):
+        sweep.sweep(untrained, tmp_path, workers=1)
+    assert is_done(tmp_path / untrained[2].name)
+
+
+def test_nothing_is_started_if_one_config_is_impossible(workers, untrained, tmp_path):
+    _, started = workers
+    with pytest.raises(InvalidTask, match="unknown agent"):
+        sweep.sweep([*untrained, dataclasses.replace(untrained[0], agent="nobody")], tmp_path)
+    assert started == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def work(monkeypatch, config, out):
+    """Run the worker's main function in this process: exit code and last words."""
+    said = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["worker", str(out), str(os.getppid())])
+        patch.setattr(sys, "stdin", io.StringIO(config.to_json()))
+        patch.setattr(sys, "stderr", said)
+        patch.setattr(worker, "_die_with", lambda driver: None)
+        return worker.main(), said.getvalue()
+
+
+def test_a_worker_says_when_trying_again_is_of_no_use(monkeypatch, brief, untrained, tmp_path):
+    config = untrained[0]
+    with locked(tmp_path / config.name):
+        code, said = work(monkeypatch, config, tmp_path)
+    assert (code, said.count("\n")) == (sweep.HOPELESS, 1)
+    assert "another process is writing" in said
+    (tmp_path / config.name / CHECKPOINT).write_bytes(b"torn")
+    code, said = work(monkeypatch, config, tmp_path)
+    assert (code, said.count("\n")) == (sweep.HOPELESS, 1)
+    assert CHECKPOINT in said
+    (tmp_path / config.name / CHECKPOINT).unlink()
+    assert work(monkeypatch, config, tmp_path) == (0, "")
+    assert is_done(tmp_path / config.name)
+
+
+def eventually(condition, seconds=60.0):
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def ended(pid):
+    """Whether a process is gone, or a zombie that nobody waits for."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def is_free(folder):
+    try:
+        with locked(folder):
+            return True
+    except Busy:
+        return False
+
+
+def test_a_worker_without_its_driver_does_nothing(tmp_path, tiny):
+    command = [sys.executable, "-m", "metalocus.experiments.training.worker", tmp_path, "1"]
+    done = subprocess.run(command, input=tiny.to_json(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "the driver is gone\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_ends_with_a_driver_killed_at_once(tmp_path, tiny):
+    """Long before the worker has imported what it trains with."""
+    driver = """
+        import os, subprocess, sys, time
+        command = [sys.executable, "-m", "metalocus.experiments.training.worker", sys.argv[1]]
+        worker = subprocess.Popen([*command, str(os.getpid())])
+        print(worker.pid, flush=True)
+        time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(driver), tmp_path]
+    pipe = subprocess.PIPE  # both wait for what is never written to it
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        pid = int(process.stdout.readline())
+        time.sleep(0.3)
+        assert not ended(pid)
+        process.kill()
+        eventually(lambda: ended(pid), seconds=5)
+
+
+def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, tiny, tmp_path):
+    """A sweep is killed in the middle of a run, then the run's next worker, and it is finished."""
+    config = dataclasses.replace(tiny, agent="mlp", steps=12_000, n_envs=16)
+    folder = tmp_path / config.name
+    with monkeypatch.context() as patch:
+        patch.setattr(monitor, "CHECKPOINT_SECONDS", -1.0)
+        patch.setattr(monitor, "REPORT_SECONDS", -1.0)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path, interrupt_after(400))
+    marker = Measurement(0, "marker", 1.0)  # a run that begins anew would not keep it
+    write_results(folder, [marker, *read_results(folder)])
+
+    script = "import sys; from metalocus.experiments.training.sweep import *; "
+    script += "sweep([RunConfig.from_json(sys.stdin.read())], Path(sys.argv[1]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, start_new_session=True
+    ) as driver:
+        driver.stdin.write(config.to_json().encode())
+        driver.stdin.close()
+        eventually((folder / PROGRESS).is_file)
+        assert not is_free(folder)
+        driver.kill()
+    eventually(lambda: is_free(folder), seconds=5)
+    assert not is_done(folder)
+
+    pids = recorded_pids(monkeypatch)
+    (folder / PROGRESS).unlink()
+    watcher = Killer(pids, folder / PROGRESS)
+    watcher.start()
+    sweep.sweep([config], tmp_path)
+    watcher.join()
+    assert len(pids) == 2
+    assert load_manifest(folder)["steps"] >= 12_000
+    assert marker in read_results(folder)
+    whole = train(config, tmp_path / "whole")
+    assert load_manifest(folder)["sha256"] == load_manifest(whole)["sha256"]
+
+
+def interrupt_after(steps):
+    def report(done, total):
+        if done >= steps:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def recorded_pids(monkeypatch):
+    """Process ids of everything started from now on."""
+    pids = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            pids.append(self.pid)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    return pids
+
+
+class Killer(sweep.Thread):
+    """Kills the first process once a file is there."""
+
+    def __init__(self, pids, file):
+        super().__init__(daemon=True)
+        self.pids, self.file = pids, file
+
+    def run(self):
+        eventually(self.file.is_file)
+        os.kill(self.pids[0], signal.SIGKILL)

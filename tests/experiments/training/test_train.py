@@ -1,0 +1,288 @@
+"""A training run: what is measured, what TensorBoard shows, stopping and going on."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from metalocus.agents.cells.base import trainables
+from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
+from metalocus.envs import InvalidTask
+from metalocus.experiments.runs.build import build_model
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.folder import (
+    CHECKPOINT,
+    RESULTS,
+    WEIGHTS,
+    is_done,
+    load_manifest,
+    read_results,
+)
+from metalocus.experiments.scoring.settings import family_of
+from metalocus.experiments.training import monitor
+from metalocus.experiments.training import train as training
+from metalocus.experiments.training.monitor import measure
+from metalocus.experiments.training.train import train
+
+MEASURED = {
+    *("regret/score", "regret/final_score", "bayes/total_lost", "bayes/agreement", "bayes/kl"),
+    *("locus/state", "locus/weights", "locus/context", "locus/total"),
+}
+SB3S = {"rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps", "train/approx_kl", "train/loss"}
+POINTS = [0, 20, 40, 80, 120]
+REVERSAL = ("metalocus/ReversalBandit-v0", {"horizon": 6, "hazard": 0.2, "cued": True})
+
+
+def tensorboard(folder):
+    """All that TensorBoard reads in a run."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    return events.Reload()
+
+
+def scalars(folder):
+    events = tensorboard(folder)
+    found = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+    return {tag: [(event.step, event.value) for event in series] for tag, series in found.items()}
+
+
+def steps(series):
+    return [step for step, _ in series]
+
+
+def stop_at(patch, step, saved=None):
+    """A report that interrupts training at a step; checkpoints are taken up to ``saved``."""
+    patch.setattr(monitor, "CHECKPOINT_SECONDS", -1.0)
+    patch.setattr(monitor, "REPORT_SECONDS", -1.0)
+
+    def report(done, total):
+        assert total == 120
+        if done == saved:
+            patch.setattr(monitor, "CHECKPOINT_SECONDS", np.inf)
+        if done == step:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def interrupt(config, out, step, saved=None):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        train(config, out, stop_at(patch, step, saved))
+    folder = out / config.name
+    assert not is_done(folder)
+    files = sorted(folder.glob("events*"), key=lambda path: path.stat().st_mtime_ns)
+    for i, path in enumerate(files):  # their order is told by the second in their names
+        path.rename(folder / f"events.out.tfevents.{i:010}.earlier")
+    return folder
+
+
+def same_weights(one, other):
+    a, b = read_tensors(one / WEIGHTS)[0], read_tensors(other / WEIGHTS)[0]
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_everything_is_measured_at_every_doubling_and_at_the_end(finished):
+    rows = read_results(finished)
+    assert [row.step for row in rows] == sorted(row.step for row in rows)
+    at = {point: {row.metric for row in rows if row.step == point} for point in POINTS}
+    assert at == dict.fromkeys(POINTS, MEASURED)
+    assert len(rows) == len(POINTS) * len(MEASURED)
+
+
+def test_measurements_are_those_of_the_probes(finished, tiny, brief):
+    from metalocus.experiments.probes.locus import Locus
+    from metalocus.experiments.probes.optimality import Optimality
+    from metalocus.experiments.runs.load import load_agent
+
+    agent, _ = load_agent(finished)
+    args = (tiny.env, tiny.env_kwargs, 32, monitor.SEED)
+    locus, near = Locus([4]).run(agent, *args), Optimality().run(agent, *args)
+    last = {row.metric: row.value for row in read_results(finished) if row.step == 120}
+    assert last["locus/state"] == locus["shares"]["state"][0]
+    assert last["locus/total"] == locus["total"][0]
+    assert last["regret/score"] == pytest.approx(np.mean(locus["curve"]))
+    assert last["regret/final_score"] == locus["final"]
+    assert last["bayes/total_lost"] == near["total_lost"]
+    assert last["bayes/kl"] == pytest.approx(np.mean(near["kl"]))
+
+
+def test_the_seconds_of_training_are_told_from_those_of_measuring(finished):
+    account = load_manifest(finished)
+    assert 0.0 < account["training_cpu_seconds"] < account["cpu_seconds"]
+
+
+def test_measurements_are_on_the_whole_distribution_of_tasks(tiny, brief):
+    single = dataclasses.replace(tiny, env_kwargs={**tiny.env_kwargs, "n_tasks": 1})
+    assert measure(build_model(single), single) == measure(build_model(tiny), tiny)
+
+
+def test_tensorboard_shows_sb3s_keys_and_ours_once_a_step(finished):
+    found = scalars(finished)
+    assert found.keys() >= MEASURED | SB3S
+    for metric in MEASURED:
+        assert steps(found[metric]) == POINTS
+    assert steps(found["rollout/ep_rew_mean"]) == list(range(20, 121, 20))
+    for tag, series in found.items():
+        assert len(set(steps(series))) == len(series), f"{tag} is logged twice"
+    rows = {(row.step, row.metric): row.value for row in read_results(finished)}
+    for metric in MEASURED:
+        for step, value in found[metric]:
+            assert value == pytest.approx(rows[step, metric], rel=1e-6, abs=1e-7)
+
+
+def hparams(folder, what):
+    """What TensorBoard's table of hyperparameters reads in a run."""
+    contents = tensorboard(folder).PluginTagToContent("hparams")
+    return HParamsPluginData.FromString(contents[f"_hparams_/{what}"])
+
+
+def test_tensorboard_shows_settings_with_the_final_metrics(finished, tiny):
+    shown = hparams(finished, "session_start_info").session_start_info.hparams
+    texts = {"env": tiny.env, "agent": "lstm", "device": "cpu"}
+    numbers = {"steps": 120, "seed": 1, "n_envs": 4, "n_arms": 2, "horizon": 5}
+    assert {name: shown[name].string_value for name in texts} == texts
+    assert {name: shown[name].number_value for name in numbers} == numbers
+    assert set(shown) == {*texts, *numbers}
+    metrics = hparams(finished, "experiment").experiment.metric_infos
+    assert {info.name.tag for info in metrics} == MEASURED
+    assert not [path for path in finished.iterdir() if path.is_dir()], "no run inside the run"
+
+
+def test_tensorboard_shows_the_adaptation_of_the_final_policy(finished):
+    (image,) = tensorboard(finished).Images("adaptation")
+    assert image.step == 120
+    assert image.width > 300
+    assert image.encoded_image_string.startswith(b"\x89PNG")
+
+
+def test_the_figure_has_the_agents_curve_and_the_best_references(finished, tiny, brief):
+    from metalocus.agents.catalogue import best_reference
+    from metalocus.agents.rollout import fresh_episodes, rollout
+    from metalocus.experiments.scoring.curves import learning_curve
+    from metalocus.experiments.scoring.figures import one_adaptation
+
+    model = build_model(tiny)
+    found = monitor.curves(model, tiny)
+    best = best_reference(family_of(tiny.env, tiny.env_kwargs))
+    episodes = fresh_episodes(tiny.env, 32, monitor.SEED, **tiny.env_kwargs)
+    assert list(found) == ["lstm", "bayes_optimal"]
+    assert found["bayes_optimal"] == learning_curve(rollout(best, episodes))["curve"]
+    (ax,) = one_adaptation(found, "title").axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+    assert drawn["LSTM (frozen weights)"] == found["lstm"]
+    assert drawn["Bayes-optimal (exact)"] == found["bayes_optimal"]
+    assert ax.get_title("left") == "title"
+
+
+@pytest.mark.parametrize(("stop", "saved"), [(20, None), (60, None), (100, 60), (100, 40)])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    finished, tiny, brief, tmp_path, stop, saved
+):
+    run = interrupt(tiny, tmp_path, stop, saved)
+    assert (run / CHECKPOINT).is_file()
+    assert train(tiny, tmp_path) == run
+    assert same_weights(run, finished)
+    assert read_results(run) == read_results(finished)
+    assert not (run / CHECKPOINT).exists()
+    assert len(list(run.glob("events.out.tfevents*"))) == 2
+    before, after = scalars(finished), scalars(run)
+    for metric in MEASURED:
+        assert after[metric] == before[metric]
+    for tag, series in after.items():
+        assert len(set(steps(series))) == len(series), f"{tag} is shown twice"
+    assert len(tensorboard(run).Images("adaptation")) == 1
+
+
+def test_a_run_may_be_interrupted_again_and_again(finished, tiny, brief, tmp_path):
+    for step in (20, 40, 80, 100):
+        interrupt(tiny, tmp_path, step)
+    run = train(tiny, tmp_path)
+    assert same_weights(run, finished)
+    assert read_results(run) == read_results(finished)
+    assert steps(scalars(run)["regret/score"]) == POINTS
+
+
+def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_path):
+    checkpoint = interrupt(tiny, tmp_path, 60) / CHECKPOINT
+    tensors, header = read_tensors(checkpoint)
+    assert 0.0 <= header["spent"]["training_cpu_seconds"] < header["spent"]["cpu_seconds"]
+    spent = {name: seconds + 1000.0 for name, seconds in header["spent"].items()}
+    write_tensors(checkpoint, tensors, {"counters": header["counters"], "spent": spent})
+    account = load_manifest(train(tiny, tmp_path))
+    assert account["steps"] == 120
+    assert all(1000.0 <= account[name] < 1600.0 for name in spent)
+    assert account["training_cpu_seconds"] < account["cpu_seconds"]
+
+
+def test_without_a_checkpoint_it_begins_anew(finished, tiny, brief, tmp_path):
+    run = interrupt(tiny, tmp_path, 60)
+    (run / CHECKPOINT).unlink()
+    train(tiny, tmp_path)
+    assert same_weights(run, finished)
+    assert read_results(run) == read_results(finished)
+    assert steps(scalars(run)["regret/score"]) == POINTS
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, RESULTS])
+def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_path, name):
+    run = interrupt(tiny, tmp_path, 60)
+    data = (run / name).read_bytes()[:-100]
+    (run / name).write_bytes(data)
+    with pytest.raises(Corrupt, match=name) as raised:
+        train(tiny, tmp_path)
+    assert len(str(raised.value).splitlines()) == 1
+    assert (run / name).read_bytes() == data
+    assert not is_done(run)
+
+
+@pytest.mark.parametrize("name", trainables())
+def test_every_agent_trains_and_repeats_itself(name, brief, tmp_path):
+    config = RunConfig(REVERSAL[0], name, 48, 3, 4, "cpu", REVERSAL[1])
+    torch.manual_seed(5)
+    one = train(config, tmp_path / "one")
+    torch.manual_seed(6)
+    other = train(config, tmp_path / "other")
+    assert same_weights(one, other)
+    assert read_results(one) == read_results(other)
+    sibling = train(dataclasses.replace(config, seed=4), tmp_path / "one")
+    assert not same_weights(one, sibling)
+
+
+def test_seeds_meet_different_tasks(tiny):
+    """Rows of neighbouring seeds would overlap if they were spaced by less than n_envs."""
+    keys = []
+    for seed in (0, 1, 2):
+        env = build_model(dataclasses.replace(tiny, seed=seed)).env
+        env.reset()
+        keys.append(env.episodes.keys)
+    assert len(np.unique(np.concatenate(keys))) == 3 * tiny.n_envs
+
+
+def test_no_steps_give_the_network_as_it_begins(tiny, brief, tmp_path):
+    config = dataclasses.replace(tiny, steps=0)
+    run = train(config, tmp_path)
+    begins = build_model(config).policy.state_dict()
+    stored, _ = read_tensors(run / WEIGHTS)
+    assert all(torch.equal(stored[name], begins[name]) for name in begins)
+    assert {row.step for row in read_results(run)} == {0}
+    assert steps(scalars(run)["regret/score"]) == [0]
+
+
+def test_a_task_with_equal_arms_has_no_score_but_trains(brief, tmp_path):
+    run = train(RunConfig(REVERSAL[0], "mlp", 8, 0, 4, "cpu", {"p": 0.5, "horizon": 1}), tmp_path)
+    metrics = {row.metric for row in read_results(run)}
+    assert "bayes/total_lost" in metrics
+    assert not metrics & {"regret/score", "regret/final_score", "locus/total"}
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch, tiny, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InvalidTask, match="no CUDA device is there; train with cpu"):
+        train(dataclasses.replace(tiny, device="cuda"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_versions_name_what_decides_the_numbers():
+    assert {"python", "torch", "numpy", "stable-baselines3"} <= training.versions().keys()
