@@ -143,7 +143,7 @@ class ReferencePolicy(NamedAgent):
     """An analytic policy: the yardstick that trained agents are measured with."""
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """``EXACT`` if it is Bayes-optimal on a family that it can play, ``NEAR`` if it is the
         nearest to that of the practical policies, else ``UNRANKED``."""
         return UNRANKED

@@ -39,5 +39,5 @@ def best_reference(family: Family) -> ReferencePolicy:
     playing = [
         cls for cls in known if issubclass(cls, ReferencePolicy) and cls.why_not(family) is None
     ]
-    best = max(playing, key=lambda cls: cls.standing(family))  # the first one of equals
-    return best(family) if best.standing(family) > UNRANKED else Oracle(family)
+    best = max(playing, key=lambda cls: cls.optimality(family))  # the first one of equals
+    return best(family) if best.optimality(family) > UNRANKED else Oracle(family)

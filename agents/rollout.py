@@ -1,4 +1,4 @@
-"""Playing episodes: an agent on a family, under paired luck, with interventions on its stores."""
+"""Playing episodes: an agent on a family, under common random numbers, with interventions on its stores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.envs import Episodes, make_episodes
-from metalocus.envs.common_random_numbers import Keys, Luck, seed_keys
+from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, seed_keys
 
 Array = NDArray[Any]
 Intervention = Callable[[int, Stores], Stores]
 Observer = Callable[["Trial"], None]
 TUNING_SEED = 10_000
 """Episodes of the seeds from here to twice as far are for tuning; no report uses them."""
-LOGGED = ("action", "reward", "probs", "means", "worth")
+LOGGED = ("action", "reward", "probs", "means", "privileged_value")
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Trial:
     Attributes:
         t: trial number.
         stimulus: [N, S].
-        shown: what the agent sees: the stimulus, or ``worth`` if it is omniscient.
+        shown: what the agent sees: the stimulus, or ``privileged_value`` if it is omniscient.
         stores: what the agent is about to read.
         probs: its action probabilities [N, K].
-        worth: what each action is worth to one who knows the task, [N, K].
+        privileged_value: what each action is worth to one who knows the task, [N, K].
         shadows: action probabilities [N, K] of the shadowing agents, which have seen the same
             history, and their stores after the act.
     """
@@ -41,7 +41,7 @@ class Trial:
     shown: Array
     stores: Stores
     probs: Array
-    worth: Array
+    privileged_value: Array
     shadows: tuple[tuple[Array, Stores], ...]
 
 
@@ -53,7 +53,7 @@ class Trace:
         action, reward: [T, N].
         probs: [T, N, K].
         means: true expected reward of each action, [T, N, K].
-        worth: what each is worth to one who knows the task, what it leads to included, [T, N, K].
+        privileged_value: what each is worth to one who knows the task, what it leads to included, [T, N, K].
         start: the stores at the episodes' start.
         end: the stores after the last transition.
     """
@@ -62,7 +62,7 @@ class Trace:
     reward: Array
     probs: Array
     means: Array
-    worth: Array
+    privileged_value: Array
     start: Stores
     end: Stores
 
@@ -88,7 +88,9 @@ def fresh_episodes(
 
 def fresh_keys(n: int, seed: int, first: int = 0) -> Keys:
     """Keys [N] of the evaluation episodes of a seed."""
-    return Luck(seed_keys(seed, 1)).bits("episode", index=np.arange(first, first + n))
+    return CommonRandomNumbers(seed_keys(seed, 1)).bits(
+        "episode", index=np.arange(first, first + n)
+    )
 
 
 def rollout(
@@ -123,20 +125,26 @@ def rollout(
     for t in range(horizon):
         if intervene is not None:
             stores = intervene(t, stores)
-        means, worth, stimulus = episodes.means(), episodes.worth(), episodes.stimulus()
-        shown = worth if agent.omniscient else stimulus
+        means, privileged_value, stimulus = (
+            episodes.means(),
+            episodes.privileged_value(),
+            episodes.stimulus(),
+        )
+        shown = privileged_value if agent.omniscient else stimulus
         probs, after = agent.act(shown, stores)
         acts = [shadow.act(stimulus, seen) for shadow, seen in zip(shadows, watching, strict=True)]
         if observe is not None:
-            observe(Trial(t, stimulus, shown, stores, probs, worth, tuple(acts)))
-        action = choose(probs, episodes.luck.uniform("policy", t), greedy)
+            observe(Trial(t, stimulus, shown, stores, probs, privileged_value, tuple(acts)))
+        action = choose(probs, episodes.crn.uniform("policy", t), greedy)
         reward, _ = episodes.step(action)
         stores = agent.learn(after, shown, action, reward)
         watching = [
             shadow.learn(seen, stimulus, action, reward)
             for shadow, (_, seen) in zip(shadows, acts, strict=True)
         ]
-        for name, array in zip(LOGGED, (action, reward, probs, means, worth), strict=True):
+        for name, array in zip(
+            LOGGED, (action, reward, probs, means, privileged_value), strict=True
+        ):
             log[name].append(array)
     return Trace(**{name: np.stack(rows) for name, rows in log.items()}, start=start, end=stores)
 

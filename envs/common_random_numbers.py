@@ -1,7 +1,7 @@
 """Counter-based randomness: chance as a pure function of (episode, stream, time, index).
 
 Reward noise belongs to the episode, not to the agent: two agents with the same seed
-meet the same luck at the same trial on the same arm, whatever they did before. Nothing
+meet the same chance at the same trial on the same arm, whatever they did before. Nothing
 is consumed, so single, vector and SB3 forms agree step for step, and an environment's
 whole random state is one 64-bit key an episode.
 
@@ -25,7 +25,7 @@ _TO_UNIT = 2.0**-53
 _INDEX_BITS = np.uint64(24)
 
 LARGEST_NORMAL = 8.3
-"""No number of :meth:`Luck.normal` is greater in magnitude."""
+"""No number of :meth:`CommonRandomNumbers.normal` is greater in magnitude."""
 
 
 def mix(x: Keys) -> Keys:
@@ -58,7 +58,7 @@ def first_key(rng: np.random.Generator) -> int:
     return int(rng.integers(0, 2**63, dtype=np.uint64))
 
 
-class Luck:
+class CommonRandomNumbers:
     """All the chance of a batch of episodes.
 
     Args:
@@ -106,6 +106,6 @@ class Luck:
         open_below = np.maximum(self.uniform(name, t, index), _TO_UNIT / 2)  # 0 has no inverse
         return np.asarray(ndtri(open_below))
 
-    def select(self, rows: NDArray[Any]) -> Luck:
-        """The luck of some of the episodes."""
-        return Luck(self.keys[rows])
+    def select(self, rows: NDArray[Any]) -> CommonRandomNumbers:
+        """The numbers of some of the episodes."""
+        return CommonRandomNumbers(self.keys[rows])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.common_random_numbers import Keys, Luck, episode_keys, seed_keys
+from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, episode_keys, seed_keys
 from metalocus.envs.family import Array, Family, InvalidTask, Latents, require, require_count
 from metalocus.envs.layout import DEFAULT_PARTS, Layout
 
@@ -46,8 +46,8 @@ class Episodes:
         self.family = family
         self.layout = Layout(family, observe)
         self.n_tasks = None if n_tasks is None else require_count("n_tasks", n_tasks, 1)
-        task_luck = Luck(seed_keys(require_count("task_seed", task_seed, 0), 1))
-        self._task_key = task_luck.stream("tasks")  # no episode's own draw repeats a fixed task
+        task_crn = CommonRandomNumbers(seed_keys(require_count("task_seed", task_seed, 0), 1))
+        self._task_key = task_crn.stream("tasks")  # no episode's own draw repeats a fixed task
         n = len(keys)
         self.keys = keys
         self.number = np.full(n, -1, dtype=np.int64)
@@ -74,15 +74,15 @@ class Episodes:
             return
         number = self.number.copy()
         number[where] += 1
-        luck = Luck(episode_keys(self.keys, number))
-        fresh = self.family.begin(self._task_luck(luck.select(where)))
+        crn = CommonRandomNumbers(episode_keys(self.keys, number))
+        fresh = self.family.begin(self._task_crn(crn.select(where)))
         if len(where) == len(self):
             self.latents = fresh
         else:
             self.latents = {name: value.copy() for name, value in self.latents.items()}
             for name, value in fresh.items():
                 self.latents[name][where] = value
-        self.number, self.luck = number, luck
+        self.number, self.crn = number, crn
         self.t[where], self.action[where], self.reward[where] = 0, -1, 0.0
 
     def set_task(self, task: Mapping[str, Any], rows: NDArray[np.bool_] | None = None) -> None:
@@ -111,7 +111,7 @@ class Episodes:
 
     def step(self, action: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Play one trial in every row: action [N] -> reward [N], done [N]."""
-        reward, self.latents = self.family.step(self.latents, action, self.t, self.luck)
+        reward, self.latents = self.family.step(self.latents, action, self.t, self.crn)
         self.t = self.t + 1
         self.action, self.reward = np.array(action), reward.copy()
         return reward, self.t >= self.family.horizon
@@ -128,9 +128,9 @@ class Episodes:
         """True expected reward of every arm at the coming trial, [N, K]."""
         return self.family.means(self.latents)
 
-    def worth(self) -> Array:
+    def privileged_value(self) -> Array:
         """What each action is worth to one who knows the latents, [N, K]."""
-        return self.family.worth(self.latents)
+        return self.family.privileged_value(self.latents)
 
     def reveal(self) -> dict[str, Array]:
         """The hidden variables and the arms' true means, each [N, ...]."""
@@ -148,11 +148,11 @@ class Episodes:
         for name in _PROGRESS:
             setattr(self, name, np.array(state[name]))
         self.latents = {name: np.array(state[f"latents.{name}"]) for name in self.latents}
-        self.luck = Luck(episode_keys(self.keys, self.number))
+        self.crn = CommonRandomNumbers(episode_keys(self.keys, self.number))
 
-    def _task_luck(self, luck: Luck) -> Luck:
-        """Luck that draws the task: the episode's own, or that of one of the fixed tasks."""
+    def _task_crn(self, crn: CommonRandomNumbers) -> CommonRandomNumbers:
+        """Random numbers that draw the task: the episode's own, or that of one of the fixed tasks."""
         if self.n_tasks is None:
-            return luck
-        which = np.floor(luck.uniform("which") * self.n_tasks)
-        return Luck(episode_keys(self._task_key, which))
+            return crn
+        which = np.floor(crn.uniform("which") * self.n_tasks)
+        return CommonRandomNumbers(episode_keys(self._task_key, which))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 
 Array = NDArray[Any]
 Latents = dict[str, Array]
@@ -111,28 +111,30 @@ class Family(ABC):
     telling: bool = False
 
     @abstractmethod
-    def begin(self, luck: Luck) -> Latents:
-        """Draw a task for each episode of ``luck``; every latent is [N, ...]."""
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
+        """Draw a task for each episode of ``crn``; every latent is [N, ...]."""
 
     @abstractmethod
     def means(self, latents: Latents) -> Array:
         """True expected reward of every arm at the coming trial, [N, K]."""
 
     @abstractmethod
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Rewards of the actions and the latents of the next trial.
 
         Args:
             latents: before the trial; not changed.
             action: [N] integers below K.
             t: [N] trial numbers from 0 to horizon - 1.
-            luck: the episodes' randomness.
+            crn: the episodes' random numbers.
 
         Returns:
             reward [N] float, and latents.
         """
 
-    def worth(self, latents: Latents) -> Array:
+    def privileged_value(self, latents: Latents) -> Array:
         """What each action is worth to one who knows the latents, [N, K].
 
         The expected reward from the coming trial on if the action is taken now and the best
@@ -153,6 +155,6 @@ class Family(ABC):
         return latents
 
 
-def bernoulli_rewards(chance: Array, action: Array, t: Array, luck: Luck) -> Array:
+def bernoulli_rewards(chance: Array, action: Array, t: Array, crn: CommonRandomNumbers) -> Array:
     """Rewards of 0 or 1 with the given chance [N]; the noise is fixed for each (trial, arm)."""
-    return (luck.uniform("reward", t, action) < chance).astype(np.float64)
+    return (crn.uniform("reward", t, action) < chance).astype(np.float64)

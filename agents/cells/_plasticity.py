@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, reset_masks, views, widen_
+from metalocus.agents.cells.base import Carry, Cell, init_inputs_, reset_masks, views
 
 SEGMENT = 10
 FIRST_ALPHA = 0.1
@@ -49,7 +49,7 @@ class Plastic(Cell):
     def __init__(self, input_size: int, hidden_size: int, plastic_size: int, decay: float) -> None:
         super().__init__()
         self.input = nn.Linear(input_size, hidden_size)
-        widen_(self.input.weight)
+        init_inputs_(self.input.weight)
         self.recurrent = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.alpha = nn.Parameter(torch.empty(min(plastic_size, hidden_size)))
         self.decay = nn.Parameter(torch.logit(torch.tensor(decay)))

@@ -117,7 +117,7 @@ def cells() -> dict[str, type[Cell]]:
     return {agent.cell.name: agent.cell for agent in trainables().values()}
 
 
-def widen_(weights: Tensor, bound: float = 4.0) -> None:
+def init_inputs_(weights: Tensor, bound: float = 4.0) -> None:
     """Input weights [H, I] from U(-bound, bound), less for more than a dozen inputs.
 
     Far larger than is usual: what must be told apart from the first update on is each pair of
@@ -127,7 +127,7 @@ def widen_(weights: Tensor, bound: float = 4.0) -> None:
     nn.init.uniform_(weights, -bound, bound)
 
 
-def slow_(bias: Tensor) -> None:
+def init_chrono_(bias: Tensor) -> None:
     """Biases [H] of gates that keep, from log U(1, ``LONGEST`` - 1).
 
     The units then remember for 1 to ``LONGEST`` steps (Tallec & Ollivier 2018, "Can recurrent

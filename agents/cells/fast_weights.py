@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_, keep
 
 CHUNK = 50
 """Steps computed at once: products of keys cost time in proportion to it, the loop the reverse."""
@@ -41,7 +41,7 @@ class FastWeights(Cell):
         super().__init__()
         self.sizes = (key_size, key_size, hidden_size, hidden_size, 1)
         self.embed = nn.Linear(input_size, hidden_size)
-        widen_(self.embed.weight)
+        init_inputs_(self.embed.weight)
         self.slow = nn.Linear(hidden_size, sum(self.sizes))
         self.key_before = nn.Linear(hidden_size, key_size, bias=False)
         self.output_size = hidden_size

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metalocus.agents.cells._inner_loop import Episodes, Rates, Theta, inner_loop
-from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_, keep
 from metalocus.envs import InvalidTask, Layout
 
 STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
@@ -184,7 +184,7 @@ def _first_layer(hidden: int, stimulus: int) -> Tensor:
     """First weights [H, S + 1]: stimuli must be told apart from the beginning."""
     weights, bias = torch.empty(hidden, stimulus), torch.empty(hidden, 1).uniform_(-1.0, 1.0)
     if stimulus:
-        widen_(weights)
+        init_inputs_(weights)
     return torch.cat([weights, bias], dim=1)
 
 

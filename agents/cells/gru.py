@@ -17,7 +17,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, reset_masks, slow_, widen_
+from metalocus.agents.cells.base import (
+    Carry,
+    Cell,
+    Trainable,
+    init_chrono_,
+    init_inputs_,
+    keep,
+    reset_masks,
+)
 
 
 class GRU(Cell):
@@ -35,8 +43,8 @@ class GRU(Cell):
         self.output_size = hidden_size
         w_x, _, bias, other = self.layer.parameters()
         z = slice(hidden_size, 2 * hidden_size)
-        widen_(w_x)
-        slow_(bias[z])
+        init_inputs_(w_x)
+        init_chrono_(bias[z])
         with torch.no_grad():  # z keeps for long, whatever the input
             w_x[z] /= 4
             other[z] = 0.0

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_, keep
 
 SLOWEST = 0.999
 """Greatest |a| at first: a memory of a thousand steps."""
@@ -37,7 +37,7 @@ class LRU(Cell):
     def __init__(self, input_size: int, hidden_size: int = 64) -> None:
         super().__init__()
         self.embed = nn.Linear(input_size, hidden_size)
-        widen_(self.embed.weight)
+        init_inputs_(self.embed.weight)
         square = FASTEST**2 + torch.rand(hidden_size) * (SLOWEST**2 - FASTEST**2)
         self.log_decay = nn.Parameter((-square.log() / 2).log())
         self.log_turn = nn.Parameter((TURN * torch.rand(hidden_size) + 1e-4).log())

@@ -27,11 +27,11 @@ from metalocus.agents.cells.base import (
     Carry,
     Cell,
     Trainable,
+    init_chrono_,
+    init_inputs_,
     keep,
     reset_masks,
-    slow_,
     start_steps,
-    widen_,
 )
 
 FEW_ROWS = 64
@@ -49,7 +49,7 @@ class LSTM(Cell):
     PyTorch's, smaller for more; a quarter of that in the forget gate. What must be told apart
     from the first update on is each pair of action and reward, and small weights hardly do (a
     ten-armed bandit is learned ten times faster). The biases of its gates are those of units
-    that remember for long, :func:`~metalocus.agents.cells.base.slow_`; what enters is scaled to match.
+    that remember for long, :func:`~metalocus.agents.cells.base.init_chrono_`; what enters is scaled to match.
     """
 
     name: ClassVar[str] = "lstm"
@@ -203,8 +203,8 @@ def _prepare(layer: nn.Module) -> None:
     w_x, _, bias, other = layer.parameters()
     hidden = len(w_x) // 4
     enter, stay = slice(0, hidden), slice(hidden, 2 * hidden)
-    widen_(w_x)
-    slow_(bias[stay])
+    init_inputs_(w_x)
+    init_chrono_(bias[stay])
     with torch.no_grad():
         w_x[stay] /= 4.0
         bias[enter] = -bias[stay]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_
 
 
 class MLP(Cell):
@@ -20,7 +20,7 @@ class MLP(Cell):
         sizes = [input_size] + [hidden_size] * n_layers
         layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.Tanh())]
         self.layers = nn.Sequential(*layers)
-        widen_(next(self.layers.parameters()))
+        init_inputs_(next(self.layers.parameters()))
         self.output_size = hidden_size
 
     def initial(self, n: int) -> Carry:

@@ -17,7 +17,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import LONGEST, Carry, Cell, Trainable, keep, reset_masks, widen_
+from metalocus.agents.cells.base import (
+    LONGEST,
+    Carry,
+    Cell,
+    Trainable,
+    init_inputs_,
+    keep,
+    reset_masks,
+)
 
 PACE = 0.3
 """Recurrent weights are their parameters times this, so that Adam, whose steps are alike for all
@@ -49,7 +57,7 @@ class RNN(Cell):
     def _halve(self) -> None:
         w_x, w_h, b_x, b_h = self.layer.parameters()
         half = self.output_size // 2
-        widen_(w_x)
+        init_inputs_(w_x)
         for silent in (w_x, b_x, b_h):
             silent[:half] = 0.0
         kept = 1 - 1 / w_h.new_empty(half).uniform_(1.0, LONGEST)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Transformer(Cell):
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(input_size, hidden_size)
-        widen_(self.embed.weight)
+        init_inputs_(self.embed.weight)
         nn.init.uniform_(self.embed.bias, -1, 1)
         self.place = nn.Linear(hidden_size, hidden_size, bias=False)
         self.blocks = nn.ModuleList(

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, widen_
+from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_
 from metalocus.agents.cells.mlp import MLP
 
 EMBEDDED = 16
@@ -32,7 +32,7 @@ class Window(Cell):
         super().__init__()
         self.input_size, self.window = input_size, window
         self.embed = nn.Linear(input_size, EMBEDDED, bias=False)  # zeros stay zeros
-        widen_(self.embed.weight)
+        init_inputs_(self.embed.weight)
         self.mlp = MLP(EMBEDDED * window, hidden_size)
         weight = next(self.mlp.parameters()).data.view(hidden_size, EMBEDDED, window)
         left = 1 - 0.2 * torch.rand(hidden_size, 1, 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.controls.counting import Counting, as_weights, output
-from metalocus.envs.common_random_numbers import Keys, Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys
 
 MODULUS = 2.0**16
 """Far above any count; a power of two, so that whole counts are recovered exactly."""
@@ -41,11 +41,13 @@ class CountsSplit(Counting):
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Add the evidence and put the table under the next pad."""
         table = self.table(stores) + self.evidence(action, reward)
-        return self._share(table, Luck(stores.weights["chance"]).bits("next"), stores)
+        return self._share(
+            table, CommonRandomNumbers(stores.weights["chance"]).bits("next"), stores
+        )
 
     def _share(self, table: Array, chance: Keys, stores: Stores) -> Stores:
         """Split a table [N, K, 2] by the pad that the chance [N] gives."""
-        bits = Luck(chance).bits("pad", 0, np.arange(2 * self.n_arms)[None])
+        bits = CommonRandomNumbers(chance).bits("pad", 0, np.arange(2 * self.n_arms)[None])
         pad = (bits % np.uint64(MODULUS)).astype(np.float64).reshape(table.shape)
         return replace(
             stores,

@@ -160,7 +160,7 @@ class SequencePPO(ArchivedPPO):
                 require_finite("observation", new_obs, self.num_timesteps)
                 if dones.any():
                     self._update_info_buffer(infos, dones)
-                    beyond[rollout_buffer.pos] = self._values_beyond(dones, infos, carry)
+                    beyond[rollout_buffer.pos] = self._truncation_bootstrap(dones, infos, carry)
                 if isinstance(self.action_space, spaces.Discrete):
                     chosen = chosen[:, None]
                 rollout_buffer.add(
@@ -261,7 +261,7 @@ class SequencePPO(ArchivedPPO):
     def _starts(self, dones: np.ndarray[Any, Any]) -> torch.Tensor:
         return torch.as_tensor(dones, dtype=torch.float32, device=self.device)
 
-    def _values_beyond(
+    def _truncation_bootstrap(
         self, dones: np.ndarray[Any, Any], infos: list[dict[str, Any]], carry: Carry
     ) -> np.ndarray[Any, Any]:
         """Discounted values of what comes after episodes that were cut off, elsewhere 0, [N]."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import (
     Array,
     Family,
@@ -87,16 +87,16 @@ class BernoulliBandit(Family):
             require(known, f"prior must be {_PRIORS}, got {prior!r}")
             require(self.n_arms == 2, f"prior {self.prior!r} needs n_arms=2, got {n_arms}")
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``means`` [N, K]."""
         if self.beta is not None:
-            u = luck.uniform("task", 0, np.arange(self.n_arms)[None])
+            u = crn.uniform("task", 0, np.arange(self.n_arms)[None])
             if self.beta != (1.0, 1.0):
                 from scipy.special import betaincinv  # slow import, needed here alone
 
                 u = betaincinv(*self.beta, u)
             return {"means": u}
-        first = luck.uniform("task")
+        first = crn.uniform("task")
         if self.prior in _DEPENDENT:
             low = _DEPENDENT[self.prior]
             first = np.where(first < 0.5, low, 1.0 - low)
@@ -106,10 +106,12 @@ class BernoulliBandit(Family):
         """The latent itself, [N, K]."""
         return latents["means"]
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Bernoulli reward; the task does not change."""
         chance = latents["means"][np.arange(len(action)), action]
-        return bernoulli_rewards(chance, action, t, luck), latents
+        return bernoulli_rewards(chance, action, t, crn), latents
 
     def check_task(self, latents: Latents) -> None:
         """Every mean is a probability."""

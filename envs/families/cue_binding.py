@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._digits import DIGIT_SIZE, digit_images
 from metalocus.envs.family import (
     Array,
@@ -119,17 +119,17 @@ class CueBinding(Family):
         few = f"cue_bits={cue_bits} makes {self.n_codes} different cues, too few for {n_cues}"
         require(self.n_codes >= self.n_cues, few)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``cues`` and ``bound`` [N, C], ``order`` [N, C] of the first pass, ``shown`` [N]."""
-        each, order = np.arange(self.n_cues), self._order(luck, 0)
+        each, order = np.arange(self.n_cues), self._order(crn, 0)
         if self.kind == "fixed":
-            cues = np.tile(each, (len(luck), 1))
+            cues = np.tile(each, (len(crn), 1))
         else:
-            cues = _distinct(luck, self.n_cues, self.n_codes)
+            cues = _distinct(crn, self.n_cues, self.n_codes)
         if self.fixed_actions:
-            bound = np.tile(each % self.n_arms, (len(luck), 1))
+            bound = np.tile(each % self.n_arms, (len(crn), 1))
         else:
-            bound = (luck.uniform("bound", 0, each[None]) * self.n_arms).astype(np.int64)
+            bound = (crn.uniform("bound", 0, each[None]) * self.n_arms).astype(np.int64)
         return {"cues": cues, "bound": bound, "order": order, "shown": order[:, 0].copy()}
 
     def means(self, latents: Latents) -> Array:
@@ -137,14 +137,16 @@ class CueBinding(Family):
         right: Array = np.arange(self.n_arms) == _shown(latents, "bound")[:, None]
         return right.astype(np.float64)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """1 for the bound action; then the next cue, of a new pass if this one is over."""
         reward = (action == _shown(latents, "bound")).astype(np.float64)
         place, order = (t + 1) % self.n_cues, latents["order"]
         over = np.flatnonzero(place == 0)
         if len(over):
             order = order.copy()
-            order[over] = self._order(luck.select(over), (t + 1)[over])
+            order[over] = self._order(crn.select(over), (t + 1)[over])
         shown = order[np.arange(len(order)), place]
         return reward, {**latents, "order": order, "shown": shown}
 
@@ -172,9 +174,9 @@ class CueBinding(Family):
         once = bool((np.sort(order, axis=1) == each).all())
         require(once, f"order must name every cue once, got {order.tolist()}")
 
-    def _order(self, luck: Luck, t: Array | int) -> Array:
+    def _order(self, crn: CommonRandomNumbers, t: Array | int) -> Array:
         """A random order of the cues for the pass that begins at t, [N, C]."""
-        return luck.uniform("order", t, np.arange(self.n_cues)[None]).argsort(axis=1)
+        return crn.uniform("order", t, np.arange(self.n_cues)[None]).argsort(axis=1)
 
 
 def _shown(latents: Latents, name: str) -> Array:
@@ -184,14 +186,14 @@ def _shown(latents: Latents, name: str) -> Array:
     return value
 
 
-def _distinct(luck: Luck, many: int, below: int) -> Array:
+def _distinct(crn: CommonRandomNumbers, many: int, below: int) -> Array:
     """Different whole numbers below a bound, every set alike, [N, many].
 
     Floyd's algorithm (Bentley & Floyd 1987, "A sample of brilliance"): the i-th number is
     drawn from all up to the i-th last; one that is taken gives way to that last one.
     """
     last = below - many + np.arange(many)
-    chosen = (luck.uniform("cues", 0, np.arange(many)[None]) * (last + 1)).astype(np.int64)
+    chosen = (crn.uniform("cues", 0, np.arange(many)[None]) * (last + 1)).astype(np.int64)
     for i in range(1, many):
         taken = (chosen[:, :i] == chosen[:, i : i + 1]).any(axis=1)
         chosen[taken, i] = last[i]

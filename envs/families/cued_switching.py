@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._switching import switched
 from metalocus.envs.family import (
     Array,
@@ -99,13 +99,13 @@ class CuedSwitching(Family):
         self.telling = not new_keys
         self.stimulus_size = 2 + len(DIGITS)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``task`` [N] and ``digit`` [N] of the first trial, ``swapped`` [N, 2]."""
-        task = (luck.uniform("task") < 0.5).astype(np.int64)
-        swapped = (luck.uniform("keys", 0, np.arange(2)[None]) < 0.5).astype(np.int64)
+        task = (crn.uniform("task") < 0.5).astype(np.int64)
+        swapped = (crn.uniform("keys", 0, np.arange(2)[None]) < 0.5).astype(np.int64)
         return {
             "task": task,
-            "digit": _digit(luck, 0),
+            "digit": _digit(crn, 0),
             "swapped": swapped if self.new_keys else np.zeros_like(swapped),
         }
 
@@ -114,12 +114,14 @@ class CuedSwitching(Family):
         right: Array = np.arange(2) == self._right(latents)[:, None]
         return right.astype(np.float64)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """1 if the key is right; then perhaps the other task, and another digit."""
         reward = (action == self._right(latents)).astype(np.float64)
         hazard = self.hazard if self.run_length is None else (t + 1) % self.run_length == 0
-        task = switched(latents["task"], 2, hazard, luck, t + 1)
-        return reward, {**latents, "task": task, "digit": _digit(luck, t + 1)}
+        task = switched(latents["task"], 2, hazard, crn, t + 1)
+        return reward, {**latents, "task": task, "digit": _digit(crn, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
         """One-hot task and one-hot digit, [N, 10]."""
@@ -149,6 +151,6 @@ class CuedSwitching(Family):
         return right
 
 
-def _digit(luck: Luck, t: Array | int) -> Array:
+def _digit(crn: CommonRandomNumbers, t: Array | int) -> Array:
     """Place of a digit among the eight, [N]."""
-    return (luck.uniform("digit", t) * len(DIGITS)).astype(np.int64)
+    return (crn.uniform("digit", t) * len(DIGITS)).astype(np.int64)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import (
     Array,
     Family,
@@ -37,7 +37,7 @@ class DatasetBandit(Family):
       "first")`` withholds them.
     * ``sequence=True`` shows the same examples one a trial before the query, for agents
       that learn from trial to trial. Actions before the query do nothing and pay nothing.
-      Equal seeds give equal tasks, examples and luck in both forms.
+      Equal seeds give equal tasks, examples and random numbers in both forms.
     * ``shuffled=True`` is the control: a hidden random renaming of the actions stands
       between the examples and what pays. Examples look the same and are worth nothing.
 
@@ -134,36 +134,36 @@ class DatasetBandit(Family):
         self.horizon = self.asks_at + (2 if again else 1)
         self.telling = not sequence and not shuffled
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``chances`` [N, K], ``examples`` [N, M, E], ``query`` [N, Q], ``trial`` [N]."""
-        drawn = self._begin_arms(luck) if self.rule == "arms" else self._begin_labels(luck)
+        drawn = self._begin_arms(crn) if self.rule == "arms" else self._begin_labels(crn)
         if self.shuffled:
-            renamed = luck.uniform("rename", 0, np.arange(self.n_arms)[None]).argsort(axis=1)
+            renamed = crn.uniform("rename", 0, np.arange(self.n_arms)[None]).argsort(axis=1)
             drawn["chances"] = np.take_along_axis(drawn["chances"], renamed, axis=1)
-        return drawn | {"trial": np.zeros(len(luck), dtype=np.int64)}
+        return drawn | {"trial": np.zeros(len(crn), dtype=np.int64)}
 
-    def _begin_arms(self, luck: Luck) -> Latents:
+    def _begin_arms(self, crn: CommonRandomNumbers) -> Latents:
         each = np.arange(self.n_examples)[None]
-        chances = luck.uniform("task", 0, np.arange(self.n_arms)[None])
-        arm = (luck.uniform("arm", 0, each) * self.n_arms).astype(np.int64)
-        examples = np.zeros((len(luck), self.n_examples, self.example_size), dtype=np.float32)
+        chances = crn.uniform("task", 0, np.arange(self.n_arms)[None])
+        arm = (crn.uniform("arm", 0, each) * self.n_arms).astype(np.int64)
+        examples = np.zeros((len(crn), self.n_examples, self.example_size), dtype=np.float32)
         np.put_along_axis(examples, arm[:, :, None], 1.0, axis=2)
-        examples[:, :, -1] = luck.uniform("pay", 0, each) < np.take_along_axis(chances, arm, axis=1)
-        query = np.zeros((len(luck), 0), dtype=np.float32)
+        examples[:, :, -1] = crn.uniform("pay", 0, each) < np.take_along_axis(chances, arm, axis=1)
+        query = np.zeros((len(crn), 0), dtype=np.float32)
         return {"chances": chances, "examples": examples, "query": query}
 
-    def _begin_labels(self, luck: Luck) -> Latents:
-        n, m, k, f = len(luck), self.n_examples, self.n_arms, self.features
-        inputs = _points(luck, "input", m + 1, f)
+    def _begin_labels(self, crn: CommonRandomNumbers) -> Latents:
+        n, m, k, f = len(crn), self.n_examples, self.n_arms, self.features
+        inputs = _points(crn, "input", m + 1, f)
         if self.rule == "linear":
-            normal = luck.normal("task", 0, np.arange(f)[None])
+            normal = crn.normal("task", 0, np.arange(f)[None])
             label = ((inputs @ normal[:, :, None])[:, :, 0] > 0.0).astype(np.int64)
         else:
-            label = nearest(inputs, _points(luck, "task", 2 * k, f)) % k
+            label = nearest(inputs, _points(crn, "task", 2 * k, f)) % k
         shown = label[:, :m]
         if self.noise:
-            replaced = luck.uniform("noise", 0, np.arange(m)[None]) < self.noise
-            random = (luck.uniform("label", 0, np.arange(m)[None]) * k).astype(np.int64)
+            replaced = crn.uniform("noise", 0, np.arange(m)[None]) < self.noise
+            random = (crn.uniform("label", 0, np.arange(m)[None]) * k).astype(np.int64)
             shown = np.where(replaced, random, shown)
         examples = np.zeros((n, m, self.example_size), dtype=np.float32)
         examples[:, :, :f] = inputs[:, :m]
@@ -177,11 +177,15 @@ class DatasetBandit(Family):
         chances: Array = latents["chances"] * asked[:, None]
         return chances
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Bernoulli reward at the query, nothing before it."""
         chance = self.means(latents)[np.arange(len(action)), action]
-        since = np.maximum(t - self.asks_at, 0)  # the query's luck is that of the other form
-        reward = bernoulli_rewards(chance, action, since, luck)
+        since = np.maximum(
+            t - self.asks_at, 0
+        )  # the query's random numbers are those of the other form
+        reward = bernoulli_rewards(chance, action, since, crn)
         return reward, {**latents, "trial": latents["trial"] + 1}
 
     def stimulus(self, latents: Latents) -> Array:
@@ -243,7 +247,7 @@ def nearest(points: Array, centres: Array) -> Array:
     return index
 
 
-def _points(luck: Luck, stream: str, count: int, features: int) -> Array:
+def _points(crn: CommonRandomNumbers, stream: str, count: int, features: int) -> Array:
     """Uniform in the cube [-1, 1], [N, count, features]."""
-    u = luck.uniform(stream, 0, np.arange(count * features)[None])
-    return (2.0 * u - 1.0).astype(np.float32).reshape(len(luck), count, features)
+    u = crn.uniform(stream, 0, np.arange(count * features)[None])
+    return (2.0 * u - 1.0).astype(np.float32).reshape(len(crn), count, features)

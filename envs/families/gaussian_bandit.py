@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, require, require_count, require_number
 
 SHAPE, SCALE = 5.0, 4.0
@@ -87,14 +87,14 @@ class GaussianBandit(Family):
         most = self.largest_mean + LARGEST_NORMAL * self.largest_sd
         self.reward_range = (-most, most)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``means`` [N, K]; and ``sd`` [N] if it is unknown."""
-        means = self.prior_sd * luck.normal("task", 0, np.arange(self.n_arms)[None])
+        means = self.prior_sd * crn.normal("task", 0, np.arange(self.n_arms)[None])
         if self.sd is not None:
             return {"means": means}
         from scipy.special import gammaincinv  # slow import, needed here alone
 
-        u = np.maximum(luck.uniform("variance"), 2.0**-54)
+        u = np.maximum(crn.uniform("variance"), 2.0**-54)
         sd = np.sqrt(SCALE / gammaincinv(SHAPE, u))
         return {"means": means * sd[:, None], "sd": sd}
 
@@ -102,11 +102,13 @@ class GaussianBandit(Family):
         """The latent itself, [N, K]."""
         return latents["means"]
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Gaussian reward; the task does not change."""
         sd = self.sd if self.sd is not None else latents["sd"]
         mean = latents["means"][np.arange(len(action)), action]
-        return mean + sd * luck.normal("reward", t, action), latents
+        return mean + sd * crn.normal("reward", t, action), latents
 
     def check_task(self, latents: Latents) -> None:
         """Means, and an unknown standard deviation, within what the prior can draw."""

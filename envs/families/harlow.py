@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._digits import DIGIT_SIZE, digit_images, digit_labels
 from metalocus.envs.family import (
     Array,
@@ -105,25 +105,25 @@ class Harlow(Family):
         self.object_size = DIGIT_SIZE if objects == "digits" else self.features
         self.stimulus_size = 2 * self.object_size
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``objects`` [N, 2, F], the one that pays first, and ``side`` [N] where it lies."""
         if self.fixed:
-            pair = np.broadcast_to(self.fixed_objects, (len(luck), 2, self.object_size))
-            return {"objects": pair.copy(), "side": self._side(luck, 0)}
-        return {"objects": self._drawn(luck), "side": self._side(luck, 0)}
+            pair = np.broadcast_to(self.fixed_objects, (len(crn), 2, self.object_size))
+            return {"objects": pair.copy(), "side": self._side(crn, 0)}
+        return {"objects": self._drawn(crn), "side": self._side(crn, 0)}
 
     @property
     def fixed_objects(self) -> Array:
         """The two objects of every episode if fixed, the one that pays first, [2, F]."""
-        pair: Array = self._drawn(Luck(np.zeros(1, dtype=np.uint64)))[0]
+        pair: Array = self._drawn(CommonRandomNumbers(np.zeros(1, dtype=np.uint64)))[0]
         return pair
 
-    def _drawn(self, luck: Luck) -> Array:
+    def _drawn(self, crn: CommonRandomNumbers) -> Array:
         """Two different objects, [N, 2, F]."""
         if self.objects == "features":
-            u = luck.uniform("objects", 0, np.arange(2 * self.features)[None])
-            return u.astype(np.float32).reshape(len(luck), 2, self.features)
-        u = luck.uniform("objects", 0, np.arange(4)[None])
+            u = crn.uniform("objects", 0, np.arange(2 * self.features)[None])
+            return u.astype(np.float32).reshape(len(crn), 2, self.features)
+        u = crn.uniform("objects", 0, np.arange(4)[None])
         one = (u[:, 0] * _DIGITS).astype(np.int64)
         other = (one + 1 + (u[:, 1] * (_DIGITS - 1)).astype(np.int64)) % _DIGITS
         digit = np.stack([one, other], axis=1)
@@ -134,18 +134,20 @@ class Harlow(Family):
         return drawn
 
     @staticmethod
-    def _side(luck: Luck, t: ArrayLike) -> Array:
-        return (luck.uniform("side", t) < 0.5).astype(np.int64)
+    def _side(crn: CommonRandomNumbers, t: ArrayLike) -> Array:
+        return (crn.uniform("side", t) < 0.5).astype(np.int64)
 
     def means(self, latents: Latents) -> Array:
         """p on the side of the object that pays, 1 - p on the other, [N, 2]."""
         return np.where(np.arange(2) == latents["side"][:, None], self.p, 1.0 - self.p)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Bernoulli reward; then new sides, which are no doing of the agent."""
         chance = np.where(action == latents["side"], self.p, 1.0 - self.p)
-        reward = bernoulli_rewards(chance, action, t, luck)
-        return reward, {**latents, "side": self._side(luck, t + 1)}
+        reward = bernoulli_rewards(chance, action, t, crn)
+        return reward, {**latents, "side": self._side(crn, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
         """The left object, then the right one, [N, 2 F]."""

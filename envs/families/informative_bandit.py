@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, require_below, require_count, require_flag
 
 N_TARGETS = 10
@@ -72,9 +72,9 @@ class InformativeBandit(Family):
         self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = N_TARGETS if cued else 0
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``target`` [N], from 0 to 9."""
-        return {"target": _number(luck.uniform("task"))}
+        return {"target": _number(crn.uniform("task"))}
 
     def means(self, latents: Latents) -> Array:
         """5, 1, and of the eleventh arm what it pays, or pays on average, [N, 11]."""
@@ -85,10 +85,12 @@ class InformativeBandit(Family):
         means[:, -1] = UNIT * (target + 1) if self.informative else average
         return means
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """The arm's fixed reward, but chance on an uninformative eleventh arm."""
         target = latents["target"]
-        told = target if self.informative else _number(luck.uniform("reward", t))
+        told = target if self.informative else _number(crn.uniform("reward", t))
         of_ten = np.where(action == target, TARGET_REWARD, OTHER_REWARD)
         return np.where(action == N_TARGETS, UNIT * (told + 1), of_ten), latents
 

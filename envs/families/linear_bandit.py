@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, require, require_count, require_number
 
 _WIDTH = float(np.sqrt(3.0))  # uniform on [-sqrt 3, sqrt 3] has variance 1
@@ -86,23 +86,25 @@ class LinearBandit(Family):
         most = largest_mean + LARGEST_NORMAL * self.sd
         self.reward_range = (-most, most)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``weights`` [N, K, d] and the first ``context`` [N, d]."""
-        numbers = luck.normal("task", 0, np.arange(self.n_arms * self.n_features)[None])
+        numbers = crn.normal("task", 0, np.arange(self.n_arms * self.n_features)[None])
         weights = self.weight_sd * numbers.reshape(-1, self.n_arms, self.n_features)
-        return {"weights": weights, "context": self._context(luck, 0)}
+        return {"weights": weights, "context": self._context(crn, 0)}
 
     def means(self, latents: Latents) -> Array:
         """x . w of every arm, [N, K]."""
         means: Array = (latents["weights"] @ latents["context"][:, :, None])[:, :, 0]
         return means
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Gaussian reward, then another context."""
         weights = latents["weights"][np.arange(len(action)), action]
         mean = (weights * latents["context"]).sum(axis=1)
-        reward = mean + self.sd * luck.normal("reward", t, action)
-        return reward, {**latents, "context": self._context(luck, t + 1)}
+        reward = mean + self.sd * crn.normal("reward", t, action)
+        return reward, {**latents, "context": self._context(crn, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
         """The context, [N, d]."""
@@ -117,7 +119,7 @@ class LinearBandit(Family):
                 f"{name} must be numbers from {-most:g} to {most:g}",
             )
 
-    def _context(self, luck: Luck, t: Array | int) -> Array:
+    def _context(self, crn: CommonRandomNumbers, t: Array | int) -> Array:
         """Contexts of trial t, [N, d]."""
-        u = luck.uniform("context", t, np.arange(self.n_features)[None])
+        u = crn.uniform("context", t, np.arange(self.n_features)[None])
         return _WIDTH * (2.0 * u - 1.0)

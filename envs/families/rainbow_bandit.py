@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import (
     Array,
     Family,
@@ -83,20 +83,22 @@ class RainbowBandit(Family):
         self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = CHANNELS * (3 if cued else 2)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``colour`` that pays [N, 3] and its ``side`` at the first trial [N]."""
-        colour = luck.uniform("task", 0, np.arange(CHANNELS)[None])
-        return {"colour": colour, "side": _side(luck, 0)}
+        colour = crn.uniform("task", 0, np.arange(CHANNELS)[None])
+        return {"colour": colour, "side": _side(crn, 0)}
 
     def means(self, latents: Latents) -> Array:
         """p on the paying colour's side, 1 - p on the other, [N, 2]."""
         return np.where(np.arange(2) == latents["side"][:, None], self.p, 1.0 - self.p)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Bernoulli reward, then the colours are placed anew."""
         chance = np.where(action == latents["side"], self.p, 1.0 - self.p)
-        reward = bernoulli_rewards(chance, action, t, luck)
-        return reward, {**latents, "side": _side(luck, t + 1)}
+        reward = bernoulli_rewards(chance, action, t, crn)
+        return reward, {**latents, "side": _side(crn, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
         """[left | right | paying colour if cued], [N, 6] or [N, 9]."""
@@ -111,6 +113,6 @@ class RainbowBandit(Family):
         require_below("side", latents["side"], 2)
 
 
-def _side(luck: Luck, t: Array | int) -> Array:
+def _side(crn: CommonRandomNumbers, t: Array | int) -> Array:
     """Side of the paying colour at trial t, [N]."""
-    return (luck.uniform("side", t) < 0.5).astype(np.int64)
+    return (crn.uniform("side", t) < 0.5).astype(np.int64)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import (
     Array,
     Family,
@@ -98,19 +98,21 @@ class RestlessBandit(Family):
         most = self.largest_mean + LARGEST_NORMAL * self.sd
         self.reward_range = (-most, most)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``means`` of the first trial [N, K]."""
-        return {"means": self.prior_sd * luck.normal("task", 0, np.arange(self.n_arms)[None])}
+        return {"means": self.prior_sd * crn.normal("task", 0, np.arange(self.n_arms)[None])}
 
     def means(self, latents: Latents) -> Array:
         """The latent itself, [N, K]."""
         return latents["means"]
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
-        """Gaussian reward, then every mean drifts; drifts are luck, not the agent's doing."""
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
+        """Gaussian reward, then every mean drifts; drifts are chance, not the agent's doing."""
         means = latents["means"]
-        reward = means[np.arange(len(action)), action] + self.sd * luck.normal("reward", t, action)
-        drift = luck.normal("drift", t + 1, np.arange(self.n_arms)[None])
+        reward = means[np.arange(len(action)), action] + self.sd * crn.normal("reward", t, action)
+        drift = crn.normal("drift", t + 1, np.arange(self.n_arms)[None])
         return reward, {"means": (1.0 - self.pull_back) * means + self.drift_sd * drift}
 
     def check_task(self, latents: Latents) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._switching import switched
 from metalocus.envs.family import (
     Array,
@@ -98,20 +98,22 @@ class ReversalBandit(Family):
         self.stimulus_size = self.n_arms if cued else 0
         self.telling = cued
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``good`` [N], the good arm of the first trial."""
-        return {"good": self.n_arms - 1 - (luck.uniform("task") * self.n_arms).astype(np.int64)}
+        return {"good": self.n_arms - 1 - (crn.uniform("task") * self.n_arms).astype(np.int64)}
 
     def means(self, latents: Latents) -> Array:
         """p for the good arm, 1 - p for the others, [N, K]."""
         return np.where(np.arange(self.n_arms) == latents["good"][:, None], self.p, 1.0 - self.p)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
-        """Bernoulli reward, then perhaps a switch; switches are luck, not the agent's doing."""
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
+        """Bernoulli reward, then perhaps a switch; switches are chance, not the agent's doing."""
         good = latents["good"]
         chance = np.where(action == good, self.p, 1.0 - self.p)
-        reward = bernoulli_rewards(chance, action, t, luck)
-        return reward, {"good": switched(good, self.n_arms, self.hazard, luck, t + 1)}
+        reward = bernoulli_rewards(chance, action, t, crn)
+        return reward, {"good": switched(good, self.n_arms, self.hazard, crn, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
         """The good arm, one-hot, if cued, [N, K]; else [N, 0]."""

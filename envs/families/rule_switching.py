@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._switching import switched
 from metalocus.envs.family import (
     Array,
@@ -100,22 +100,24 @@ class RuleSwitching(Family):
         self.stimulus_size = self.cue_size + self.n_features * self.n_arms
         self.telling = True
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``rule`` [N] and the first ``card`` [N, F], the pile that each feature points to."""
-        rule = (luck.uniform("task") * self.n_features).astype(np.int64)
-        return {"rule": rule, "card": self._card(luck, 0)}
+        rule = (crn.uniform("task") * self.n_features).astype(np.int64)
+        return {"rule": rule, "card": self._card(crn, 0)}
 
     def means(self, latents: Latents) -> Array:
         """p for the right pile, 1 - p for the others, [N, K]."""
         right = self._right(latents)
         return np.where(np.arange(self.n_arms) == right[:, None], self.p, 1.0 - self.p)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Bernoulli reward, then perhaps another rule, and the next card."""
         chance = np.where(action == self._right(latents), self.p, 1.0 - self.p)
-        reward = bernoulli_rewards(chance, action, t, luck)
-        rule = switched(latents["rule"], self.n_features, self.hazard, luck, t + 1)
-        return reward, {"rule": rule, "card": self._card(luck, t + 1)}
+        reward = bernoulli_rewards(chance, action, t, crn)
+        rule = switched(latents["rule"], self.n_features, self.hazard, crn, t + 1)
+        return reward, {"rule": rule, "card": self._card(crn, t + 1)}
 
     def stimulus(self, latents: Latents) -> Array:
         """The rule if cued, and the card, [N, S]."""
@@ -137,7 +139,7 @@ class RuleSwitching(Family):
         right: Array = latents["card"][np.arange(len(latents["rule"])), latents["rule"]]
         return right
 
-    def _card(self, luck: Luck, t: Array | int) -> Array:
+    def _card(self, crn: CommonRandomNumbers, t: Array | int) -> Array:
         """[N, F]."""
-        u = luck.uniform("card", t, np.arange(self.n_features)[None])
+        u = crn.uniform("card", t, np.arange(self.n_features)[None])
         return (u * self.n_arms).astype(np.int64)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, require, require_below, require_count
 
 REWARD_MEAN = 1.0
@@ -42,7 +42,7 @@ class TabularMDP(Family):
 
     ## Information
     ``state``, ``inner`` (step within the inner episode), ``rewards``, ``transitions`` and
-    ``optimal`` (worth of every action by step and state to one who knows the process) only
+    ``optimal`` (privileged_value of every action by step and state to one who knows the process) only
     with ``reveal=True``.
 
     ## Arguments
@@ -79,13 +79,13 @@ class TabularMDP(Family):
         most = 2.0 * LARGEST_NORMAL  # of the mean and of the noise about it
         self.reward_range = (REWARD_MEAN - most, REWARD_MEAN + most)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``rewards`` [N, S, A], ``transitions`` [N, S, A, S], ``optimal`` [N, H, S, A] and
         the place in them, ``state`` and ``inner`` [N]."""
-        n, states, actions = len(luck), self.n_states, self.n_arms
+        n, states, actions = len(crn), self.n_states, self.n_arms
         pairs, triples = np.arange(states * actions)[None], np.arange(states**2 * actions)[None]
-        rewards = REWARD_MEAN + luck.normal("rewards", 0, pairs).reshape(n, states, actions)
-        times = -np.log1p(-luck.uniform("transit", 0, triples)).reshape(n, states, actions, states)
+        rewards = REWARD_MEAN + crn.normal("rewards", 0, pairs).reshape(n, states, actions)
+        times = -np.log1p(-crn.uniform("transit", 0, triples)).reshape(n, states, actions, states)
         transitions = times / times.sum(axis=3, keepdims=True)  # exponentials: a flat Dirichlet
         start = np.zeros(n, dtype=np.int64)
         drawn = {"rewards": rewards, "transitions": transitions}
@@ -101,19 +101,21 @@ class TabularMDP(Family):
         means: Array = latents["rewards"][np.arange(len(latents["state"])), latents["state"]]
         return means
 
-    def worth(self, latents: Latents) -> Array:
+    def privileged_value(self, latents: Latents) -> Array:
         """Reward of the inner episode's rest, [N, A]: later ones do not depend on this one."""
         rows = np.arange(len(latents["state"]))
-        worth: Array = latents["optimal"][rows, latents["inner"], latents["state"]]
-        return worth
+        privileged_value: Array = latents["optimal"][rows, latents["inner"], latents["state"]]
+        return privileged_value
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Gaussian reward and a transition; back to state 0 when the inner episode is over."""
         rows, state = np.arange(len(action)), latents["state"]
         mean = latents["rewards"][rows, state, action]
-        reward = mean + luck.normal("reward", t, action)
+        reward = mean + crn.normal("reward", t, action)
         cumulative = np.cumsum(latents["transitions"][rows, state, action], axis=1)
-        u = luck.uniform("next", t, action)[:, None] * cumulative[:, -1:]
+        u = crn.uniform("next", t, action)[:, None] * cumulative[:, -1:]
         inner = latents["inner"] + 1
         over = inner == self.inner_horizon
         state = np.where(over, 0, (u >= cumulative[:, :-1]).sum(axis=1))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import (
     Array,
     Family,
@@ -129,12 +129,12 @@ class TwoStep(Family):
         """Probability that each first action leads to each state, [2, 2]."""
         return np.where(np.eye(2, dtype=bool), self.p_common, 1.0 - self.p_common)
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``state`` [N], and ``chances`` [N, 2, C] of reward or ``good`` [N], the good state."""
-        state = np.full(len(luck), FIRST, dtype=np.int64)
+        state = np.full(len(crn), FIRST, dtype=np.int64)
         if self.rewards == "switching":
-            return {"state": state, "good": (luck.uniform("task") < 0.5).astype(np.int64)}
-        u = luck.uniform("task", 0, self._outcomes()).reshape(len(luck), 2, -1)
+            return {"state": state, "good": (crn.uniform("task") < 0.5).astype(np.int64)}
+        u = crn.uniform("task", 0, self._outcomes()).reshape(len(crn), 2, -1)
         return {"state": state, "chances": LOW + (HIGH - LOW) * u}
 
     def chances(self, latents: Latents) -> Array:
@@ -151,19 +151,21 @@ class TwoStep(Family):
         paid = np.broadcast_to(reached, (len(state), 2))
         return np.where(state[:, None] == FIRST, 0.0, paid)
 
-    def worth(self, latents: Latents) -> Array:
+    def privileged_value(self, latents: Latents) -> Array:
         """Expected reward of the trial's rest, [N, 2]: later ones are no doing of the agent."""
         before = self.chances(latents).max(axis=2) @ self.transitions.T
         return np.where(latents["state"][:, None] == FIRST, before, self.means(latents))
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """A transition and no reward at the first stage; a reward and a change at the second."""
         state = latents["state"]
         first = state == FIRST
         reward = np.zeros(len(state))
         after = dict(latents)
         if first.any():
-            common = luck.uniform("transit", t) < self.p_common
+            common = crn.uniform("transit", t) < self.p_common
             after["state"] = np.where(first, 1 + np.where(common, action, 1 - action), FIRST)
         else:
             after["state"] = np.full_like(state, FIRST)
@@ -171,18 +173,20 @@ class TwoStep(Family):
             place = np.maximum(state, 1) - 1
             choice = action % self.second_choices
             chance = self.chances(latents)[np.arange(len(state)), place, choice]
-            paid = bernoulli_rewards(chance, place * self.second_choices + choice, t, luck)
+            paid = bernoulli_rewards(chance, place * self.second_choices + choice, t, crn)
             reward = np.where(first, 0.0, paid)
-            after.update(self._changed(latents, first, t + 1, luck))
+            after.update(self._changed(latents, first, t + 1, crn))
         return reward, after
 
-    def _changed(self, latents: Latents, keep: Array, t: Array, luck: Luck) -> Latents:
+    def _changed(
+        self, latents: Latents, keep: Array, t: Array, crn: CommonRandomNumbers
+    ) -> Latents:
         """What pays in the next trial, but as it was in the rows to keep [N]."""
         if self.rewards == "switching":
-            switch = (luck.uniform("switch", t) < self.hazard) & ~keep
+            switch = (crn.uniform("switch", t) < self.hazard) & ~keep
             return {"good": np.where(switch, 1 - latents["good"], latents["good"])}
         before = latents["chances"]
-        moved = before + DRIFT * luck.normal("drift", t, self._outcomes()).reshape(before.shape)
+        moved = before + DRIFT * crn.normal("drift", t, self._outcomes()).reshape(before.shape)
         moved = HIGH - np.abs(HIGH - moved)  # a move is shorter than the space between the bounds
         moved = LOW + np.abs(moved - LOW)
         return {"chances": np.where(keep[:, None, None], before, moved)}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._switching import switched
 from metalocus.envs.family import (
     Array,
@@ -99,22 +99,24 @@ class VolatileBandit(Family):
         self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = 2 if cued else 0
 
-    def begin(self, luck: Luck) -> Latents:
+    def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``good`` [N], the good arm, and ``volatile`` [N], the level, of the first trial."""
-        good, volatile = luck.uniform("task") < 0.5, luck.uniform("level") < 0.5
+        good, volatile = crn.uniform("task") < 0.5, crn.uniform("level") < 0.5
         return {"good": good.astype(np.int64), "volatile": volatile.astype(np.int64)}
 
     def means(self, latents: Latents) -> Array:
         """p for the good arm, 1 - p for the other, [N, 2]."""
         return np.where(np.arange(2) == latents["good"][:, None], self.p, 1.0 - self.p)
 
-    def step(self, latents: Latents, action: Array, t: Array, luck: Luck) -> tuple[Array, Latents]:
+    def step(
+        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
+    ) -> tuple[Array, Latents]:
         """Bernoulli reward, then perhaps another level, then perhaps a switch at its hazard."""
         good = latents["good"]
         chance = np.where(action == good, self.p, 1.0 - self.p)
-        reward = bernoulli_rewards(chance, action, t, luck)
-        volatile = switched(latents["volatile"], 2, self.level_hazard, luck, t + 1, "level")
-        good = switched(good, 2, self.hazards[volatile], luck, t + 1)
+        reward = bernoulli_rewards(chance, action, t, crn)
+        volatile = switched(latents["volatile"], 2, self.level_hazard, crn, t + 1, "level")
+        good = switched(good, 2, self.hazards[volatile], crn, t + 1)
         return reward, {"good": good, "volatile": volatile}
 
     def stimulus(self, latents: Latents) -> Array:

@@ -23,9 +23,9 @@ def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False
         json: print the verdicts as JSON.
     """
     from metalocus.experiments.cli.tables import verdict_table
-    from metalocus.experiments.debate.main import hold
+    from metalocus.experiments.debate.main import run_debate
 
-    found = hold(preset, out)
+    found = run_debate(preset, out)
     if json:
         print_json(found)
     else:
@@ -186,9 +186,9 @@ def claim(
         json: print the verdicts as JSON.
     """
     from metalocus.experiments.cli.tables import verdict_table
-    from metalocus.experiments.debate.main import settle
+    from metalocus.experiments.debate.main import run_claim
 
-    found = settle(name, preset, out)
+    found = run_claim(name, preset, out)
     print_json(found) if json else verdict_table({"verdicts": [found]})
 
 

@@ -11,7 +11,7 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import best_reference, catalogue, make_named
 from metalocus.agents.cells.base import trainables
 from metalocus.experiments.claims.presets import Preset, preset_of
-from metalocus.experiments.debate.main import RUNS, measure_all
+from metalocus.experiments.claims.study import RUNS, measure_all
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import load_manifest

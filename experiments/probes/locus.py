@@ -19,7 +19,7 @@ from metalocus.experiments.probes.shapley import (
     shapley_values,
 )
 from metalocus.experiments.scoring.curves import (
-    landmarks,
+    choice_bounds,
     learning_curve,
     normalised,
     number,
@@ -65,7 +65,7 @@ class Locus(Probe):
         trials = self._trials(episodes.family.horizon)
         lesions = _Lesions(agent, len(episodes), seed, trials)
         trace = rollout(agent, episodes, seed, observe=lesions)
-        chance, best = landmarks(trace.worth[trials])
+        chance, best = choice_bounds(trace.privileged_value[trials])
         worth, deviation = normalised(np.stack(lesions.value, axis=1), chance, best)
         gap = (best - chance).mean(axis=1)
         return {
@@ -115,8 +115,10 @@ class _Lesions:
         acts = [self._act_from(coalition, trial) for coalition in COALITIONS]
         at_start, _ = self.untouched.act(trial.shown, self.beginning)
         difference = acts[0] - at_start
-        self.value.append(np.stack([(probs * trial.worth).sum(axis=1) for probs in acts]))
-        self.leak.append(float((difference * trial.worth).sum(axis=1).mean()))
+        self.value.append(
+            np.stack([(probs * trial.privileged_value).sum(axis=1) for probs in acts])
+        )
+        self.leak.append(float((difference * trial.privileged_value).sum(axis=1).mean()))
         self.shift = max(self.shift, float(np.abs(difference).max()))
 
     def _act_from(self, coalition: int, trial: Trial) -> Array:

@@ -55,7 +55,7 @@ class Optimality(Probe):
         rollout(agent, episodes, seed, shadows=[reference], observe=observe)
         measured = np.stack(rows, axis=1)
         error = standard_error(measured)
-        exact = reference.standing(episodes.family) == EXACT and episodes.n_tasks is None
+        exact = reference.optimality(episodes.family) == EXACT and episodes.n_tasks is None
         result: Result = {"reference": reference.name, "exact": exact}
         for i, name in enumerate(("lost", "agreement", "kl")):
             result[name] = numbers(measured[i].mean(axis=1))

@@ -11,11 +11,12 @@ import torch
 
 from metalocus.agents.ppo.files import Corrupt, write_atomically
 from metalocus.envs import InvalidTask
-from metalocus.experiments.runs import folder as runs
-from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.runs import folder as runs
 from metalocus.experiments.runs.build import build_model, build_policy
+from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import write_finished
+from metalocus.experiments.runs.load import load_agent
 
 _CONFIG, _WEIGHTS = "metalocus.json", "policy.pth"
 
@@ -29,7 +30,7 @@ def export_run(folder: Path, file: Path) -> None:
     """
     if file.exists():
         raise WrongUse(f"{file} exists; choose another name")
-    agent, config = runs.load_agent(folder)
+    agent, config = load_agent(folder)
     model = build_model(config)
     model.policy.load_state_dict(agent.policy.state_dict())
     buffer = io.BytesIO()

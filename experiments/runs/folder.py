@@ -14,17 +14,19 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import platform
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalocus.agents.ppo.files import Corrupt, read_tensors, write_atomically
-from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.agents.ppo.files import Corrupt, write_atomically, write_tensors
+from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
 from metalocus.envs import make_episodes
 from metalocus.experiments.runs.config import RunConfig
 

@@ -16,9 +16,9 @@ LATE = 0.25
 """The part of an episode that counts as its end in ``final`` scores."""
 
 
-def landmarks(worth: Array) -> tuple[Array, Array]:
+def choice_bounds(privileged_value: Array) -> tuple[Array, Array]:
     """Worth of a uniformly random choice and of the best one, [..., K] -> [...]."""
-    return worth.mean(axis=-1), worth.max(axis=-1)
+    return privileged_value.mean(axis=-1), privileged_value.max(axis=-1)
 
 
 def normalised(value: Array, chance: Array, best: Array) -> tuple[Array, Array]:
@@ -29,7 +29,7 @@ def normalised(value: Array, chance: Array, best: Array) -> tuple[Array, Array]:
 
     Args:
         value: expected reward of the policy's choice, [..., N].
-        chance, best: the :func:`landmarks`, [..., N].
+        chance, best: the :func:`choice_bounds`, [..., N].
 
     Returns:
         score [...], nan where all arms are equal in every episode; and each episode's
@@ -50,10 +50,10 @@ def standard_error(deviation: Array) -> Array:
 
 def learning_curve(trace: Trace) -> dict[str, Any]:
     """Normalised score of every trial and of the episodes' last quarter, with standard errors."""
-    worth = (trace.probs * trace.worth).sum(axis=2)
-    parts = (worth, *landmarks(trace.worth))
+    privileged_value = (trace.probs * trace.privileged_value).sum(axis=2)
+    parts = (privileged_value, *choice_bounds(trace.privileged_value))
     score, deviation = normalised(*parts)
-    late = -max(1, round(LATE * len(worth)))
+    late = -max(1, round(LATE * len(privileged_value)))
     final, final_deviation = normalised(*(part[late:].mean(axis=0) for part in parts))
     return {
         "curve": numbers(score),

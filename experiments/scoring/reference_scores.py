@@ -91,7 +91,7 @@ def score(
         env_id: full id, e.g. ``metalocus/BernoulliBandit-v0``.
         policy: name of a reference, online learner or control.
         episodes: how many fresh episodes, at least 2.
-        seed: of the episodes; all policies meet the same tasks and luck.
+        seed: of the episodes; all policies meet the same tasks and random numbers.
         env_kwargs: of the environment.
 
     Returns:
@@ -122,7 +122,7 @@ def score(
 
 def is_exact(agent: NamedAgent) -> bool:
     """Whether it is a reference, and Bayes-optimal on its family."""
-    return isinstance(agent, ReferencePolicy) and agent.standing(agent.family) == EXACT
+    return isinstance(agent, ReferencePolicy) and agent.optimality(agent.family) == EXACT
 
 
 def totals(

@@ -72,7 +72,7 @@ def play(agent: Agent, task: Task, episodes: int, seed: int) -> Trace:
 
 
 @cache
-def yardsticks(task: Task, episodes: int, seed: int) -> tuple[float, float]:
+def return_bounds(task: Task, episodes: int, seed: int) -> tuple[float, float]:
     """Mean total expected reward of random choice and of the best reference."""
     best = play(best_reference(task.family), task, episodes, seed)
     chance = play(make_named("random", task.family), task, episodes, seed)
@@ -85,6 +85,6 @@ def score(agent: Agent, task: Task, episodes: int, seed: int) -> float:
     Choices are sampled; each counts with its expected reward under the true means, which
     has the mean of the sampled reward and less noise. All agents meet the same episodes.
     """
-    chance, best = yardsticks(task, episodes, seed)
+    chance, best = return_bounds(task, episodes, seed)
     total = float(np.mean(play(agent, task, episodes, seed).value.sum(axis=0)))
     return (total - chance) / (best - chance)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metalocus.envs import make_episodes
-from metalocus.envs.common_random_numbers import LARGEST_NORMAL, Luck, seed_keys
+from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers, seed_keys
 
 ROWS = 6
 TRIALS = 60
@@ -13,8 +13,10 @@ LARGEST = 8.2924
 
 def test_no_normal_number_is_larger(monkeypatch):
     for end in (0.0, 1.0 - 2.0**-53):
-        monkeypatch.setattr(Luck, "uniform", lambda *_, end=end: np.array([end]))
-        assert abs(Luck(seed_keys(0, 1)).normal("noise")[0]) <= LARGEST < LARGEST_NORMAL
+        monkeypatch.setattr(CommonRandomNumbers, "uniform", lambda *_, end=end: np.array([end]))
+        assert (
+            abs(CommonRandomNumbers(seed_keys(0, 1)).normal("noise")[0]) <= LARGEST < LARGEST_NORMAL
+        )
 
 
 @pytest.mark.parametrize("ends", [[-1.0], [1.0], [-1.0, 1.0]])
@@ -26,7 +28,7 @@ def test_the_largest_normal_numbers_stay_inside_the_bounds(config, ends, monkeyp
         which = self.bits(name, t, index) % np.uint64(len(ends))
         return LARGEST * np.array(ends)[which]
 
-    monkeypatch.setattr(Luck, "normal", extreme)
+    monkeypatch.setattr(CommonRandomNumbers, "normal", extreme)
     episodes = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
     low, high = episodes.layout.bounds()
     least, most = episodes.family.reward_range

@@ -161,9 +161,9 @@ def test_no_family_is_stepped_beyond_its_horizon(env_id, brief, monkeypatch):
     family = env.episodes.family
     step, trials = family.step, []
 
-    def watched(latents, action, t, luck):
+    def watched(latents, action, t, crn):
         trials.append(t.copy())
-        return step(latents, action, t, luck)
+        return step(latents, action, t, crn)
 
     monkeypatch.setattr(family, "step", watched)
     env.reset(seed=0)

@@ -202,10 +202,10 @@ def test_the_cue_shows_the_good_arm_at_every_trial_and_changes_nothing_else():
 
 def test_no_two_episodes_share_their_luck(env_id):
     episodes = begin(env_id, 300)
-    keys = [episodes.luck.keys]
+    keys = [episodes.crn.keys]
     for _ in range(3):
         episodes.reset()
-        keys.append(episodes.luck.keys)
+        keys.append(episodes.crn.keys)
     assert len(np.unique(keys)) == 4 * 300
 
 

@@ -21,8 +21,8 @@ ALARM = 5.0
 def pairs(env_id, seed=0, **kwargs):
     """First observations [n, D] and best actions [n], of the episodes that have one best."""
     episodes = make_episodes(env_id, seed_keys(seed, TRAINED + TESTED), observe=PARTS, **kwargs)
-    worth = episodes.worth()
-    best = worth >= worth.max(axis=1, keepdims=True) - 1e-9
+    privileged_value = episodes.privileged_value()
+    best = privileged_value >= privileged_value.max(axis=1, keepdims=True) - 1e-9
     one = best.sum(axis=1) == 1
     return episodes.observation()[one], best[one].argmax(axis=1)
 

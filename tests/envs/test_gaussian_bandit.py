@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import InvalidTask, make_episodes, make_family
-from metalocus.envs.common_random_numbers import Luck, seed_keys
+from metalocus.envs.common_random_numbers import CommonRandomNumbers, seed_keys
 
 GAUSSIAN = "metalocus/GaussianBandit-v0"
 FALSE_ALARM = 1e-4
@@ -60,14 +60,16 @@ def test_each_arm_has_noise_of_its_own():
 
 @pytest.mark.parametrize("sd", [1.0, None])
 def test_the_control_has_nothing_to_learn(sd):
-    assert not begin(prior_sd=0.0, sd=sd).worth().any()
+    assert not begin(prior_sd=0.0, sd=sd).privileged_value().any()
 
 
 @pytest.mark.parametrize("end", [0.0, 1.0 - 2.0**-53])
 def test_the_most_extreme_variance_stays_inside_the_bounds(end, monkeypatch):
     """Every uniform number at an end of [0, 1), so every normal one too."""
-    bits = Luck.bits
-    monkeypatch.setattr(Luck, "uniform", lambda *args: np.full(bits(*args).shape, end))
+    bits = CommonRandomNumbers.bits
+    monkeypatch.setattr(
+        CommonRandomNumbers, "uniform", lambda *args: np.full(bits(*args).shape, end)
+    )
     episodes = begin(2, sd=None)
     episodes.family.check_task(episodes.latents)
     reward, _ = episodes.step(np.zeros(2, int))

@@ -69,11 +69,11 @@ def test_a_reset_without_a_seed_goes_on(env_id):
         env.reset(seed=3)
         for _ in range(steps):
             env.step(0)
-    first = early.episodes.luck.keys.copy()
+    first = early.episodes.crn.keys.copy()
     for env in (early, late):
         env.reset()
-    assert early.episodes.luck.keys.tolist() == late.episodes.luck.keys.tolist()
-    assert early.episodes.luck.keys.tolist() != first.tolist()
+    assert early.episodes.crn.keys.tolist() == late.episodes.crn.keys.tolist()
+    assert early.episodes.crn.keys.tolist() != first.tolist()
 
 
 def test_unseeded_environments_differ(env_id):

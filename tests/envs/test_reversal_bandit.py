@@ -34,14 +34,14 @@ def run(n, horizon, choose=None, **kwargs):
 def test_with_two_arms_tasks_and_switches_are_those_of_one_uniform_number_each():
     """The streams of the first version, written out: no change of dynamics, no new version."""
     episodes = make_episodes(REVERSAL, seed_keys(0, 500), hazard=0.3)
-    luck = episodes.luck
-    good = (luck.uniform("task") < 0.5).astype(np.int64)
+    crn = episodes.crn
+    good = (crn.uniform("task") < 0.5).astype(np.int64)
     for t in range(30):
         np.testing.assert_array_equal(episodes.latents["good"], good)
         reward, _ = episodes.step(np.zeros(500, int))
         chance = np.where(good == 0, 0.75, 0.25)
-        np.testing.assert_array_equal(reward, luck.uniform("reward", t, 0) < chance)
-        good = np.where(luck.uniform("switch", t + 1) < 0.3, 1 - good, good)
+        np.testing.assert_array_equal(reward, crn.uniform("reward", t, 0) < chance)
+        good = np.where(crn.uniform("switch", t + 1) < 0.3, 1 - good, good)
 
 
 @some

@@ -122,19 +122,19 @@ def test_optimal_values_are_those_of_the_best_of_all_policies(states, actions, h
 def test_worth_is_the_optimal_value_of_the_place_reached():
     episodes = begin(30)
     for _ in range(25):
-        latents, worth = episodes.latents, episodes.worth()
+        latents, privileged_value = episodes.latents, episodes.privileged_value()
         for row in range(30):
             place = latents["inner"][row], latents["state"][row]
-            np.testing.assert_array_equal(worth[row], latents["optimal"][row][place])
-        episodes.step(worth.argmax(axis=1))
+            np.testing.assert_array_equal(privileged_value[row], latents["optimal"][row][place])
+        episodes.step(privileged_value.argmax(axis=1))
 
 
 def test_who_takes_the_action_of_most_worth_earns_it():
     """Total of an inner episode against its worth at the start, by t-test: rate 1e-4."""
     episodes = begin(4000, n_episodes=1)
-    surprise = -episodes.worth().max(axis=1)
+    surprise = -episodes.privileged_value().max(axis=1)
     for _ in range(10):
-        surprise += episodes.step(episodes.worth().argmax(axis=1))[0]
+        surprise += episodes.step(episodes.privileged_value().argmax(axis=1))[0]
     assert stats.ttest_1samp(surprise, 0).pvalue > FALSE_ALARM
 
 

@@ -169,7 +169,7 @@ def test_with_one_second_choice_the_second_action_changes_nothing(rewards):
         first = rng.integers(2, size=200)
         for episodes in (one, other):
             episodes.step(first)
-        np.testing.assert_array_equal(one.worth()[:, 0], one.worth()[:, 1])
+        np.testing.assert_array_equal(one.privileged_value()[:, 0], one.privileged_value()[:, 1])
         rewards = [one.step(rng.integers(2, size=200))[0], other.step(np.zeros(200, int))[0]]
         np.testing.assert_array_equal(*rewards)
 
@@ -180,7 +180,7 @@ def test_worth_is_what_a_trial_brings_to_one_who_knows(kwargs):
     episodes = begin(40, **kwargs)
     family = episodes.family
     for step in range(12):
-        worth, means = episodes.worth(), episodes.means()
+        privileged_value, means = episodes.privileged_value(), episodes.means()
         for row in range(40):
             if "good" in episodes.latents:
                 good = episodes.latents["good"][row]
@@ -189,19 +189,19 @@ def test_worth_is_what_a_trial_brings_to_one_who_knows(kwargs):
                 pays = [list(c) * (2 // len(c)) for c in episodes.latents["chances"][row]]
             if step % 2:
                 state = episodes.latents["state"][row] - 1
-                assert worth[row].tolist() == means[row].tolist() == pays[state]
+                assert privileged_value[row].tolist() == means[row].tolist() == pays[state]
             else:
                 p = family.p_common
                 leads = [[p, 1 - p], [1 - p, p]]
                 known = [sum(leads[a][s] * max(pays[s]) for s in (0, 1)) for a in (0, 1)]
-                np.testing.assert_allclose(worth[row], known, atol=1e-12)
+                np.testing.assert_allclose(privileged_value[row], known, atol=1e-12)
                 assert means[row].tolist() == [0.0, 0.0]
         episodes.step(np.random.default_rng(step).integers(2, size=40))
 
 
 @pytest.mark.parametrize("rewards", ["switching", "drifting"])
 def test_in_the_control_no_first_choice_is_worth_more_than_the_other(rewards):
-    control, task = (begin(50, p_common=p, rewards=rewards).worth() for p in (0.5, 0.8))
+    control, task = (begin(50, p_common=p, rewards=rewards).privileged_value() for p in (0.5, 0.8))
     np.testing.assert_allclose(control[:, 0], control[:, 1], atol=1e-12)
     assert (np.abs(task[:, 0] - task[:, 1]) > 1e-6).all()
 

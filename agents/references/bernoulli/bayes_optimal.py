@@ -48,7 +48,7 @@ class BayesOptimal(CountingPolicy):
         return why_too_large(family.n_arms, family.horizon) if family.beta else None
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact."""
         return EXACT
 

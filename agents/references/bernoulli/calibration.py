@@ -26,7 +26,7 @@ class IndexPolicy(CountingPolicy):
         return "it knows stationary Bernoulli bandits alone"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near: exact for one arm against a sure reward, not for several."""
         return NEAR
 

@@ -73,8 +73,8 @@ def finite_table(horizon: int, prior: Prior) -> Array:
         n = (horizon - left + 1) * (horizon - left + 2) // 2
         chance, after = mean[:n], failed[:n]
         failure = value[after]
-        worth = failure + chance * (1.0 + value[after + 1] - failure)
+        privileged_value = failure + chance * (1.0 + value[after + 1] - failure)
         sure = left * SURE_REWARDS
-        table[horizon - left, :n] = indifference(worth - sure)
-        value = np.maximum(worth, sure)
+        table[horizon - left, :n] = indifference(privileged_value - sure)
+        value = np.maximum(privileged_value, sure)
     return table

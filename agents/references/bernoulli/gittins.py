@@ -61,10 +61,10 @@ def gittins_table(horizon: int, prior: Prior, discount: float) -> Array:
     for pulls in reversed(range(depth)):
         mean = _means(pulls, prior)
         success = (1.0 - discount) + discount * value[1:]
-        worth = mean * success + (1.0 - mean) * discount * value[:-1]
+        privileged_value = mean * success + (1.0 - mean) * discount * value[:-1]
         if pulls < horizon:
-            levels.append(indifference(worth - SURE_REWARDS))
-        value = np.maximum(SURE_REWARDS, worth)
+            levels.append(indifference(privileged_value - SURE_REWARDS))
+        value = np.maximum(SURE_REWARDS, privileged_value)
     return np.concatenate(levels[::-1])
 
 

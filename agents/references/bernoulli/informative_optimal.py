@@ -49,7 +49,7 @@ class InformativeOptimal(ReferencePolicy):
         return "it plans over the targets of InformativeBandit"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact."""
         return EXACT
 

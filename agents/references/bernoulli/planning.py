@@ -66,7 +66,7 @@ class ExchangeablePlan:
 
     The arms are exchangeable, so a posterior is a multiset of (successes, failures). Of
     each level, the posteriors after t pulls, are kept: ``keys`` [S], every arm's cell in
-    descending order packed into one integer, ascending; and ``q`` [S, A], the worth of
+    descending order packed into one integer, ascending; and ``q`` [S, A], the privileged_value of
     pulling each arm in that order. Only arms within reach count, A = min(K, T).
     Source: the recursion of Bellman 1956, "A problem in the sequential design of experiments".
     """
@@ -96,14 +96,14 @@ class ExchangeablePlan:
         order = np.argsort(-cells, axis=1, kind="stable")
         ranked = np.take_along_axis(cells, order, axis=1)[:, : self.arms]
         keys, played = self.pack(ranked), self.pulls[cells].sum(axis=1)
-        worth = np.zeros(ranked.shape)
+        privileged_value = np.zeros(ranked.shape)
         for level in np.unique(played[played < self.horizon]):
             rows = played == level
-            worth[rows] = self.q[level][np.searchsorted(self.keys[level], keys[rows])]
+            privileged_value[rows] = self.q[level][np.searchsorted(self.keys[level], keys[rows])]
         # Arms beyond reach are untouched, as the last one in reach then is.
         rank = np.minimum(np.argsort(order, axis=1), self.arms - 1)
-        worth = np.take_along_axis(worth, rank, axis=1)
-        return np.where(played[:, None] < self.horizon, worth, self.mean[cells])
+        privileged_value = np.take_along_axis(privileged_value, rank, axis=1)
+        return np.where(played[:, None] < self.horizon, privileged_value, self.mean[cells])
 
     def outcomes(self, keys: Array) -> Array:
         """Keys after a failure and after a success of every arm, [S] -> [S, A, 2]."""

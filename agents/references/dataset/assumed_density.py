@@ -41,7 +41,7 @@ class AssumedDensity(LabelPolicy):
         return None if family.rule == "linear" else "its belief is about a plane: rule='linear'"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near: the belief is an approximation."""
         return NEAR
 

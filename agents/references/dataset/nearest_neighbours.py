@@ -36,10 +36,10 @@ class NearestNeighbours(LabelPolicy):
         self.k = min(noisy if self.family.noise else clean, self.family.n_examples)
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near where the rule is its own; with few examples of many features ridge is better."""
         assert isinstance(family, DatasetBandit)  # why_not has refused all others
-        return NEAR if family.rule == "neighbour" else super().standing(family)
+        return NEAR if family.rule == "neighbour" else super().optimality(family)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """No examples yet."""

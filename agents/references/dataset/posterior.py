@@ -42,7 +42,7 @@ class Posterior(ReferencePolicy):
         return "it reads arm-reward examples, which only DatasetBandit with rule='arms' shows"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact."""
         return EXACT
 

@@ -78,8 +78,8 @@ def gittins_bonus(horizon: int, evidence: float, discount: float) -> Array:
         before, after = evidence + pulls, evidence + pulls + 1
         mean, changed = KNOTS / np.sqrt(before), KNOTS / np.sqrt(after)
         weights = basis(mean, changed, 1.0 / np.sqrt(before * after))
-        worth = mean + discount * (weights @ coefficients(changed, value))
+        privileged_value = mean + discount * (weights @ coefficients(changed, value))
         if pulls < horizon:
-            bonus[pulls] = -np.interp(0.0, worth, mean)
-        value = np.maximum(worth, 0.0)
+            bonus[pulls] = -np.interp(0.0, privileged_value, mean)
+        value = np.maximum(privileged_value, 0.0)
     return bonus

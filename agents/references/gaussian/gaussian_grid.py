@@ -41,7 +41,7 @@ class GaussianGrid(GaussianPolicy):
         return None
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near: optimal but for the error of the grid."""
         return NEAR
 

@@ -30,7 +30,7 @@ class KnowledgeGradient(GaussianPolicy):
     summary: ClassVar[str] = "online knowledge gradient on Gaussian arms (Ryzhov et al. 2012)"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near, where the grid is not nearer."""
         return NEAR if GaussianGrid.why_not(family) else UNRANKED
 

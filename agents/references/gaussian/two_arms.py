@@ -52,7 +52,7 @@ class DifferencePlan:
         self.sds = least + max(most - least, 1e-6) * np.linspace(0.0, 1.0, SPREADS) ** 1.5
         half = WIDEST * np.sqrt(2.0 * max(widest, 1e-12))
         self.knots = half * np.sinh(np.linspace(-4.0, 4.0, STEPS + 1)) / np.sinh(4.0)
-        self.worth = self._solve(noise, drift)
+        self.privileged_value = self._solve(noise, drift)
 
     @property
     def optimal_return(self) -> float:
@@ -80,7 +80,7 @@ class DifferencePlan:
         for i, at_i in _corners(self.sds, one):
             for j, at_j in _corners(self.sds, two):
                 for k, at_k in _corners(self.knots, difference, beyond=True):
-                    total += at_i * at_j * at_k * self.worth[left - 1, i, j, k]
+                    total += at_i * at_j * at_k * self.privileged_value[left - 1, i, j, k]
         return total
 
     def _solve(self, noise: float, drift: float) -> Array:
@@ -90,15 +90,17 @@ class DifferencePlan:
         seen = _weights(self.sds, np.sqrt(kept**2 * (variance - explained) + drift))
         unseen = _weights(self.sds, np.sqrt(kept**2 * variance + drift))
         changes = [basis(kept * self.knots, self.knots, kept * np.sqrt(e)) for e in explained]
-        worth = np.empty((self.horizon, SPREADS, SPREADS, len(self.knots)))
-        value = np.zeros(worth.shape[1:])
+        privileged_value = np.empty((self.horizon, SPREADS, SPREADS, len(self.knots)))
+        value = np.zeros(privileged_value.shape[1:])
         for left in range(self.horizon):
             ahead = np.einsum("ia,jb,abg->ijg", seen, unseen, value, optimize=True)
             bends = coefficients(self.knots, ahead)
             for i, change in enumerate(changes):
-                worth[left, i] = self.knots / 2.0 + bends[i] @ change.T
-            value = np.maximum(worth[left], worth[left].transpose(1, 0, 2)[:, :, ::-1])
-        return worth
+                privileged_value[left, i] = self.knots / 2.0 + bends[i] @ change.T
+            value = np.maximum(
+                privileged_value[left], privileged_value[left].transpose(1, 0, 2)[:, :, ::-1]
+            )
+        return privileged_value
 
 
 def _corners(grid: Array, x: Array, beyond: bool = False) -> list[tuple[Array, Array]]:

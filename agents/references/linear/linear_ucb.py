@@ -26,6 +26,6 @@ class LinearUCB(LinearPolicy, BoundChoice):
     width: ClassVar[float] = 0.75
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near: the best of those known here."""
         return NEAR

@@ -24,7 +24,7 @@ class BayesianExplorationBonus(PlanningPolicy):
     bonus: ClassVar[float] = 0.5
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """The best of the practical policies that were tried."""
         return NEAR
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.references.mdp.belief import PlanningPolicy, mean_rewards
-from metalocus.envs.common_random_numbers import Luck
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
 
 
 class PosteriorSampling(PlanningPolicy):
@@ -44,27 +44,27 @@ class PosteriorSampling(PlanningPolicy):
 
     def model(self, stores: Stores) -> tuple[Array, Array]:
         """Rewards and transitions drawn from their posteriors."""
-        luck, pulls = Luck(stores.state["key"]), stores.state["pulls"]
+        crn, pulls = CommonRandomNumbers(stores.state["key"]), stores.state["pulls"]
         done = pulls.sum(axis=(1, 2))
-        noise = luck.normal("rewards", done, np.arange(pulls[0].size)[None])
+        noise = crn.normal("rewards", done, np.arange(pulls[0].size)[None])
         rewards = mean_rewards(stores) + noise.reshape(pulls.shape) / np.sqrt(1.0 + pulls)
-        times = waiting_times(stores.state["visits"], done, luck)
+        times = waiting_times(stores.state["visits"], done, crn)
         return rewards, times / times.sum(axis=3, keepdims=True)
 
 
-def waiting_times(events: Array, t: Array, luck: Luck) -> Array:
+def waiting_times(events: Array, t: Array, crn: CommonRandomNumbers) -> Array:
     """Gamma numbers of shape 1 + ``events``, as sums of that many exponential ones.
 
     Normalised, they are a Dirichlet draw.
 
     Args:
         events: whole numbers, [N, ...].
-        t: [N] times of the luck.
+        t: [N] times of the random numbers.
     """
     flat = events.reshape(len(events), -1)
-    times = -np.log1p(-luck.uniform("times", t, np.arange(flat.shape[1])[None]))
+    times = -np.log1p(-crn.uniform("times", t, np.arange(flat.shape[1])[None]))
     for k in range(1, int(flat.max(initial=0.0)) + 1):
         rows, cells = np.nonzero(flat >= k)
         index = cells + k * flat.shape[1]
-        times[rows, cells] -= np.log1p(-luck.select(rows).uniform("times", t[rows], index))
+        times[rows, cells] -= np.log1p(-crn.select(rows).uniform("times", t[rows], index))
     return np.asarray(times.reshape(events.shape))

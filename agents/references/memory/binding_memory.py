@@ -45,7 +45,7 @@ class BindingMemory(ReferencePolicy):
         return None if isinstance(family, CueBinding) else "it binds the cues of CueBinding alone"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact: only an untried action tells anything, and they are alike."""
         return EXACT
 
@@ -93,8 +93,8 @@ class BindingMemory(ReferencePolicy):
         passes, rest = np.divmod(np.maximum(left, 0), self.n_cues)
         count = possible.sum(axis=1)
         once, more = np.minimum(count, passes + 1), np.minimum(count, passes + 2)
-        worth = once + (more - once) * rest / self.n_cues
-        values: Array = possible * (worth / np.maximum(count, 1.0))[:, None]
+        privileged_value = once + (more - once) * rest / self.n_cues
+        values: Array = possible * (privileged_value / np.maximum(count, 1.0))[:, None]
         return values
 
 

@@ -46,7 +46,7 @@ class HarlowMemory(ReferencePolicy):
         return None if isinstance(family, Harlow) else "it remembers an object, which Harlow shows"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact: no choice brings more information than another."""
         return EXACT
 

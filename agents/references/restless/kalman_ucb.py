@@ -27,6 +27,6 @@ class KalmanUCB(KalmanPolicy, BoundChoice):
     width: ClassVar[float] = 1.0
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near, where the grid is not nearer."""
         return NEAR if RestlessGrid.why_not(family) else UNRANKED

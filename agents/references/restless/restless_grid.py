@@ -44,7 +44,7 @@ class RestlessGrid(KalmanPolicy):
         return None
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Near: optimal but for the error of the grid."""
         return NEAR
 

@@ -48,7 +48,7 @@ class Filter(ReferencePolicy):
         return "it filters a hidden switch, which only ReversalBandit has"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact where no choice brings more information than another."""
         return EXACT if family.n_arms == 2 or getattr(family, "cued", False) else NEAR
 

@@ -40,7 +40,7 @@ class KeyMemory(ReferencePolicy):
         return "it knows the two questions of CuedSwitching alone"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact: either key tells as much."""
         return EXACT
 

@@ -43,7 +43,7 @@ class RainbowFilter(ReferencePolicy):
         return "it infers which colour pays, which only RainbowBandit has"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact: no choice brings more information than another."""
         return EXACT
 

@@ -49,7 +49,7 @@ class RuleFilter(ReferencePolicy):
         return "it filters a hidden sorting rule, which only RuleSwitching has"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact for two features, or with the rule shown."""
         assert isinstance(family, RuleSwitching)  # why_not has refused all others
         return EXACT if family.n_features == 2 or family.cued else NEAR

@@ -45,7 +45,7 @@ class VolatileFilter(ReferencePolicy):
         return "it filters a hidden volatility, which only VolatileBandit has"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact: no choice brings more information than the other."""
         return EXACT
 

@@ -55,7 +55,7 @@ class TwoStepFilter(ReferencePolicy):
         return None if isinstance(family, TwoStep) else "it filters what pays in TwoStep alone"
 
     @classmethod
-    def standing(cls, family: Family) -> int:
+    def optimality(cls, family: Family) -> int:
         """Exact where rewards switch."""
         return EXACT if isinstance(family, TwoStep) and family.rewards == "switching" else NEAR
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES
-from metalocus.agents.cells.base import cells, widen_
+from metalocus.agents.cells.base import cells, init_inputs_
 from metalocus.agents.cells.lstm import LSTM, _by_kernel, _by_loop
 from metalocus.agents.cells.mlp import MLP
 
@@ -121,7 +121,7 @@ def test_features_tell_pairs_of_action_and_reward_apart_from_the_beginning(name)
 def test_small_input_weights_hardly_tell_pairs_apart():
     torch.manual_seed(5)
     cell = MLP(7, hidden_size=64)
-    widen_(cell.layers[0].weight, 7**-0.5)  # as PyTorch draws them
+    init_inputs_(cell.layers[0].weight, 7**-0.5)  # as PyTorch draws them
     assert _joint(cell) < 0.03
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from metalocus.agents.ppo import checkpoint
+from metalocus.agents.ppo import files
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_atomically, write_tensors
 
 TENSORS = {
@@ -46,7 +46,7 @@ def test_tensors_and_header_come_back_as_they_were(stored):
     for name, expected in TENSORS.items():
         assert torch.equal(tensors[name], expected)
         assert tensors[name].dtype == expected.dtype
-    assert header.pop("sha256") == checkpoint.content_digest(TENSORS, HEADER)
+    assert header.pop("sha256") == files.content_digest(TENSORS, HEADER)
     assert header == HEADER
 
 

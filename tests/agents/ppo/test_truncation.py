@@ -21,7 +21,7 @@ def test_truncated_episodes_are_continued_by_the_value_of_their_last_observation
     infos[4] = {"terminal_observation": last, "TimeLimit.truncated": False}
     dones = np.isin(np.arange(N), [1, 4])
     with torch.no_grad():
-        given = model._values_beyond(dones, infos, carry)
+        given = model._truncation_bootstrap(dones, infos, carry)
         row = {key: value[1:2] for key, value in carry.items()}
         value = model.policy.predict_values(torch.as_tensor(last)[None], row, torch.zeros(1))
     expected = np.zeros(N)

@@ -76,7 +76,7 @@ def test_binding_memory_is_optimal_and_its_values_exact_on_every_history(n_cues,
     """Also on histories that it would not make itself, such as a failure repeated."""
     kwargs = {"n_cues": n_cues, "n_arms": n_arms, "horizon": horizon}
     policy = make_named("binding_memory", make_family(BINDING, **kwargs))
-    assert policy.standing(policy.family) == EXACT
+    assert policy.optimality(policy.family) == EXACT
     cues = np.array([[(i >> bit) & 1 for bit in range(4)] for i in range(1, n_cues + 1)], float)
     for t, rest, possible, cue, probs, stores in visits(policy, cues, horizon):
         exact = np.array(worths(t, rest, possible, cue, n_arms, horizon))

@@ -109,7 +109,7 @@ def test_all_it_knows_of_an_episode_is_in_that_row_of_its_stores(name, env_id, k
     seen = []
 
     def observe(trial):
-        shown = trial.worth if name == "oracle" else trial.stimulus
+        shown = trial.privileged_value if name == "oracle" else trial.stimulus
         seen.append((shown, trial.stores, trial.probs))
 
     rollout(make_named(name, family), fresh_episodes(env_id, 30, 1, **kwargs), observe=observe)

@@ -44,12 +44,12 @@ def optimum(counts, choices):
     """Plain recursion: worth of each arm of Beta posteriors, with that many choices left."""
     worths = []
     for arm, (a, b) in enumerate(counts):
-        mean = worth = Fraction(a, a + b)
+        mean = privileged_value = Fraction(a, a + b)
         if choices > 1:
             for more, chance in (((a + 1, b), mean), ((a, b + 1), 1 - mean)):
                 then = [*counts[:arm], more, *counts[arm + 1 :]]
-                worth += chance * max(optimum(then, choices - 1))
-        worths.append(worth)
+                privileged_value += chance * max(optimum(then, choices - 1))
+        worths.append(privileged_value)
     return worths
 
 
@@ -85,8 +85,8 @@ def test_posterior_is_the_optimum_by_enumeration(form, n_arms, m, again, seed):
             )
             assert all(
                 {k for k in range(n_arms) if probs[row, k] > 0}
-                == {k for k in range(n_arms) if worth[k] == max(worth)}
-                for row, worth in enumerate(expected)
+                == {k for k in range(n_arms) if privileged_value[k] == max(privileged_value)}
+                for row, privileged_value in enumerate(expected)
             )
         reward, _ = episodes.step(action)
         stores = policy.learn(stores, stimulus, action, reward)
@@ -256,10 +256,10 @@ def test_standings():
         make_family(DATASET, rule=r) for r in ("arms", "linear", "neighbour")
     )
     known = catalogue("references")
-    assert known["posterior"].standing(arms) == EXACT
-    assert known["assumed_density"].standing(linear) == NEAR
-    assert known["nearest_neighbours"].standing(neighbour) == NEAR
-    assert known["nearest_neighbours"].standing(linear) == known["ridge"].standing(linear) == 0
+    assert known["posterior"].optimality(arms) == EXACT
+    assert known["assumed_density"].optimality(linear) == NEAR
+    assert known["nearest_neighbours"].optimality(neighbour) == NEAR
+    assert known["nearest_neighbours"].optimality(linear) == known["ridge"].optimality(linear) == 0
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def shortened(env_id, kwargs):
 def exact_on(family):
     """Names of the references that are exact, and of all others but the oracle."""
     able = {name: cls for name, cls in catalogue("references").items() if not cls.why_not(family)}
-    exact = [name for name, cls in able.items() if cls.standing(family) == EXACT]
+    exact = [name for name, cls in able.items() if cls.optimality(family) == EXACT]
     others = [name for name, cls in able.items() if name not in exact and not cls.omniscient]
     return exact, others
 

@@ -184,14 +184,14 @@ def bonus_by_splines(evidence, discount, depth):
         n = evidence + pulls
         grid = np.linspace(-9, 9, 721) / np.sqrt(n)
         ahead = value(grid[:, None] + z / np.sqrt(n * (n + 1))) @ weights
-        worth = interpolate.CubicSpline(grid, grid + discount * ahead)
+        privileged_value = interpolate.CubicSpline(grid, grid + discount * ahead)
         top, slope = grid[-1], 1.0 / (1.0 - discount)
 
-        def value(x, worth=worth, top=top, slope=slope):
-            inside = worth(np.clip(x, -top, top)) + slope * np.maximum(x - top, 0.0)
+        def value(x, privileged_value=privileged_value, top=top, slope=slope):
+            inside = privileged_value(np.clip(x, -top, top)) + slope * np.maximum(x - top, 0.0)
             return np.maximum(inside, 0.0)
 
-    return -optimize.brentq(worth, -top, 0.0)
+    return -optimize.brentq(privileged_value, -top, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_one_practical_policy_is_nearest():
         family = make_family(GAUSSIAN, **kwargs)
         assert best_reference(family).name == name
         ranks = [
-            cls.standing(family)
+            cls.optimality(family)
             for cls in catalogue("references").values()
             if cls.why_not(family) is None
         ]

@@ -24,7 +24,7 @@ def optimum(p, belief, trial=0):
     """Best expected reward to come if item 0 is the one that pays with the given belief."""
     if trial == TRIALS:
         return 0.0
-    return max(worth(p, belief, trial, item) for item in (0, 1))
+    return max(privileged_value(p, belief, trial, item) for item in (0, 1))
 
 
 def outcomes(p, belief, item):
@@ -38,7 +38,7 @@ def outcomes(p, belief, item):
             yield reward, chance, joint / chance
 
 
-def worth(p, belief, trial, item):
+def privileged_value(p, belief, trial, item):
     """Best reward to come after taking an item."""
     return sum(
         chance * (reward + optimum(p, after, trial + 1))
@@ -53,7 +53,7 @@ def played(policy, p, belief, stores, trial=0):
     total = 0.0
     for side in (0, 1):
         probs, seen = policy.act(shown(side), stores)
-        worths = np.array([worth(p, belief, trial, item) for item in (side, 1 - side)])
+        worths = np.array([privileged_value(p, belief, trial, item) for item in (side, 1 - side)])
         rest = worths - policy.values(seen)[0]
         assert rest[0] == pytest.approx(rest[1], abs=1e-10)
         for action in np.flatnonzero(probs[0]):
@@ -104,21 +104,23 @@ def test_in_the_control_nothing_needs_to_be_learned(p, objects):
 @pytest.mark.parametrize("horizon", [1, 6])
 def test_what_is_known_from_the_start_is_known_for_sure(p, horizon):
     kwargs = {"fixed": True, "p": p, "horizon": horizon}
-    policy, worth = make_named("harlow_memory", make_family(HARLOW, **kwargs)), []
+    policy, privileged_value = make_named("harlow_memory", make_family(HARLOW, **kwargs)), []
     rollout(
         policy,
         fresh_episodes(HARLOW, 10, 0, **kwargs),
         shadows=[policy],
-        observe=lambda trial: worth.append((policy.values(trial.shadows[0][1]), trial.worth)),
+        observe=lambda trial: privileged_value.append(
+            (policy.values(trial.shadows[0][1]), trial.privileged_value)
+        ),
     )
-    for values, expected in worth:
+    for values, expected in privileged_value:
         np.testing.assert_allclose(values, expected)
 
 
 def test_it_is_the_exact_reference():
     family = make_family(HARLOW)
     assert best_reference(family).name == "harlow_memory"
-    assert best_reference(family).standing(family) == EXACT
+    assert best_reference(family).optimality(family) == EXACT
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"objects": "digits"}, {"p": 0.8, "horizon": 12}])

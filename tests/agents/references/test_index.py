@@ -35,12 +35,12 @@ def place(successes, failures):
     return pulls * (pulls + 1) // 2 + successes
 
 
-def bisected(worth):
-    """Sure reward at which ``worth(sure)``, the gain of the first pull over it, is zero."""
+def bisected(privileged_value):
+    """Sure reward at which ``privileged_value(sure)``, the gain of the first pull over it, is zero."""
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if worth(middle) > 0 else (low, middle)
+        low, high = (middle, high) if privileged_value(middle) > 0 else (low, middle)
     return low
 
 

@@ -140,7 +140,7 @@ def test_the_rainbow_filter_earns_the_optimum_of_brute_force(p):
     policy = make_named("rainbow_filter", make_family(RAINBOW, p=p, horizon=4))
     earned = played(policy, np.array([0.2, 0.9, 0.4]), 4, p)
     assert earned == pytest.approx(rainbow(0.5, 4, p))
-    assert policy.standing(policy.family) == EXACT
+    assert policy.optimality(policy.family) == EXACT
     assert best_reference(policy.family).name == "rainbow_filter"
 
 

@@ -59,7 +59,7 @@ def test_without_noise_and_with_a_trial_for_each_feature_the_map_is_known():
     kwargs = {"n_arms": 2, "n_features": 3, "sd": 1e-4, "horizon": 40}
     agent = make_named("linear_thompson", make_family(LINEAR, **kwargs))
     trace = rollout(agent, fresh_episodes(LINEAR, 100, 0, **kwargs))
-    regret = (trace.worth.max(axis=2) - trace.value)[20:]
+    regret = (trace.privileged_value.max(axis=2) - trace.value)[20:]
     assert regret.max() < 1e-3
 
 

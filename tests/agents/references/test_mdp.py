@@ -13,7 +13,7 @@ from metalocus.agents.references.mdp.belief import mean_rewards, mean_transition
 from metalocus.agents.references.mdp.psrl import waiting_times
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import make_family
-from metalocus.envs.common_random_numbers import Luck, seed_keys
+from metalocus.envs.common_random_numbers import CommonRandomNumbers, seed_keys
 from metalocus.envs.families.tabular_mdp import optimal_values
 
 MDP = "metalocus/TabularMDP-v0"
@@ -79,7 +79,9 @@ def test_choices_are_best_in_the_mean_process(name, bonus):
 
 def test_waiting_times_are_gamma_numbers():
     events = np.tile([0.0, 1.0, 2.0, 7.0, 40.0], (4000, 1))
-    times = waiting_times(events, np.arange(4000), Luck(seed_keys(0, 1).repeat(4000)))
+    times = waiting_times(
+        events, np.arange(4000), CommonRandomNumbers(seed_keys(0, 1).repeat(4000))
+    )
     for shape, column in zip(1.0 + events[0], times.T, strict=True):
         assert stats.kstest(column, stats.gamma(shape).cdf).pvalue > FALSE_ALARM / 9
     for one, other in ((0, 1), (1, 2), (2, 3), (3, 4)):
@@ -153,4 +155,4 @@ def test_in_the_end_learning_approaches_the_oracle():
 def test_the_bonus_is_the_nearest_practical_policy():
     family = make_family(MDP)
     assert best_reference(family).name == "beb"
-    assert catalogue("references")["beb"].standing(family) == NEAR
+    assert catalogue("references")["beb"].optimality(family) == NEAR

@@ -223,7 +223,7 @@ def test_a_cue_tells_the_good_arm_and_by_its_switches_the_volatility():
 def test_greed_on_two_features_is_optimal_on_every_history(p, hazard, n_arms, horizon):
     kwargs = {"p": p, "hazard": hazard, "n_arms": n_arms, "n_features": 2, "horizon": horizon}
     policy = make_named("rule_filter", make_family(RULES, **kwargs))
-    assert policy.standing(policy.family) == EXACT
+    assert policy.optimality(policy.family) == EXACT
     assert_exact_on_every_history(cards(p, hazard, n_arms, 2), policy, horizon)
 
 
@@ -231,7 +231,7 @@ def test_greed_on_two_features_is_optimal_on_every_history(p, hazard, n_arms, ho
 def test_the_rule_filter_infers_three_features_exactly(p, hazard):
     kwargs = {"p": p, "hazard": hazard, "n_arms": 2, "n_features": 3, "horizon": 3}
     policy, model = make_named("rule_filter", make_family(RULES, **kwargs)), cards(p, hazard, 2, 3)
-    assert policy.standing(policy.family) == NEAR
+    assert policy.optimality(policy.family) == NEAR
     for _, belief, _, pays, _, stores in model.visits(policy, 3):
         np.testing.assert_allclose(policy.values(stores)[0], belief @ pays, atol=1e-12)
         np.testing.assert_allclose(stores.state["belief"][0], belief, atol=1e-12)
@@ -240,18 +240,18 @@ def test_the_rule_filter_infers_three_features_exactly(p, hazard):
 def test_with_the_rule_shown_every_card_is_sorted_rightly():
     kwargs = {"cued": True, "p": 0.9, "hazard": 0.3, "horizon": 20}
     policy = make_named("rule_filter", make_family(RULES, **kwargs))
-    assert policy.standing(policy.family) == EXACT
+    assert policy.optimality(policy.family) == EXACT
     trace = rollout(policy, fresh_episodes(RULES, 50, 0, **kwargs))
     np.testing.assert_allclose(trace.value, 0.9)
 
 
 @pytest.mark.parametrize(
-    ("kwargs", "standing"),
+    ("kwargs", "optimality"),
     [({}, EXACT), ({"n_arms": 3}, NEAR), ({"n_arms": 3, "cued": True}, EXACT)],
 )
-def test_standing_of_the_filter(kwargs, standing):
+def test_standing_of_the_filter(kwargs, optimality):
     family = make_family(REVERSAL, **kwargs)
-    assert make_named("filter", family).standing(family) == standing
+    assert make_named("filter", family).optimality(family) == optimality
 
 
 def questions():

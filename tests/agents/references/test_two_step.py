@@ -108,8 +108,8 @@ def test_greed_on_the_filter_is_bayes_optimal_where_rewards_switch(p_common, p, 
 
 def test_its_standing_is_what_is_proven():
     cls = catalogue("references")["two_step_filter"]
-    assert cls.standing(make_family(TWO_STEP)) == EXACT
-    assert cls.standing(make_family(TWO_STEP, **DAW)) == NEAR
+    assert cls.optimality(make_family(TWO_STEP)) == EXACT
+    assert cls.optimality(make_family(TWO_STEP, **DAW)) == NEAR
     for kwargs in ({}, DAW):
         assert best_reference(make_family(TWO_STEP, **kwargs)).name == "two_step_filter"
 

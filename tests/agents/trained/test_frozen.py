@@ -64,7 +64,7 @@ def test_probabilities_are_those_on_the_environments_own_observations(name, crit
         probs, stores = agent.act(stimulus, stores)
         expected, carry = from_observation(agent.policy, running.observation(), carry)
         np.testing.assert_array_equal(probs, expected)
-        action = choose(probs, running.luck.uniform("policy", t))
+        action = choose(probs, running.crn.uniform("policy", t))
         reward, _ = running.step(action)
         stores = agent.learn(stores, stimulus, action, reward)
 
@@ -167,7 +167,7 @@ def test_a_restored_cell_is_a_fresh_carry_with_the_same_observation(name):
         expected, _ = from_observation(agent.policy, running.observation(), fresh)
         np.testing.assert_array_equal(restored, expected)
         assert t == 0 or np.abs(restored - probs).max() > 1e-3
-        action = choose(probs, running.luck.uniform("policy", t))
+        action = choose(probs, running.crn.uniform("policy", t))
         reward, _ = running.step(action)
         stores = agent.learn(after, running.stimulus(), action, reward)
 

@@ -23,8 +23,8 @@ from metalocus.experiments.scoring.settings import (
     CUED,
     REVERSAL,
     family_of,
+    return_bounds,
     score,
-    yardsticks,
 )
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
@@ -285,10 +285,10 @@ def test_responsiveness_tells_following_a_cue_from_learning():
 
 
 def test_scores_are_on_the_same_episodes_for_all():
-    chance, best = yardsticks(BANDIT, 60, SEED)
+    chance, best = return_bounds(BANDIT, 60, SEED)
     assert 20 < chance < best < 50
     oracle = score(named("oracle", BANDIT), BANDIT, 60, SEED)
     assert oracle > 1.0, "it knows what no policy can learn"
-    assert yardsticks(BANDIT, 60, SEED + 1) != (chance, best)
+    assert return_bounds(BANDIT, 60, SEED + 1) != (chance, best)
     family = family_of(BANDIT.env, {**BANDIT.kwargs, "n_tasks": 1, "observe": "reward"})
     assert (family.n_arms, family.horizon) == (2, 50)

@@ -225,8 +225,8 @@ def verdict():
 def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, verdict):
     asked = []
     whole = {"verdicts": [verdict]}
-    monkeypatch.setattr(debate, "hold", lambda *how: asked.append(how) or whole)
-    monkeypatch.setattr(debate, "settle", lambda *how: asked.append(how) or verdict)
+    monkeypatch.setattr(debate, "run_debate", lambda *how: asked.append(how) or whole)
+    monkeypatch.setattr(debate, "run_claim", lambda *how: asked.append(how) or verdict)
     assert document("debate --json") == whole
     assert document("claim locus --preset full --out there --json") == verdict
     assert asked == [("quick", Path("debate")), ("locus", "full", Path("there"))]

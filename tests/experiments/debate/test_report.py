@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 from xml.etree import ElementTree
 
@@ -200,7 +201,7 @@ def small(monkeypatch, brief, undrawn):
         monkeypatch.setattr(module, "TASKS", (BANDIT,))
     claim = claim_of("parity_generic")
     monkeypatch.setattr(debate, "claims", lambda: {claim.name: claim})
-    monkeypatch.setattr(debate.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     monkeypatch.setattr(monitor, "curves", lambda model, config: {config.agent: [0.0, 1.0]})
     made = []
 
@@ -215,7 +216,7 @@ def small(monkeypatch, brief, undrawn):
 
 
 def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(small, monkeypatch, tmp_path):
-    found = debate.hold("tiny", tmp_path)
+    found = debate.run_debate("tiny", tmp_path)
     assert json.loads((tmp_path / VERDICTS).read_text()) == json.loads(json.dumps(found))
     assert [verdict["claim"] for verdict in found["verdicts"]] == ["parity_generic"]
     page = (tmp_path / REPORT).read_text()
@@ -225,8 +226,8 @@ def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(small, monkeypa
     before = list(small)
     monkeypatch.setattr(type(claim_of("parity_generic")), "measure", None)
     monkeypatch.setattr(type(debate.CURVES), "measure", None)
-    assert debate.hold("tiny", tmp_path) == found
-    assert debate.settle("parity_generic", "tiny", tmp_path) == found["verdicts"][0]
+    assert debate.run_debate("tiny", tmp_path) == found
+    assert debate.run_claim("parity_generic", "tiny", tmp_path) == found["verdicts"][0]
     assert small == before
 
 

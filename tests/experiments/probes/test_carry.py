@@ -50,7 +50,7 @@ def test_restored_equals_handing_the_agent_its_first_store_at_every_trial(name):
         means = episodes.means()
         read = Stores(state=start.state, weights=stores.weights, context=stores.context)
         probs, stores = player.act(np.zeros((100, 0)), read)
-        action = choose(probs, episodes.luck.uniform("policy", t))
+        action = choose(probs, episodes.crn.uniform("policy", t))
         stores = player.learn(stores, np.zeros((100, 0)), action, episodes.step(action)[0])
         gain = (probs * means).sum(axis=1) - means.mean(axis=1)
         curve.append(gain.mean() / (means.max(axis=1) - means.mean(axis=1)).mean())

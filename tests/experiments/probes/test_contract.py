@@ -11,7 +11,7 @@ from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, make_family
 from metalocus.experiments.probes.base import Restore, catalogue
 from metalocus.experiments.scoring.curves import (
-    landmarks,
+    choice_bounds,
     learning_curve,
     normalised,
     number,
@@ -80,7 +80,7 @@ def test_restoring_puts_back_the_named_stores_alone():
 
 def test_score_is_0_for_chance_and_1_for_the_best_arm():
     means = np.random.default_rng(0).random((4, 30, 3))
-    chance, best = landmarks(means)
+    chance, best = choice_bounds(means)
     np.testing.assert_allclose(chance, means.sum(axis=2) / 3)
     for value, score in ((chance, 0.0), (best, 1.0), ((chance + best) / 2, 0.5)):
         np.testing.assert_allclose(normalised(value, chance, best)[0], score, atol=1e-12)

@@ -122,8 +122,8 @@ def test_every_trial_has_its_own_scale(monkeypatch):
     """Where arms draw closer from trial to trial, the gap to normalise by shrinks too."""
     step = BernoulliBandit.step
 
-    def shrinking(self, latents, action, t, luck):
-        reward, after = step(self, latents, action, t, luck)
+    def shrinking(self, latents, action, t, crn):
+        reward, after = step(self, latents, action, t, crn)
         return reward, {"means": 0.5 + 0.8 * (after["means"] - 0.5)}
 
     monkeypatch.setattr(BernoulliBandit, "step", shrinking)

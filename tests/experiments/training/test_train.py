@@ -20,10 +20,10 @@ from metalocus.experiments.runs.folder import (
     is_done,
     load_manifest,
     read_results,
+    versions,
 )
 from metalocus.experiments.scoring.settings import family_of
 from metalocus.experiments.training import monitor
-from metalocus.experiments.training import train as training
 from metalocus.experiments.training.monitor import measure
 from metalocus.experiments.training.train import train
 
@@ -285,4 +285,4 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch, tiny, tmp_path):
 
 
 def test_versions_name_what_decides_the_numbers():
-    assert {"python", "torch", "numpy", "stable-baselines3"} <= training.versions().keys()
+    assert {"python", "torch", "numpy", "stable-baselines3"} <= versions().keys()

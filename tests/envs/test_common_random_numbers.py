@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.envs import make_episodes
-from metalocus.envs.common_random_numbers import Luck, episode_keys, first_key, mix, seed_keys
+from metalocus.envs.common_random_numbers import (
+    CommonRandomNumbers,
+    episode_keys,
+    first_key,
+    mix,
+    seed_keys,
+)
 
 MASK = 2**64 - 1
 GAMMA = 0x9E3779B97F4A7C15
@@ -66,15 +72,15 @@ def test_finaliser_equals_python_integers(values):
     index=st.integers(0, 2**20),
 )
 def test_every_number_equals_python_integers(seed, episode, name, t, index):
-    luck = Luck(episode_keys(seed_keys(seed, 3), episode))
+    crn = CommonRandomNumbers(episode_keys(seed_keys(seed, 3), episode))
     expected = [chance(seed + row, episode, name, t, index) for row in range(3)]
-    assert luck.uniform(name, t, index).tolist() == expected
+    assert crn.uniform(name, t, index).tolist() == expected
     times, indices = np.full(3, t), np.full(3, index)
-    assert luck.uniform(name, times, indices).tolist() == expected
-    wide = luck.uniform(name, times, np.array([[0, index]]))
+    assert crn.uniform(name, times, indices).tolist() == expected
+    wide = crn.uniform(name, times, np.array([[0, index]]))
     assert wide.shape == (3, 2)
     assert wide[:, 1].tolist() == expected
-    assert luck.uniform(name, t, np.stack([indices, indices], axis=1))[:, 0].tolist() == expected
+    assert crn.uniform(name, t, np.stack([indices, indices], axis=1))[:, 0].tolist() == expected
 
 
 def test_environments_draw_their_key_from_np_random():
@@ -89,17 +95,17 @@ def test_environments_draw_their_key_from_np_random():
 def test_keys_do_not_depend_on_how_many_there_are():
     assert seed_keys(5, 3).tolist() == seed_keys(5, 100)[:3].tolist()
     assert seed_keys(5, 3)[1:].tolist() == seed_keys(6, 2).tolist()
-    everyone, some = Luck(seed_keys(0, 50)), np.array([40, 2, 7])
+    everyone, some = CommonRandomNumbers(seed_keys(0, 50)), np.array([40, 2, 7])
     chosen = everyone.select(some)
     assert len(chosen) == 3
     assert chosen.uniform("reward", 4).tolist() == everyone.uniform("reward", 4)[some].tolist()
 
 
 def test_a_long_stream_name_is_refused_not_cut():
-    luck = Luck(seed_keys(0, 1))
-    luck.uniform("stimulus")
+    crn = CommonRandomNumbers(seed_keys(0, 1))
+    crn.uniform("stimulus")
     with pytest.raises(ValueError, match="longer than 8"):
-        luck.uniform("stimulus2")
+        crn.uniform("stimulus2")
 
 
 def numbers(name="reward", rows=250, episodes=4, times=20, indices=5, seed=0):
@@ -109,7 +115,9 @@ def numbers(name="reward", rows=250, episodes=4, times=20, indices=5, seed=0):
         [
             np.stack(
                 [
-                    Luck(episode_keys(keys, episode)).uniform(name, t, np.arange(indices)[None])
+                    CommonRandomNumbers(episode_keys(keys, episode)).uniform(
+                        name, t, np.arange(indices)[None]
+                    )
                     for t in range(times)
                 ],
                 axis=1,
@@ -159,22 +167,22 @@ def test_streams_are_independent(other):
 
 def test_every_bit_is_fair():
     """64 binomial tests: rate 6.4e-3 in all."""
-    bits = Luck(seed_keys(3, 5000)).bits("reward", 3)
+    bits = CommonRandomNumbers(seed_keys(3, 5000)).bits("reward", 3)
     ones = (bits[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).sum(axis=0)
     assert min(stats.binomtest(int(k), 5000).pvalue for k in ones) > FALSE_ALARM
 
 
 def test_normal_numbers_are_normal():
-    z = np.stack([Luck(seed_keys(0, 500)).normal("noise", t) for t in range(40)])
+    z = np.stack([CommonRandomNumbers(seed_keys(0, 500)).normal("noise", t) for t in range(40)])
     assert np.isfinite(z).all()
     assert stats.kstest(z.ravel(), "norm").pvalue > FALSE_ALARM
 
 
 def test_normal_numbers_are_finite_at_the_ends(monkeypatch):
-    luck = Luck(seed_keys(0, 2))
+    crn = CommonRandomNumbers(seed_keys(0, 2))
     ends = np.array([0.0, 1.0 - 2.0**-53])
-    monkeypatch.setattr(luck, "uniform", lambda *_: ends)
-    low, high = luck.normal("noise")
+    monkeypatch.setattr(crn, "uniform", lambda *_: ends)
+    low, high = crn.normal("noise")
     assert -np.inf < low < -8
     assert 8 < high < np.inf
 

@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from metalocus.agents.ppo.files import Corrupt
+from metalocus.experiments.claims import study
 from metalocus.experiments.claims.presets import PRESETS
-from metalocus.experiments.debate import main as debate
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import MANIFEST
 from metalocus.experiments.training.sweep import RunFailed
@@ -35,24 +35,24 @@ class Counted:
 
 def test_a_measurement_is_kept_until_something_it_depends_on_changes(run, tiny):
     out, asked, preset = run.parents[1], Counted(tiny), PRESETS["smoke"]
-    first = debate._measured(asked, preset, 0, out)
-    assert first == {"quantity": {"bandit": float(debate.EVALUATION_SEED)}}
-    assert debate._measured(asked, preset, 0, out) == first
+    first = study._measured(asked, preset, 0, out)
+    assert first == {"quantity": {"bandit": float(study.EVALUATION_SEED)}}
+    assert study._measured(asked, preset, 0, out) == first
     assert asked.times == 1
-    debate._measured(asked, preset, 1, out)
-    debate._measured(asked, dataclasses.replace(preset, episodes=7), 0, out)
+    study._measured(asked, preset, 1, out)
+    study._measured(asked, dataclasses.replace(preset, episodes=7), 0, out)
     assert asked.times == 3
     manifest = json.loads((run / MANIFEST).read_text())
     (run / MANIFEST).write_text(json.dumps({**manifest, "sha256": "other weights"}))
     with pytest.raises(Corrupt):
-        debate._measured(asked, preset, 0, out)
+        study._measured(asked, preset, 0, out)
 
 
 def test_a_new_way_of_measuring_is_not_mistaken_for_the_old(run, tiny, monkeypatch):
     out, asked = run.parents[1], Counted(tiny)
-    debate._measured(asked, PRESETS["smoke"], 0, out)
-    monkeypatch.setattr(debate, "MEASURING", debate.MEASURING + 1)
-    debate._measured(asked, PRESETS["smoke"], 0, out)
+    study._measured(asked, PRESETS["smoke"], 0, out)
+    monkeypatch.setattr(study, "MEASURING", study.MEASURING + 1)
+    study._measured(asked, PRESETS["smoke"], 0, out)
     assert asked.times == 2
 
 
@@ -69,28 +69,28 @@ class Fatal(Counted):
 def test_a_killed_measurement_is_a_failed_run(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)  # one would be this process
     with pytest.raises(RunFailed, match="was killed; repeat the command to go on"):
-        debate.measure_all([Fatal(tiny)], PRESETS["smoke"], tmp_path)
+        study.measure_all([Fatal(tiny)], PRESETS["smoke"], tmp_path)
 
 
 def test_untrained_networks_of_other_tasks_are_other_agents(brief, tiny, tmp_path):
     """Their weights may be equal, but not what is measured on them."""
-    out, times = tmp_path / debate.RUNS, []
+    out, times = tmp_path / study.RUNS, []
     for horizon in (5, 6):
         config = dataclasses.replace(tiny, steps=0, env_kwargs={"horizon": horizon})
         train(config, out)
         asked = Counted(config)
-        debate._measured(asked, PRESETS["smoke"], 0, tmp_path)
+        study._measured(asked, PRESETS["smoke"], 0, tmp_path)
         times.append(asked.times)
     assert times == [1, 1]
 
 
 def test_a_damaged_measurement_is_made_again(run, tiny):
     out, asked, preset = run.parents[1], Counted(tiny), PRESETS["smoke"]
-    first = debate._measured(asked, preset, 0, out)
-    (file,) = (out / debate.MEASURED).iterdir()
+    first = study._measured(asked, preset, 0, out)
+    (file,) = (out / study.MEASURED).iterdir()
     for text in ("", "{", "\0"):
         file.write_text(text)
-        assert debate._measured(asked, preset, 0, out) == first
+        assert study._measured(asked, preset, 0, out) == first
     assert asked.times == 4
     assert json.loads(file.read_text()) == first
     assert RunConfig.from_json(tiny.to_json()) == tiny

@@ -1,0 +1,41 @@
+"""The untrained policy and model of a run."""
+
+from __future__ import annotations
+
+from stable_baselines3.common.utils import ConstantSchedule
+
+from metalocus.agents.cells.base import trainable
+from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.envs import make_episodes
+from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.envs.spaces import action_space, observation_space
+from metalocus.experiments.runs.config import RunConfig
+
+SEED_SPACING = 2**20
+"""Row i of run s is seeded s * SEED_SPACING + i, so that no two runs share a task stream."""
+
+
+def build_policy(config: RunConfig) -> SequencePolicy:
+    """The untrained policy of a run, on the CPU."""
+    layout = make_episodes(config.env, **config.env_kwargs).layout
+    return SequencePolicy(
+        observation_space(layout),
+        action_space(layout),
+        ConstantSchedule(0.0),
+        **trainable(config.agent).arguments(layout),
+    )
+
+
+def build_model(config: RunConfig) -> SequencePPO:
+    """The untrained model of a run, in its environment."""
+    env = BatchVecEnv(config.env, config.n_envs, **config.env_kwargs)
+    model = SequencePPO(
+        "SequencePolicy",
+        env,
+        policy_kwargs=trainable(config.agent).arguments(env.layout),
+        seed=config.seed,
+        device=config.device,
+    )
+    env.seed(config.seed * SEED_SPACING)
+    return model
