@@ -1,21 +1,17 @@
-"""Finding every agent that needs no training, by folder."""
+"""Every agent that needs no training, by name, and the best reference of a family."""
 
 from __future__ import annotations
 
-from functools import cache
+from itertools import chain
 
 from metalocus.agents.agent import UNRANKED, NamedAgent, ReferencePolicy
 from metalocus.agents.references.generic.oracle import Oracle
 from metalocus.envs import Family, InvalidTask
-from metalocus.envs.discovery import named
+from metalocus.envs.discovery import Registry, classes, unknown
 
-FOLDERS = ("references", "online", "controls")
-
-
-@cache
-def catalogue(folder: str) -> dict[str, type[NamedAgent]]:
-    """Agents defined in the modules of one folder, by name in alphabetical order."""
-    return named(f"metalocus.agents.{folder}", NamedAgent)  # type: ignore[type-abstract]
+REFERENCES = Registry("reference", "metalocus.agents.references", classes(ReferencePolicy))
+ONLINE = Registry("online rule", "metalocus.agents.online", classes(NamedAgent))  # type: ignore[type-abstract]
+CONTROLS = Registry("control", "metalocus.agents.controls", classes(NamedAgent))  # type: ignore[type-abstract]
 
 
 def make_named(name: str, family: Family) -> NamedAgent:
@@ -24,10 +20,10 @@ def make_named(name: str, family: Family) -> NamedAgent:
     Raises:
         InvalidTask: unknown name, or the agent cannot play this family.
     """
-    known = {key: cls for folder in FOLDERS for key, cls in catalogue(folder).items()}
-    if name not in known:
-        raise InvalidTask(f"unknown policy {name!r}; choose from {', '.join(known)}")
-    return known[name](family)
+    for registry in (REFERENCES, ONLINE, CONTROLS):
+        if name in registry:
+            return registry[name](family)
+    raise InvalidTask(unknown("policy", name, chain(REFERENCES, ONLINE, CONTROLS)))
 
 
 def best_reference(family: Family) -> ReferencePolicy:
@@ -35,9 +31,6 @@ def best_reference(family: Family) -> ReferencePolicy:
 
     Where none is known, it is the oracle, which is told what the others must find out.
     """
-    known = catalogue("references").values()
-    playing = [
-        cls for cls in known if issubclass(cls, ReferencePolicy) and cls.why_not(family) is None
-    ]
+    playing = [cls for cls in REFERENCES.values() if cls.why_not(family) is None]
     best = max(playing, key=lambda cls: cls.optimality(family))  # the first one of equals
     return best(family) if best.optimality(family) > UNRANKED else Oracle(family)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent, Stores
-from metalocus.envs import Episodes, make_episodes
+from metalocus.envs import Episodes, Setting
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, seed_keys
 
 Array = NDArray[Any]
@@ -79,11 +79,9 @@ class Trace:
         return total
 
 
-def fresh_episodes(
-    env_id: str, n: int, seed: int, *, first: int = 0, **env_kwargs: Any
-) -> Episodes:
-    """Evaluation episodes of an id, from number ``first`` on; each is the same whatever n is."""
-    return make_episodes(env_id, fresh_keys(n, seed, first), **env_kwargs)
+def fresh_episodes(setting: Setting, n: int, seed: int, *, first: int = 0) -> Episodes:
+    """Evaluation episodes of a setting, from number ``first`` on; each is the same whatever n is."""
+    return setting.episodes(fresh_keys(n, seed, first))
 
 
 def fresh_keys(n: int, seed: int, first: int = 0) -> Keys:

@@ -3,17 +3,20 @@
 Importing this package registers every family with Gymnasium under ``metalocus/``.
 """
 
+from metalocus.envs.checks import InvalidTask
 from metalocus.envs.episodes import Episodes
-from metalocus.envs.family import Family, InvalidTask
+from metalocus.envs.family import Family
 from metalocus.envs.layout import Layout
-from metalocus.envs.registry import families, make_episodes, make_family, register
+from metalocus.envs.registry import FAMILIES, make_episodes, make_family, register
+from metalocus.envs.setting import Setting
 
 __all__ = [
+    "FAMILIES",
     "Episodes",
     "Family",
     "InvalidTask",
     "Layout",
-    "families",
+    "Setting",
     "make_episodes",
     "make_family",
     "register",

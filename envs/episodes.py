@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metalocus.envs.checks import InvalidTask, require, require_count
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, episode_keys, seed_keys
-from metalocus.envs.family import Array, Family, InvalidTask, Latents, require, require_count
+from metalocus.envs.family import Array, Family, Latents
 from metalocus.envs.layout import DEFAULT_PARTS, Layout
 
 _PROGRESS = ("keys", "number", "t", "action", "reward")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.family import Family, InvalidTask, require
+from metalocus.envs.checks import InvalidTask, require
+from metalocus.envs.family import Family
 
 PARTS = ("stimulus", "action", "reward", "first", "time")
 DEFAULT_PARTS = ("stimulus", "action", "reward", "first")

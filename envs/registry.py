@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from metalocus.envs import families as _folder
+from metalocus.envs.checks import require
 from metalocus.envs.common_random_numbers import Keys
-from metalocus.envs.discovery import named
+from metalocus.envs.discovery import Registry, classes
 from metalocus.envs.episodes import Episodes
-from metalocus.envs.family import Family, require
+from metalocus.envs.family import Family
 
 NAMESPACE = "metalocus"
 EPISODE_OPTIONS = ("observe", "n_tasks", "task_seed")
 
 
-@cache
-def families() -> dict[str, type[Family]]:
-    """Every family in ``envs/families``, by full id such as ``metalocus/BernoulliBandit-v0``."""
-    found = named(_folder.__name__, Family)  # type: ignore[type-abstract]
-    return {f"{NAMESPACE}/{name}": family for name, family in found.items()}
+def _by_id(module: ModuleType) -> Iterator[tuple[str, type[Family]]]:
+    """The families that a module defines, by full id."""
+    for name, family in classes(Family)(module):  # type: ignore[type-abstract]
+        yield f"{NAMESPACE}/{name}", family
 
 
-def make_family(env_id: str, **kwargs: Any) -> Family:
+FAMILIES = Registry("environment", "metalocus.envs.families", _by_id)
+"""Every family in ``envs/families``, by full id such as ``metalocus/BernoulliBandit-v0``."""
+
+
+def make_family(env_id: str, /, **kwargs: Any) -> Family:
     """The family of an id with its own keyword arguments.
 
     Raises:
         InvalidTask: unknown id, unknown or impossible argument.
     """
-    known = ", ".join(families())
-    require(env_id in families(), f"unknown environment {env_id!r}; choose from {known}")
-    family = families()[env_id]
+    family = FAMILIES.find(env_id)
     accepted = [*inspect.signature(family).parameters, *EPISODE_OPTIONS]
     for name in kwargs:
         message = f"{env_id} has no argument {name!r}; choose from {', '.join(accepted)}"
@@ -41,7 +43,7 @@ def make_family(env_id: str, **kwargs: Any) -> Family:
     return family(**kwargs)
 
 
-def make_episodes(env_id: str, keys: Keys | None = None, **kwargs: Any) -> Episodes:
+def make_episodes(env_id: str, keys: Keys | None = None, /, **kwargs: Any) -> Episodes:
     """Episodes of an id; ``kwargs`` are the family's and those of :class:`Episodes`.
 
     Args:
@@ -60,7 +62,7 @@ def register() -> None:
     from gymnasium.envs.registration import register as announce
     from gymnasium.envs.registration import registry
 
-    for env_id in families():
+    for env_id in FAMILIES:
         if env_id not in registry:
             announce(
                 id=env_id,

@@ -12,8 +12,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from metalocus.envs import render
+from metalocus.envs.checks import require, require_count
 from metalocus.envs.common_random_numbers import seed_keys
-from metalocus.envs.family import require, require_count
 from metalocus.envs.registry import make_episodes
 from metalocus.envs.spaces import action_space, observation_space, require_actions
 

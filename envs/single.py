@@ -10,8 +10,8 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from metalocus.envs import render
+from metalocus.envs.checks import InvalidTask
 from metalocus.envs.common_random_numbers import first_key
-from metalocus.envs.family import InvalidTask
 from metalocus.envs.registry import make_episodes
 from metalocus.envs.spaces import action_space, observation_space
 

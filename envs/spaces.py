@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from metalocus.envs.family import InvalidTask
+from metalocus.envs.checks import InvalidTask
 from metalocus.envs.layout import Layout
 
 

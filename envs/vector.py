@@ -12,8 +12,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from metalocus.envs import render
+from metalocus.envs.checks import InvalidTask, require, require_count
 from metalocus.envs.common_random_numbers import first_key
-from metalocus.envs.family import InvalidTask, require, require_count
 from metalocus.envs.registry import make_episodes
 from metalocus.envs.spaces import action_space, observation_space, require_actions
 

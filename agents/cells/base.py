@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from types import ModuleType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from metalocus.envs import InvalidTask, Layout
-from metalocus.envs.discovery import modules
+from metalocus.envs import Layout
+from metalocus.envs.discovery import Registry, classes
 from metalocus.envs.layout import PARTS
 
 Carry = dict[str, Tensor]
@@ -88,33 +88,15 @@ class Trainable:
         return {"cell": self.cell.name, "cell_kwargs": kwargs, "inputs": inputs}
 
 
-@cache
-def trainables() -> dict[str, Trainable]:
-    """Every trainable agent, by name: the ``AGENTS`` of each module in ``agents/cells``."""
-    found = [
-        agent
-        for module in modules("metalocus.agents.cells")
-        for agent in getattr(module, "AGENTS", ())
-    ]
-    return {agent.name: agent for agent in sorted(found, key=lambda agent: str(agent.name))}
+def _agents(module: ModuleType) -> Iterator[tuple[str, Trainable]]:
+    for agent in getattr(module, "AGENTS", ()):
+        yield agent.name, agent
 
 
-def trainable(name: str) -> Trainable:
-    """The trainable agent of a name.
-
-    Raises:
-        InvalidTask: there is none.
-    """
-    if name not in trainables():
-        known = ", ".join(trainables())
-        raise InvalidTask(f"unknown agent {name!r}; agents that can be trained are {known}")
-    return trainables()[name]
-
-
-@cache
-def cells() -> dict[str, type[Cell]]:
-    """The cells of all trainable agents, by the cell's name."""
-    return {agent.cell.name: agent.cell for agent in trainables().values()}
+TRAINABLES = Registry("trainable agent", "metalocus.agents.cells", _agents)
+"""Every trainable agent, by name: the ``AGENTS`` of each module in ``agents/cells``."""
+CELLS = Registry("cell", "metalocus.agents.cells", classes(Cell))  # type: ignore[type-abstract]
+"""Every sequence model in ``agents/cells``, by name."""
 
 
 def init_inputs_(weights: Tensor, bound: float = 4.0) -> None:

@@ -15,7 +15,7 @@ from stable_baselines3.common.torch_layers import MlpExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, cells
+from metalocus.agents.cells.base import CELLS, Carry, Cell
 from metalocus.agents.ppo.distributions import Categorical, LogitsAsGiven
 from metalocus.envs import InvalidTask
 
@@ -77,8 +77,7 @@ class SequencePolicy(ActorCriticPolicy):
         net_arch: list[int] | dict[str, list[int]] | None = None,
         **kwargs: Any,
     ) -> None:
-        if cell not in cells():
-            raise InvalidTask(f"unknown cell {cell!r}; choose from {', '.join(sorted(cells()))}")
+        CELLS.find(cell)
         if critic not in CRITICS:
             raise InvalidTask(f"critic must be one of {', '.join(CRITICS)}, got {critic!r}")
         self.cell_name, self.cell_kwargs = cell, dict(cell_kwargs or {})
@@ -93,7 +92,7 @@ class SequencePolicy(ActorCriticPolicy):
     def _build(self, lr_schedule: Schedule) -> None:
         """Cells first, since the heads' sizes follow from them; then SB3's heads and optimizer."""
         seen = int(self.features_dim) if self.inputs is None else len(self.inputs)
-        make = cells()[self.cell_name]
+        make = CELLS[self.cell_name]
         self.cell = make(max(seen, 1), **self.cell_kwargs)
         separate = self.critic == "separate"
         self.critic_cell = make(max(seen, 1), **self.cell_kwargs) if separate else None

@@ -14,7 +14,7 @@ from metalocus.agents.ppo.distributions import Categorical
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.trained.frozen import TrainedAgent, probabilities
 from metalocus.envs import InvalidTask, Layout
-from metalocus.envs.family import require_number
+from metalocus.envs.checks import require_number
 
 BASELINE_RATE = 0.1
 """The baseline is about the mean of the last ten rewards."""

@@ -8,16 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_count, require_probability
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
-    bernoulli_rewards,
-    require,
-    require_count,
-    require_probability,
-)
+from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 _DEPENDENT = {"easy": 0.1, "medium": 0.25, "hard": 0.4}
 _PRIORS = "'uniform', 'beta(a,b)', 'dependent', 'easy', 'medium' or 'hard'"

@@ -7,17 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_below, require_count, require_flag
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._digits import DIGIT_SIZE, digit_images
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
-    require,
-    require_below,
-    require_count,
-    require_flag,
-)
+from metalocus.envs.family import Array, Family, Latents
 
 CUES = ("bits", "digits", "fixed")
 MOST_CUES = 64

@@ -7,18 +7,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.families._switching import switched
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
+from metalocus.envs.checks import (
     require,
     require_below,
     require_count,
     require_flag,
     require_probability,
 )
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
+from metalocus.envs.families._switching import switched
+from metalocus.envs.family import Array, Family, Latents
 
 DIGITS = np.array([1, 2, 3, 4, 6, 7, 8, 9])
 CATEGORIES = np.stack([DIGITS % 2, DIGITS > 5], axis=1).astype(np.int64)

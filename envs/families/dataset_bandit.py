@@ -7,18 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.family import (
-    Array,
-    Family,
+from metalocus.envs.checks import (
     InvalidTask,
-    Latents,
-    bernoulli_rewards,
     require,
     require_count,
     require_flag,
     require_probability,
 )
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
+from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 RULES = ("arms", "linear", "neighbour")
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_count, require_number
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
-from metalocus.envs.family import Array, Family, Latents, require, require_count, require_number
+from metalocus.envs.family import Array, Family, Latents
 
 SHAPE, SCALE = 5.0, 4.0
 """Inverse-gamma prior of an unknown variance: mean 1, standard deviation 0.58."""

@@ -8,19 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.families._digits import DIGIT_SIZE, digit_images, digit_labels
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
-    bernoulli_rewards,
+from metalocus.envs.checks import (
     require,
     require_below,
     require_count,
     require_flag,
     require_probability,
 )
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
+from metalocus.envs.families._digits import DIGIT_SIZE, digit_images, digit_labels
+from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 _DIGITS = 10
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require_below, require_count, require_flag
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.family import Array, Family, Latents, require_below, require_count, require_flag
+from metalocus.envs.family import Array, Family, Latents
 
 N_TARGETS = 10
 TARGET_REWARD, OTHER_REWARD, UNIT = 5.0, 1.0, 0.1

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_count, require_number
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
-from metalocus.envs.family import Array, Family, Latents, require, require_count, require_number
+from metalocus.envs.family import Array, Family, Latents
 
 _WIDTH = float(np.sqrt(3.0))  # uniform on [-sqrt 3, sqrt 3] has variance 1
 

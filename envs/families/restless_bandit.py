@@ -7,16 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_count, require_number, require_probability
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
-    require,
-    require_count,
-    require_number,
-    require_probability,
-)
+from metalocus.envs.family import Array, Family, Latents
 
 
 class RestlessBandit(Family):

@@ -7,18 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require_below, require_count, require_flag, require_probability
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._switching import switched
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
-    bernoulli_rewards,
-    require_below,
-    require_count,
-    require_flag,
-    require_probability,
-)
+from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 
 class ReversalBandit(Family):

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_below, require_count
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
-from metalocus.envs.family import Array, Family, Latents, require, require_below, require_count
+from metalocus.envs.family import Array, Family, Latents
 
 REWARD_MEAN = 1.0
 

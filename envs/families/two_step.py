@@ -7,17 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from metalocus.envs.checks import require, require_below, require_count, require_probability
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.family import (
-    Array,
-    Family,
-    Latents,
-    bernoulli_rewards,
-    require,
-    require_below,
-    require_count,
-    require_probability,
-)
+from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 FIRST = 0
 """The first stage; 1 and 2 are the states of the second."""

@@ -11,9 +11,10 @@ import gymnasium as gym
 import numpy as np
 
 from metalocus.agents.catalogue import make_named
-from metalocus.envs import InvalidTask, families, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.bench.train import TASK, Row, bench_train
-from metalocus.experiments.probes.base import catalogue
+from metalocus.experiments.probes.base import PROBES
 
 ROUNDS = 3
 
@@ -25,7 +26,7 @@ def bench_env() -> list[Row]:
     for whole episodes with their resets, 50 steps at least.
     """
     rows = []
-    for env_id, kwargs in [*((env_id, {}) for env_id in families()), TASK]:
+    for env_id, kwargs in [*((env_id, {}) for env_id in FAMILIES), TASK]:
         episode = make_family(env_id, **kwargs).horizon + 1
         calls = episode * -(-50 // episode)
         for batch in (1, 64, 1024):
@@ -50,10 +51,10 @@ def bench_probe() -> list[Row]:
     """
     family = make_family(TASK[0])
     rows = []
-    for name, probe in catalogue().items():
+    for name, probe in PROBES.items():
         began = time.process_time()
         with suppress(InvalidTask):
-            probe().run(make_named("counts_in_state", family), TASK[0], episodes=1000)
+            probe().run(make_named("counts_in_state", family), Setting(TASK[0]), episodes=1000)
             rows.append({"probe": name, "cpu_s": round(time.process_time() - began, 2)})
     return rows
 

@@ -20,7 +20,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 import metalocus.envs  # noqa: F401 (registers the environments)
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.envs import InvalidTask
 from metalocus.envs.sb3 import BatchVecEnv
@@ -76,7 +76,7 @@ def bench_train(device: str = "cpu") -> list[Row]:
         for horizon, n_envs in sizes:
             found = _apart(_cost, "lstm", horizon, n_envs, device)
             rows.append({"measure": measure, "horizon": horizon, "n_envs": n_envs, **found})
-    costs = {name: _apart(_cost, name, 100, 256, device) for name in trainables()}
+    costs = {name: _apart(_cost, name, 100, 256, device) for name in TRAINABLES}
     lstm = costs["lstm"]["cpu_s_per_million"]
     for name, found in costs.items():
         ratio = round(found["cpu_s_per_million"] / lstm, 2)

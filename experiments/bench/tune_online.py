@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from metalocus.agents.catalogue import catalogue
+from metalocus.agents.catalogue import ONLINE
 from metalocus.agents.online.actor_critic import ActorCriticSettings
 from metalocus.agents.online.delta_rule import DeltaSettings
 from metalocus.agents.online.delta_rule_average import AverageSettings
@@ -23,7 +23,7 @@ from metalocus.agents.online.pearce_hall import PearceHallSettings
 from metalocus.agents.online.policy_gradient import PolicyGradientSettings
 from metalocus.agents.online.policy_gradient_variants import AdamSettings, MomentumSettings
 from metalocus.agents.rollout import TUNING_SEED, fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 TASKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("metalocus/BernoulliBandit-v0", {"n_arms": 2, "horizon": 50}),
@@ -163,9 +163,9 @@ def mean_total(
     rule: str, settings: Any, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int
 ) -> float:
     """Mean total of the policy's expected rewards over the episodes of a seed."""
-    agent = catalogue("online")[rule]
+    agent = ONLINE[rule]
     assert issubclass(agent, OnlineLearner)
-    played = fresh_episodes(env_id, episodes, seed, **env_kwargs)
+    played = fresh_episodes(Setting(env_id, **env_kwargs), episodes, seed)
     trace = rollout(agent(played.family, settings), played, seed)
     return float(trace.value.sum(axis=0).mean())
 
@@ -195,7 +195,7 @@ def main() -> None:
     """Search for every rule on every task that it can play."""
     for env_id, env_kwargs in TASKS:
         family = make_family(env_id, **env_kwargs)
-        for rule, agent in catalogue("online").items():
+        for rule, agent in ONLINE.items():
             if agent.why_not(family) is None:
                 budget = QUICK if rule in SEARCHED_QUICKLY else Budget()
                 settings, total = search(rule, env_id, env_kwargs, budget)

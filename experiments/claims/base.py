@@ -7,16 +7,15 @@ follows from them and the measured interval alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Agent
-from metalocus.envs import InvalidTask
-from metalocus.envs.discovery import named
+from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.intervals import interval, judge, more_seeds
@@ -116,15 +115,10 @@ def _listed(quantity: str, measured: Mapping[int, Values]) -> dict[str, list[flo
     return {stratum: [values[stratum] for values in ordered] for stratum in ordered[0]}
 
 
-@cache
-def claims() -> dict[str, Claim]:
-    """Every claim in ``experiments/claims``, by name in alphabetical order."""
-    found = named("metalocus.experiments.claims", Claim)  # type: ignore[type-abstract]
-    return {name: claim() for name, claim in found.items()}
+def _claims(module: ModuleType) -> Iterator[tuple[str, Claim]]:
+    for name, cls in classes(Claim)(module):  # type: ignore[type-abstract]
+        yield name, cls()
 
 
-def claim_of(name: str) -> Claim:
-    """The claim of a name; :class:`InvalidTask` if there is none."""
-    if name not in claims():
-        raise InvalidTask(f"unknown claim {name!r}; choose from {', '.join(claims())}")
-    return claims()[name]
+CLAIMS = Registry("claim", "metalocus.experiments.claims", _claims)
+"""Every claim in ``experiments/claims``, by name."""

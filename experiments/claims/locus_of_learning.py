@@ -12,7 +12,7 @@ from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Predic
 from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, Task
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting
 
 TASKS = (BANDIT, REVERSAL)
 ONLINE = "delta_rule"
@@ -92,14 +92,14 @@ class LocusOfLearning(Claim):
         return values
 
 
-def last_shares(agent: Agent, task: Task, preset: Preset, seed: int) -> dict[str, float]:
+def last_shares(agent: Agent, task: NamedSetting, preset: Preset, seed: int) -> dict[str, float]:
     """Fractions of the knowledge held at the last trial, by store; 0 where there is none.
 
     Raises:
         InvalidTask: the agent keeps knowledge outside its stores, so that shares mean nothing.
     """
     last = task.family.horizon - 1
-    found: dict[str, Any] = Locus([last]).run(agent, task.env, task.kwargs, preset.episodes, seed)
+    found: dict[str, Any] = Locus([last]).run(agent, task, preset.episodes, seed)
     if not found["contained"]:
         raise InvalidTask("the agent keeps knowledge outside its stores; the probe cannot place it")
     return {store: share[0] or 0.0 for store, share in found["shares_fraction"].items()}

@@ -15,7 +15,7 @@ from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Predic
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, Task, score
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting, score
 
 TASKS = (BANDIT, REVERSAL)
 SAME = 1e-6
@@ -83,7 +83,7 @@ class ParityConstructive(Claim):
 
 
 def greatest_difference(
-    agent: Agent, shadow: RewrittenAgent, task: Task, episodes: int, seed: int
+    agent: Agent, shadow: RewrittenAgent, task: NamedSetting, episodes: int, seed: int
 ) -> float:
     """Between the probabilities that two agents give any action on the first one's histories."""
     found = [0.0]
@@ -91,6 +91,6 @@ def greatest_difference(
     def observe(trial: Trial) -> None:
         found.append(float(np.abs(trial.shadows[0][0] - trial.probs).max()))
 
-    fresh = fresh_episodes(task.env, episodes, seed, **task.kwargs)
+    fresh = fresh_episodes(task, episodes, seed)
     rollout(agent, fresh, seed, shadows=[shadow], observe=observe)
     return max(found)

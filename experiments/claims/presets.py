@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import Task
+from metalocus.experiments.scoring.settings import NamedSetting
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,12 @@ class Preset:
     episodes: int
 
     def run(
-        self, agent: str, task: Task, seed: int, part: float = 1.0, n_tasks: int | None = None
+        self,
+        agent: str,
+        task: NamedSetting,
+        seed: int,
+        part: float = 1.0,
+        n_tasks: int | None = None,
     ) -> RunConfig:
         """The training run of an agent on a task.
 
@@ -39,7 +44,7 @@ class Preset:
         """
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
         steps = round(part * self.steps[agent])
-        return RunConfig.suited(task.env, agent, steps, seed, env_kwargs={**task.kwargs, **few})
+        return RunConfig.suited(Setting(task.env, **task.kwargs, **few), agent, steps, seed)
 
 
 PRESETS = {

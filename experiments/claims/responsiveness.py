@@ -70,6 +70,6 @@ class Responsiveness(Claim):
             }
             values[f"cue_{shown}"] = {task.name: of["lstm"] - of["mlp"]}
         last = [CUED.family.horizon - 1]
-        found = Locus(last).run(agents["mlp/shown"], CUED.env, CUED.kwargs, preset.episodes, seed)
+        found = Locus(last).run(agents["mlp/shown"], CUED, preset.episodes, seed)
         values["held"] = {CUED.name: found["total"][0]}
         return values

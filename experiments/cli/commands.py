@@ -80,10 +80,11 @@ def train(
     from rich.console import Console
     from rich.progress import Progress
 
+    from metalocus.envs import Setting
     from metalocus.experiments.runs.config import RunConfig
     from metalocus.experiments.training.train import train as make
 
-    config = RunConfig.suited(env, agent, steps, seed, device, keywords(env_kwargs))
+    config = RunConfig.suited(Setting(env, **keywords(env_kwargs)), agent, steps, seed, device)
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)
     console = Console(stderr=True)
@@ -115,10 +116,14 @@ def score(
         out: write the table to this Markdown file.
         json: print as JSON.
     """
+    from metalocus.envs import Setting
     from metalocus.experiments.cli.tables import score_lines, score_page
     from metalocus.experiments.scoring.reference_scores import scores
 
-    found = scores(env, policy, episodes, seed, keywords(env_kwargs))
+    if env is None and env_kwargs:
+        raise WrongUse("--env-kwargs are of one environment; name it with --env")
+    setting = None if env is None else Setting(env, **keywords(env_kwargs))
+    found = scores(setting, policy, episodes, seed)
     if out is not None:
         out.write_text(score_page(found), encoding="utf-8")
     if json:

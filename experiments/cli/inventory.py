@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from metalocus.agents.catalogue import catalogue
-from metalocus.agents.cells.base import trainables
-from metalocus.envs import families
-from metalocus.experiments.claims.base import claims
-from metalocus.experiments.probes.base import catalogue as probes
+from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
+from metalocus.agents.cells.base import TRAINABLES
+from metalocus.envs.registry import FAMILIES
+from metalocus.experiments.claims.base import CLAIMS
+from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.scoring.reference_scores import configurations, pairs
 
 Entry = dict[str, Any]
@@ -22,25 +22,25 @@ def inventory() -> dict[str, list[Entry]]:
     """
     agents = [
         {"name": name, "about": agent.summary, "kind": "trained"}
-        for name, agent in trainables().items()
+        for name, agent in TRAINABLES.items()
     ]
-    for folder, kind in (("online", "online"), ("controls", "control")):
-        for name, cls in catalogue(folder).items():
+    for registry, kind in ((ONLINE, "online"), (CONTROLS, "control")):
+        for name, cls in registry.items():
             agents.append({"name": name, "about": cls.summary, "kind": kind})
     return {
-        "envs": [{"name": name, "about": family.separates} for name, family in families().items()],
+        "envs": [{"name": name, "about": family.separates} for name, family in FAMILIES.items()],
         "agents": agents,
         "references": _references(),
-        "probes": [{"name": name, "about": cls.question} for name, cls in probes().items()],
-        "claims": [{"name": name, "about": claim.statement} for name, claim in claims().items()],
+        "probes": [{"name": name, "about": cls.question} for name, cls in PROBES.items()],
+        "claims": [{"name": name, "about": claim.statement} for name, claim in CLAIMS.items()],
     }
 
 
 def _references() -> list[Entry]:
     """The references, each with what it can play."""
-    played: dict[str, list[Entry]] = {name: [] for name in catalogue("references")}
-    for env_id, kwargs, name in pairs(configurations()):
-        played[name].append({"env": env_id, "env_kwargs": dict(kwargs)})
+    played: dict[str, list[Entry]] = {name: [] for name in REFERENCES}
+    for setting, name in pairs(configurations()):
+        played[name].append(setting.to_dict())
     return [
         {
             "name": name,
@@ -48,5 +48,5 @@ def _references() -> list[Entry]:
             "envs": sorted({each["env"] for each in played[name]}),
             "configurations": played[name],
         }
-        for name, cls in catalogue("references").items()
+        for name, cls in REFERENCES.items()
     ]

@@ -8,36 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.agent import Agent
-from metalocus.agents.catalogue import best_reference, catalogue, make_named
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.catalogue import ONLINE, REFERENCES, best_reference, make_named
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.experiments.claims.presets import Preset, preset_of
 from metalocus.experiments.claims.study import RUNS, measure_all
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import load_manifest
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, Task, score
+from metalocus.experiments.scoring.settings import BANDIT, BERNOULLI, REVERSAL, NamedSetting, score
 
 TASKS = (
     BANDIT,
-    Task(
-        "five_arms",
-        "five-armed bandit, 100 pulls",
-        "metalocus/BernoulliBandit-v0",
-        {"n_arms": 5, "horizon": 100},
-    ),
+    NamedSetting("five_arms", "five-armed bandit, 100 pulls", BERNOULLI, n_arms=5, horizon=100),
     REVERSAL,
-    Task("rules", "rule switching, 100 cards", "metalocus/RuleSwitching-v0"),
-    Task(
+    NamedSetting("rules", "rule switching, 100 cards", "metalocus/RuleSwitching-v0"),
+    NamedSetting(
         "binding",
         "four random cues, each bound to one of four actions, 32 trials",
         "metalocus/CueBinding-v0",
-        {"n_cues": 4, "cue_bits": 8, "horizon": 32},
+        n_cues=4,
+        cue_bits=8,
+        horizon=32,
     ),
-    Task(
+    NamedSetting(
         "dataset",
         "twenty examples of five arms, one a trial, then one choice",
         "metalocus/DatasetBandit-v0",
-        {"sequence": True, "n_arms": 5, "n_examples": 20},
+        sequence=True,
+        n_arms=5,
+        n_examples=20,
     ),
 )
 STEPS = {"smoke": 3_000, "quick": 2_000_000, "full": 10_000_000}
@@ -56,7 +55,7 @@ class Entry:
     """
 
     agent: str
-    task: Task
+    task: NamedSetting
 
     @property
     def name(self) -> str:
@@ -65,7 +64,7 @@ class Entry:
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """Its training run; none for an agent that is not trained."""
-        if self.agent not in trainables():
+        if self.agent not in TRAINABLES:
             return {}
         part = LONGER.get(self.task.name, 1.0)
         return {self.agent: preset.run(self.agent, self.task, seed, part)}
@@ -100,7 +99,7 @@ def compare(
         RunFailed: a run could not be made; all others were.
     """
     like = preset_of(preset_name)
-    steps = dict.fromkeys(trainables(), STEPS[preset_name])
+    steps = dict.fromkeys(TRAINABLES, STEPS[preset_name])
     preset = Preset(like.name, like.about, like.seeds, steps, like.episodes)
     chosen = _chosen("task", tasks, _titles())
     entries = _entries(_chosen("agent", agents, _kinds()), chosen)
@@ -118,9 +117,9 @@ def compare(
 
 def _kinds() -> dict[str, str]:
     """Every agent that can be asked for, with its kind."""
-    trained = dict.fromkeys(trainables(), "trained")
-    online = dict.fromkeys(catalogue("online"), "online")
-    return {**trained, **online, **dict.fromkeys(catalogue("references"), "reference")}
+    trained = dict.fromkeys(TRAINABLES, "trained")
+    online = dict.fromkeys(ONLINE, "online")
+    return {**trained, **online, **dict.fromkeys(REFERENCES, "reference")}
 
 
 def _titles() -> dict[str, str]:
@@ -137,19 +136,18 @@ def _chosen(kind: str, names: Sequence[str], known: Mapping[str, str]) -> list[s
 
 def _entries(agents: Sequence[str], tasks: Sequence[str]) -> list[Entry]:
     """Agents on the tasks that they can play."""
-    known = catalogue("references") | catalogue("online")
+    known = {**REFERENCES, **ONLINE}
     return [
         Entry(agent, task)
         for agent in agents
         for task in TASKS
-        if task.name in tasks
-        and (agent in trainables() or known[agent].why_not(task.family) is None)
+        if task.name in tasks and (agent in TRAINABLES or known[agent].why_not(task.family) is None)
     ]
 
 
-def _about(task: Task) -> dict[str, Any]:
+def _about(task: NamedSetting) -> dict[str, Any]:
     best = best_reference(task.family).name
-    return {"title": task.title, "env": task.env, "env_kwargs": dict(task.kwargs), "best": best}
+    return {"title": task.title, **task.to_dict(), "best": best}
 
 
 def _row(entry: Entry, measured: Mapping[int, Any], preset: Preset, out: Path) -> dict[str, Any]:

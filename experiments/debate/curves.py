@@ -13,7 +13,7 @@ from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.curves import learning_curve
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, Task, play
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting, play
 
 TRAINED = ("lstm", "mlp_feedback", "mlp")
 ONLINE = ("policy_gradient", "delta_rule")
@@ -46,7 +46,7 @@ class Curves:
         }
 
     def _on(
-        self, task: Task, agents: Mapping[str, Agent], preset: Preset, seed: int
+        self, task: NamedSetting, agents: Mapping[str, Agent], preset: Preset, seed: int
     ) -> dict[str, Any]:
         best = best_reference(task.family)
         players = {name: agents[f"{name}/{task.name}"] for name in TRAINED}
@@ -57,7 +57,7 @@ class Curves:
         }
         locus = {}
         for name in ("lstm", "mlp_feedback", *ONLINE):
-            found = Locus().run(players[name], task.env, task.kwargs, preset.episodes, seed)
+            found = Locus().run(players[name], task, preset.episodes, seed)
             locus[name] = {key: found[key] for key in ("trials", "shares", "interactions")}
         return {"best": best.name, "adaptation": curves, "locus": locus}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.ppo.files import write_atomically
-from metalocus.experiments.claims.base import SIDES, claim_of, claims
+from metalocus.experiments.claims.base import CLAIMS, SIDES
 from metalocus.experiments.claims.presets import Preset, preset_of
 from metalocus.experiments.claims.study import RUNS, measure_all
 from metalocus.experiments.debate.curves import CURVES
@@ -28,11 +28,11 @@ def run_debate(preset_name: str, out: Path) -> dict[str, Any]:
     )
 
     preset = preset_of(preset_name)
-    measured = measure_all([*claims().values(), CURVES], preset, out)
+    measured = measure_all([*CLAIMS.values(), CURVES], preset, out)
     found = {
         "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
         "sides": SIDES,
-        "verdicts": [claim.verdict(measured[claim.name]) for claim in claims().values()],
+        "verdicts": [claim.verdict(measured[claim.name]) for claim in CLAIMS.values()],
         "curves": CURVES.average(measured[CURVES.name]),
         "runs": _accounts(preset, out),
     }
@@ -43,14 +43,14 @@ def run_debate(preset_name: str, out: Path) -> dict[str, Any]:
 
 def run_claim(name: str, preset_name: str, out: Path) -> dict[str, Any]:
     """One claim alone; its runs and measurements are shared with :func:`run_debate`."""
-    claim, preset = claim_of(name), preset_of(preset_name)
+    claim, preset = CLAIMS.find(name), preset_of(preset_name)
     return claim.verdict(measure_all([claim], preset, out)[claim.name])
 
 
 def _accounts(preset: Preset, out: Path) -> list[dict[str, Any]]:
     """Every run with what it took, for the report."""
     configs: dict[str, RunConfig] = {}
-    everything: list[Any] = [*claims().values(), CURVES]
+    everything: list[Any] = [*CLAIMS.values(), CURVES]
     for asked in everything:
         for seed in range(preset.seeds):
             configs |= {config.name: config for config in asked.runs(preset, seed).values()}

@@ -7,16 +7,15 @@ every probe works with every agent, and a new probe is one new file in ``probes/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.rollout import fresh_episodes
-from metalocus.envs import Episodes
-from metalocus.envs.discovery import named
+from metalocus.envs import Episodes, Setting
+from metalocus.envs.discovery import Registry, classes
 
 Array = NDArray[Any]
 Result = dict[str, Any]
@@ -36,12 +35,11 @@ class Probe(ABC):
     def run(
         self,
         agent: Agent,
-        env_id: str,
-        env_kwargs: Mapping[str, Any] | None = None,
+        setting: Setting,
         episodes: int = 4000,
         seed: int = 0,
     ) -> Result:
-        """Measure an agent on fresh episodes of an environment.
+        """Measure an agent on fresh episodes of a setting.
 
         Returns:
             What was run, and the measurement: named numbers and lists, ready for JSON.
@@ -50,13 +48,12 @@ class Probe(ABC):
         Raises:
             InvalidTask: the environment does not exist, or the probe has no answer on it.
         """
-        kwargs = dict(env_kwargs or {})
 
         def fresh() -> Episodes:
-            return fresh_episodes(env_id, episodes, seed, **kwargs)
+            return fresh_episodes(setting, episodes, seed)
 
-        about = {"probe": self.name, "env": env_id, "env_kwargs": kwargs}
-        return {**about, "episodes": episodes, "seed": seed, **self.measure(agent, fresh, seed)}
+        about = {"probe": self.name, **setting.to_dict(), "episodes": episodes, "seed": seed}
+        return {**about, **self.measure(agent, fresh, seed)}
 
     @abstractmethod
     def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
@@ -77,7 +74,5 @@ class Restore:
         return stores.restore(self.start, self.names)
 
 
-@cache
-def catalogue() -> dict[str, type[Probe]]:
-    """Every probe in ``experiments/probes``, by name in alphabetical order."""
-    return named("metalocus.experiments.probes", Probe)  # type: ignore[type-abstract]
+PROBES = Registry("probe", "metalocus.experiments.probes", classes(Probe))  # type: ignore[type-abstract]
+"""Every probe in ``experiments/probes``, by name."""

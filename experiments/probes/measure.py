@@ -8,11 +8,10 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
-from metalocus.envs.family import require_count
+from metalocus.envs.checks import require_count
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.probes.base import Result, catalogue
+from metalocus.experiments.probes.base import PROBES, Result
 from metalocus.experiments.runs.load import load_agent
-from metalocus.experiments.scoring.settings import whole_distribution
 
 
 def measure(
@@ -39,16 +38,15 @@ def measure(
             answer on the run's task.
         NotARun, Corrupt: see :func:`metalocus.experiments.runs.load.load_agent`.
     """
-    if probe not in catalogue():
-        raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(catalogue())}")
+    if probe not in PROBES:
+        raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(PROBES)}")
     if rewritten and rate is not None:
         raise WrongUse("--rewritten and --rate are two agents; leave out one of them")
     require_count("episodes", episodes, 2)
     require_count("seed", seed, 0)
     trained, config = load_agent(run)
     agent, form = _form(trained, rewritten, rate)
-    kwargs = whole_distribution(config.env_kwargs)
-    found = catalogue()[probe]().run(agent, config.env, kwargs, episodes, seed)
+    found = PROBES[probe]().run(agent, config.setting.whole(), episodes, seed)
     return {"probe": probe, "agent": config.agent + form, **found}
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from stable_baselines3.common.utils import ConstantSchedule
 
-from metalocus.agents.cells.base import trainable
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
-from metalocus.envs import make_episodes
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.spaces import action_space, observation_space
 from metalocus.experiments.runs.config import RunConfig
@@ -18,12 +17,12 @@ SEED_SPACING = 2**20
 
 def build_policy(config: RunConfig) -> SequencePolicy:
     """The untrained policy of a run, on the CPU."""
-    layout = make_episodes(config.env, **config.env_kwargs).layout
+    layout = config.setting.layout
     return SequencePolicy(
         observation_space(layout),
         action_space(layout),
         ConstantSchedule(0.0),
-        **trainable(config.agent).arguments(layout),
+        **TRAINABLES.find(config.agent).arguments(layout),
     )
 
 
@@ -33,7 +32,7 @@ def build_model(config: RunConfig) -> SequencePPO:
     model = SequencePPO(
         "SequencePolicy",
         env,
-        policy_kwargs=trainable(config.agent).arguments(env.layout),
+        policy_kwargs=TRAINABLES.find(config.agent).arguments(env.layout),
         seed=config.seed,
         device=config.device,
     )

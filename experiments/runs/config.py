@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from metalocus.agents.cells.base import trainable
-from metalocus.envs import InvalidTask, make_episodes
-from metalocus.envs.family import require, require_count
+from metalocus.agents.cells.base import TRAINABLES
+from metalocus.envs import InvalidTask, Setting
+from metalocus.envs.checks import require, require_count
 
 DEVICES = ("cpu", "cuda")
 ENGINE = 5
@@ -44,28 +43,25 @@ class RunConfig:
 
     @classmethod
     def suited(
-        cls,
-        env: str,
-        agent: str,
-        steps: int,
-        seed: int = 0,
-        device: str = "cpu",
-        env_kwargs: Mapping[str, Any] | None = None,
+        cls, setting: Setting, agent: str, steps: int, seed: int = 0, device: str = "cpu"
     ) -> RunConfig:
         """A run with as many environments as suit the agent and the length of the episodes.
 
         Raises:
             InvalidTask: no such environment or agent.
         """
-        kwargs = dict(env_kwargs or {})
-        horizon = make_episodes(env, **kwargs).family.horizon
-        n_envs = max(1, trainable(agent).rollout // horizon)
-        return cls(env, agent, steps, seed, n_envs, device, kwargs)
+        n_envs = max(1, TRAINABLES.find(agent).rollout // setting.family.horizon)
+        return cls(setting.env, agent, steps, seed, n_envs, device, dict(setting.kwargs))
+
+    @property
+    def setting(self) -> Setting:
+        """What is trained on."""
+        return Setting(self.env, **self.env_kwargs)
 
     def check(self) -> None:
         """Raise :class:`InvalidTask`, in one line, unless the run can be made."""
-        make_episodes(self.env, **self.env_kwargs)
-        trainable(self.agent)
+        self.setting.episodes()
+        TRAINABLES.find(self.agent)
         require_count("steps", self.steps, 0)
         require_count("seed", self.seed, 0)
         require(self.seed <= LARGEST_SEED, f"seed must be at most {LARGEST_SEED}, got {self.seed}")

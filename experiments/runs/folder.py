@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 
 from metalocus.agents.ppo.files import Corrupt, write_atomically, write_tensors
 from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
-from metalocus.envs import make_episodes
 from metalocus.experiments.runs.config import RunConfig
 
 CONFIG, CHECKPOINT, MANIFEST = "config.json", "checkpoint", "manifest.json"
@@ -157,7 +156,7 @@ def write_finished(
 ) -> None:
     """Write the weights, what they are, and last of all the manifest."""
     digest = write_tensors(folder / WEIGHTS, dict(policy.state_dict()), {})
-    layout = make_episodes(config.env, **config.env_kwargs).layout
+    layout = config.setting.layout
     parts = {name: [where.start, where.stop] for name, where in layout.slices.items()}
     meta = {"run": config.name, "sha256": digest, "layout": parts, "versions": versions()}
     write_atomically(folder / META, json.dumps(meta, indent=2).encode())

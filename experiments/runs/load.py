@@ -6,7 +6,6 @@ from pathlib import Path
 
 from metalocus.agents.ppo.files import Corrupt, read_tensors
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.envs import make_episodes
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import (
@@ -42,5 +41,5 @@ def load_agent(folder: Path) -> tuple[TrainedAgent, RunConfig]:
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise Corrupt(f"{folder / WEIGHTS} does not fit {CONFIG} ({reason}); train again") from None
-    layout = make_episodes(config.env, **config.env_kwargs).layout
+    layout = config.setting.layout
     return TrainedAgent(policy, layout), config

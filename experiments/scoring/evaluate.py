@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.agent import Agent
-from metalocus.agents.catalogue import best_reference, catalogue
-from metalocus.envs.family import require_count
+from metalocus.agents.catalogue import REFERENCES, best_reference
+from metalocus.envs.checks import require_count
 from metalocus.experiments.runs.folder import load_manifest
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.scoring.intervals import episode_interval
 from metalocus.experiments.scoring.reference_scores import totals
-from metalocus.experiments.scoring.settings import family_of, whole_distribution
 
 
 def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]:
@@ -34,17 +33,17 @@ def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]
     require_count("episodes", episodes, 2)
     require_count("seed", seed, 0)
     agent, config = load_agent(run)
-    family = family_of(config.env, config.env_kwargs)
-    kwargs = whole_distribution(config.env_kwargs)
+    setting = config.setting.whole()
+    family = setting.family
     players: dict[str, tuple[Agent, bool]] = {
         config.agent: (agent, False),
         f"{config.agent} (greedy)": (agent, True),
     }
-    for name, cls in catalogue("references").items():
+    for name, cls in REFERENCES.items():
         if cls.why_not(family) is None:
             players[name] = (cls(family), False)
     found = {
-        name: totals(player, config.env, episodes, seed, kwargs, greedy=greedy)
+        name: totals(player, setting, episodes, seed, greedy=greedy)
         for name, (player, greedy) in players.items()
     }
     best = best_reference(family).name
@@ -57,8 +56,7 @@ def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]
     return {
         "run": str(run),
         "agent": config.agent,
-        "env": config.env,
-        "env_kwargs": kwargs,
+        **setting.to_dict(),
         "episodes": episodes,
         "seed": seed,
         "best": best,

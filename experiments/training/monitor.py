@@ -19,14 +19,12 @@ from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import save_checkpoint
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.envs import make_episodes
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.probes.optimality import Optimality
 from metalocus.experiments.runs import folder as runs
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import Measurement
 from metalocus.experiments.scoring.curves import learning_curve
-from metalocus.experiments.scoring.settings import whole_distribution
 
 EPISODES = 512
 SEED = 5_000_000
@@ -133,9 +131,9 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
     What cannot be measured, such as a score where all arms are equal, is left out.
     """
     agent = as_agent(model, config)
-    kwargs = whole_distribution(config.env_kwargs)
+    setting = config.setting.whole()
     last = agent.layout.family.horizon - 1
-    locus = Locus([last]).run(agent, config.env, kwargs, EPISODES, SEED)
+    locus = Locus([last]).run(agent, setting, EPISODES, SEED)
     found = {f"locus/{store}": locus["shares"][store][0] for store in STORES}
     found |= {
         "locus/total": locus["total"][0],
@@ -143,7 +141,7 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
         "regret/final_score": locus["final"],
     }
     if not best_reference(agent.layout.family).omniscient:
-        near = Optimality().run(agent, config.env, kwargs, EPISODES, SEED)
+        near = Optimality().run(agent, setting, EPISODES, SEED)
         found |= {
             "bayes/total_lost": near["total_lost"],
             "bayes/agreement": _mean(near["agreement"]),
@@ -154,8 +152,7 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
 
 def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
     """A copy of the model's policy as it is now."""
-    layout = make_episodes(config.env, **config.env_kwargs).layout
-    return TrainedAgent(copy.deepcopy(model.policy).cpu(), layout)
+    return TrainedAgent(copy.deepcopy(model.policy).cpu(), config.setting.layout)
 
 
 def hyperparameters(config: RunConfig) -> dict[str, Any]:
@@ -168,10 +165,10 @@ def hyperparameters(config: RunConfig) -> dict[str, Any]:
 
 def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None]]:
     """Adaptation curves of the policy as it is now, and of the best reference."""
-    agent, kwargs = as_agent(model, config), whole_distribution(config.env_kwargs)
+    agent, setting = as_agent(model, config), config.setting.whole()
     best, found = best_reference(agent.layout.family), {}
     for name, player in ((config.agent, agent), (best.name, best)):
-        episodes = fresh_episodes(config.env, EPISODES, SEED, **kwargs)
+        episodes = fresh_episodes(setting, EPISODES, SEED)
         found[name] = learning_curve(rollout(player, episodes, SEED))["curve"]
     return found
 

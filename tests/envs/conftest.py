@@ -8,8 +8,9 @@ import inspect
 
 import pytest
 
-from metalocus.envs import InvalidTask, families, make_family
+from metalocus.envs import InvalidTask, make_family
 from metalocus.envs.layout import PARTS
+from metalocus.envs.registry import FAMILIES
 
 FOR_ALL = [
     {},
@@ -34,7 +35,7 @@ def configurations(env_id):
 
 def own(env_id):
     """The defaults and the examples that the family names."""
-    return [{}, *map(dict, families()[env_id].examples)]
+    return [{}, *map(dict, FAMILIES[env_id].examples)]
 
 
 def pytest_generate_tests(metafunc):
@@ -42,12 +43,12 @@ def pytest_generate_tests(metafunc):
     ``example`` over those that differ in more than what is observed and which tasks are drawn."""
     for name, choice in (("config", configurations), ("example", own)):
         if name in metafunc.fixturenames:
-            pairs = [(env_id, kwargs) for env_id in families() for kwargs in choice(env_id)]
+            pairs = [(env_id, kwargs) for env_id in FAMILIES for kwargs in choice(env_id)]
             ids = [f"{env_id.split('/')[1]}-{kwargs}" for env_id, kwargs in pairs]
             metafunc.parametrize(name, pairs, ids=ids)
             return
     if "env_id" in metafunc.fixturenames:
-        metafunc.parametrize("env_id", list(families()))
+        metafunc.parametrize("env_id", list(FAMILIES))
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def brief():
     """Keyword arguments that shorten a family's episodes, if it lets its horizon be chosen."""
 
     def arguments(env_id, horizon=4):
-        known = inspect.signature(families()[env_id]).parameters
+        known = inspect.signature(FAMILIES[env_id]).parameters
         if "horizon" not in known:
             return {}
         try:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from metalocus.envs import InvalidTask, families, make_episodes, make_family
+from metalocus.envs import InvalidTask, make_episodes, make_family
 from metalocus.envs.common_random_numbers import seed_keys
+from metalocus.envs.registry import FAMILIES
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.single import SingleEnv
 from metalocus.envs.vector import BatchEnv
@@ -123,7 +124,7 @@ def test_an_unknown_id_is_refused_with_the_known_ones():
     with pytest.raises(InvalidTask) as caught:
         make_episodes("metalocus/Nothing-v0")
     assert "unknown environment 'metalocus/Nothing-v0'; choose from " in str(caught.value)
-    for env_id in families():
+    for env_id in FAMILIES:
         assert env_id in str(caught.value)
 
 

@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
-from metalocus.envs import families
+from metalocus.envs.registry import FAMILIES
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.single import SingleEnv
 from metalocus.envs.vector import BatchEnv
@@ -105,30 +105,30 @@ print(json.dumps([observation.tolist(), env.spec.id, info, heavy]))
 
 
 def test_ids_and_class_attributes(env_id):
-    family = families()[env_id]
+    family = FAMILIES[env_id]
     namespace, name = env_id.split("/")
     assert (namespace, name) == ("metalocus", family.name)
     assert name.rsplit("-v", 1)[1].isdigit()
     assert family.separates
     assert "\n" not in family.separates
-    assert list(families()) == sorted(families())
+    assert list(FAMILIES) == sorted(FAMILIES)
 
 
 def test_docstrings_have_the_field_standard_sections_in_order(env_id):
-    text = inspect.getdoc(families()[env_id])
+    text = inspect.getdoc(FAMILIES[env_id])
     found = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert found == list(SECTIONS)
 
 
 def test_docstrings_name_every_argument(env_id):
-    family = families()[env_id]
+    family = FAMILIES[env_id]
     arguments = inspect.getdoc(family).split("## Arguments")[1].split("##")[0]
     for name in inspect.signature(family).parameters:
         assert f"``{name}``" in arguments
 
 
 def test_every_argument_has_a_default(env_id):
-    for parameter in inspect.signature(families()[env_id]).parameters.values():
+    for parameter in inspect.signature(FAMILIES[env_id]).parameters.values():
         assert parameter.default is not inspect.Parameter.empty
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metalocus.agents.cells.base import trainable
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.transformer import Transformer
 from metalocus.envs import make_episodes
 
@@ -128,4 +128,6 @@ def test_cache_is_empty_before_the_start_and_holds_the_rest(cell):
 @pytest.mark.parametrize("horizon", [7, 250])
 def test_all_of_an_episode_is_in_view(horizon):
     layout = make_episodes("metalocus/BernoulliBandit-v0", horizon=horizon).layout
-    assert trainable("transformer").arguments(layout)["cell_kwargs"] == {"max_length": horizon}
+    assert TRAINABLES.find("transformer").arguments(layout)["cell_kwargs"] == {
+        "max_length": horizon
+    }

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES
-from metalocus.agents.cells.base import cells, init_inputs_
+from metalocus.agents.cells.base import CELLS, init_inputs_
 from metalocus.agents.cells.lstm import LSTM, _by_kernel, _by_loop
 from metalocus.agents.cells.mlp import MLP
 
 T, N, SIZE, H = 7, 5, 3, 4
-CELLS = [(name, {"hidden_size": H}) for name in cells()] + [
+KINDS = [(name, {"hidden_size": H}) for name in CELLS] + [
     ("lstm", {"hidden_size": H, "n_layers": 2}),
     ("window", {"hidden_size": H, "window": 1}),
     ("window", {"hidden_size": H, "window": 3}),
@@ -21,11 +21,11 @@ CELLS = [(name, {"hidden_size": H}) for name in cells()] + [
 ]
 
 
-@pytest.fixture(params=CELLS, ids=lambda case: f"{case[0]}-{list(case[1].values())[1:]}")
+@pytest.fixture(params=KINDS, ids=lambda case: f"{case[0]}-{list(case[1].values())[1:]}")
 def cell(request):
     name, kwargs = request.param
     torch.manual_seed(1)
-    return cells()[name](SIZE, **kwargs).double()
+    return CELLS[name](SIZE, **kwargs).double()
 
 
 def carried(cell, n=N):
@@ -60,9 +60,9 @@ def test_carried_tensors_belong_to_a_store_and_lead_with_the_episode(cell):
 @settings(max_examples=15, deadline=None)
 @given(when=st.sets(st.tuples(st.integers(0, T - 1), st.integers(0, N - 1))))
 def test_a_sequence_at_once_equals_step_by_step(when):
-    for name, kwargs in CELLS:
+    for name, kwargs in KINDS:
         torch.manual_seed(2)
-        cell = cells()[name](SIZE, **kwargs).double()
+        cell = CELLS[name](SIZE, **kwargs).double()
         x, mask, carry = torch.randn(T, N, SIZE).double(), starts(*when), carried(cell)
         y, after = cell(x, mask, carry)
         y_steps, after_steps = one_by_one(cell, x, mask, carry)
@@ -115,7 +115,7 @@ def test_gradients_equal_finite_differences(cell):
 def test_features_tell_pairs_of_action_and_reward_apart_from_the_beginning(name):
     """A share of their variance is neither the action's nor the reward's alone."""
     torch.manual_seed(5)
-    assert _joint(cells()[name](7, hidden_size=64)) > 0.03
+    assert _joint(CELLS[name](7, hidden_size=64)) > 0.03
 
 
 def test_small_input_weights_hardly_tell_pairs_apart():

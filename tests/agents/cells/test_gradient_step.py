@@ -6,7 +6,7 @@ import torch
 from gymnasium import spaces
 from torch.autograd import gradcheck
 
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.gradient_step import (
     ADAPTS,
     STEP_SIZES,
@@ -20,7 +20,7 @@ from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.envs import InvalidTask, make_episodes
+from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.envs.layout import DEFAULT_PARTS
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.spaces import action_space, observation_space
@@ -29,7 +29,7 @@ from metalocus.experiments.probes.locus import Locus
 S, K, H, T, N = 2, 3, 4, 5, 3
 H_DEFAULT = 32
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
-AGENTS = [name for name, agent in trainables().items() if issubclass(agent.cell, GradientStep)]
+AGENTS = [name for name, agent in TRAINABLES.items() if issubclass(agent.cell, GradientStep)]
 
 both = pytest.mark.parametrize("make", [GradientStep, ValueStep], ids=lambda make: make.name)
 
@@ -53,7 +53,7 @@ def agent(name, env_id, std=None, observe=DEFAULT_PARTS, **env_kwargs):
     """An untrained agent, or one with random parameters."""
     layout = make_episodes(env_id, observe=observe, **env_kwargs).layout
     torch.manual_seed(0)
-    arguments = trainables()[name].arguments(layout)
+    arguments = TRAINABLES[name].arguments(layout)
     policy = SequencePolicy(
         observation_space(layout), action_space(layout), lambda _: 0.0, **arguments
     )
@@ -137,7 +137,7 @@ def test_actions_are_the_inner_network_s_own_and_all_parameters_are_of_use(name)
         z = z / 0.05
     torch.testing.assert_close(distribution.log_probs.exp()[0], torch.softmax(z, 0))
     env = BatchVecEnv(REVERSAL, 4, horizon=6, cued=True)
-    arguments = trainables()[name].arguments(env.layout)
+    arguments = TRAINABLES[name].arguments(env.layout)
     model = SequencePPO("SequencePolicy", env, policy_kwargs=arguments, n_epochs=1).learn(24)
     unused = [key for key, p in model.policy.named_parameters() if p.grad is None]
     assert not unused
@@ -145,7 +145,7 @@ def test_actions_are_the_inner_network_s_own_and_all_parameters_are_of_use(name)
 
 def test_a_saved_model_plays_on_as_it_did(tmp_path):
     env = BatchVecEnv(REVERSAL, 4, horizon=6, cued=True)
-    arguments = trainables()["maml"].arguments(env.layout)
+    arguments = TRAINABLES["maml"].arguments(env.layout)
     model = SequencePPO("SequencePolicy", env, policy_kwargs=arguments, n_epochs=1).learn(24)
     model.save(tmp_path / "model.zip")
     loaded = SequencePPO.load(tmp_path / "model.zip", env)
@@ -205,7 +205,7 @@ def test_with_biases_alone_it_is_the_online_rule_of_the_same_loss(name):
         np.testing.assert_allclose(trial.probs, expected, rtol=0, atol=1e-6)
         seen.append(np.ptp(expected, axis=1).max())
 
-    episodes = fresh_episodes(BANDIT, 20, 0, n_arms=4, horizon=30)
+    episodes = fresh_episodes(Setting(BANDIT, n_arms=4, horizon=30), 20, 0)
     rollout(ours, episodes, 0, shadows=[theirs], observe=compare)
     assert len(seen) == 30
     assert seen[-1] > 0.5
@@ -215,7 +215,9 @@ def test_with_biases_alone_it_is_the_online_rule_of_the_same_loss(name):
 def test_what_it_knows_is_in_its_weights_and_the_last_transition_in_the_context(name):
     """The last action and reward wait in the context until the next step learns from them."""
     kwargs = {"n_arms": 2, "horizon": 40}
-    found = Locus([1, 39]).run(agent(name, BANDIT, **kwargs), BANDIT, kwargs, episodes=400)
+    found = Locus([1, 39]).run(
+        agent(name, BANDIT, **kwargs), Setting(BANDIT, **kwargs), episodes=400
+    )
     first, last = np.array([found["shares"][store] for store in ("weights", "context")]).T
     assert found["contained"]
     assert found["shares"]["state"] == [0.0, 0.0]

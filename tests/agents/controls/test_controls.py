@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES, Stores
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import CONTROLS, make_named
 from metalocus.agents.controls.counting import Counting
 from metalocus.agents.controls.counts_split import MODULUS, CountsSplit
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 BANDIT = "metalocus/BernoulliBandit-v0"
-CONTROLS = sorted(catalogue("controls"))
-COUNTING = [name for name in CONTROLS if issubclass(catalogue("controls")[name], Counting)]
+NAMES = sorted(CONTROLS)
+COUNTING = [name for name in NAMES if issubclass(CONTROLS[name], Counting)]
 
 
 def control(name, **env_kwargs):
@@ -46,7 +46,7 @@ def counted(actions, rewards, n_arms):
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_known_shares_are_of_the_three_stores_and_add_to_everything_or_nothing(name):
-    known = catalogue("controls")[name].known_shares
+    known = CONTROLS[name].known_shares
     assert set(known) == set(STORES)
     assert sum(known.values()) in (0.0, 1.0)
 
@@ -73,7 +73,7 @@ def test_pulls_the_arm_of_highest_posterior_mean(name):
 @pytest.mark.parametrize("name", COUNTING)
 def test_whatever_the_store_the_behaviour_is_the_same_bit_for_bit(name):
     traces = [
-        rollout(control(which, n_arms=4), fresh_episodes(BANDIT, 200, 0, n_arms=4))
+        rollout(control(which, n_arms=4), fresh_episodes(Setting(BANDIT, n_arms=4), 200, 0))
         for which in (name, "counts_in_state")
     ]
     for part in ("action", "reward", "probs"):

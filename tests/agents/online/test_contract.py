@@ -8,22 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import ONLINE, make_named
 from metalocus.agents.online.learner import linear, softmax
 from metalocus.agents.online.policy_gradient import PolicyGradient, log_gradient
 from metalocus.agents.online.value_table import value_gradient
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 
 BANDIT = "metalocus/BernoulliBandit-v0"
 REVERSAL = "metalocus/ReversalBandit-v0"
-RULES = sorted(catalogue("online"))
+RULES = sorted(ONLINE)
 NUMBERS = st.floats(-3, 3, allow_subnormal=False)
 
 
 def played(name, env_id=BANDIT, episodes=4000, **env_kwargs):
     agent = make_named(name, make_family(env_id, **env_kwargs))
-    return rollout(agent, fresh_episodes(env_id, episodes, 0, **env_kwargs), 0)
+    return rollout(agent, fresh_episodes(Setting(env_id, **env_kwargs), episodes, 0), 0)
 
 
 def mean_total(trace):
@@ -127,7 +127,7 @@ def test_a_bounded_policy_stays_uncertain():
     agent = make_named("policy_gradient", make_family(REVERSAL))
     bound = agent.settings.bound
     assert np.isfinite(bound)
-    trace = rollout(agent, fresh_episodes(REVERSAL, 500, 0))
+    trace = rollout(agent, fresh_episodes(Setting(REVERSAL), 500, 0))
     assert np.abs(trace.end.weights["policy"]).max() == bound
     assert trace.probs.max() <= 1 / (1 + np.exp(-2 * bound)) + 1e-12
 
@@ -147,7 +147,7 @@ def test_rewards_are_learned_from_by_their_place_in_the_range():
 
 @pytest.mark.parametrize("name", RULES)
 def test_settings_are_those_of_the_family_or_the_first(name):
-    tuned = catalogue("online")[name].tuned
+    tuned = ONLINE[name].tuned
     assert make_named(name, make_family(REVERSAL)).settings == tuned["ReversalBandit-v0", 2]
     assert make_named(name, make_family(BANDIT)).settings == tuned["BernoulliBandit-v0", 2]
     if name != "delta_rule_counterfactual":
@@ -202,5 +202,5 @@ def test_a_visible_cue_is_learned_to_be_used(name):
 def test_policy_gradient_takes_settings_of_its_own():
     family = make_family(BANDIT)
     settings = replace(PolicyGradient(family).settings, rate=0.0)
-    trace = rollout(PolicyGradient(family, settings), fresh_episodes(BANDIT, 20, 0))
+    trace = rollout(PolicyGradient(family, settings), fresh_episodes(Setting(BANDIT), 20, 0))
     np.testing.assert_array_equal(trace.probs, 0.5)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import ONLINE, make_named
 from metalocus.envs import make_family
 
 REVERSAL = "metalocus/ReversalBandit-v0"
-RULES = sorted(catalogue("online"))
+RULES = sorted(ONLINE)
 
 
 def plain_scores(policy, x, action):

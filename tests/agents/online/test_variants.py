@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from metalocus.agents.agent import Stores
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import ONLINE, make_named
 from metalocus.agents.online.actor_critic import ActorCritic
 from metalocus.agents.online.pearce_hall import PearceHall
 from metalocus.agents.online.policy_gradient import PolicyGradient
@@ -17,12 +17,12 @@ from metalocus.agents.online.policy_gradient_variants import (
 )
 from metalocus.agents.online.update_interval import PacedLearner
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.probes.locus import Locus
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 NOTHING = np.zeros((1, 0))
-RULES = sorted(catalogue("online"))
+RULES = sorted(ONLINE)
 
 
 def learned(agent, history, stimulus=NOTHING, stores=None):
@@ -133,7 +133,7 @@ def test_surprises_raise_the_step_size_and_their_absence_lowers_it():
 def test_paced_by_one_trial_a_learner_is_as_it_was(name):
     plain = make_named(name, make_family(REVERSAL, cued=True))
     one, other = (
-        rollout(agent, fresh_episodes(REVERSAL, 20, 0, cued=True), 0)
+        rollout(agent, fresh_episodes(Setting(REVERSAL, cued=True), 20, 0), 0)
         for agent in (plain, PacedLearner(plain))
     )
     np.testing.assert_array_equal(one.probs, other.probs)
@@ -146,7 +146,7 @@ def test_paced_by_one_trial_a_learner_is_as_it_was(name):
 def test_between_renewals_the_policy_stays_and_then_is_that_of_all_trials_so_far(name, every):
     family = make_family(BANDIT)
     plain = make_named(name, family)
-    trace = rollout(PacedLearner(plain, every), fresh_episodes(BANDIT, 30, 0), 0)
+    trace = rollout(PacedLearner(plain, every), fresh_episodes(Setting(BANDIT), 30, 0), 0)
     renewals = set() if every is None else set(range(every, family.horizon, every))
     for t in range(1, family.horizon):
         if t not in renewals:
@@ -189,9 +189,9 @@ def test_a_renewed_policy_has_learned_from_what_the_last_transition_led_to():
 def test_carried_weights_go_on_where_the_last_episode_ended(name):
     family = make_family(BANDIT)
     plain = make_named(name, family)
-    end = rollout(PacedLearner(plain, None), fresh_episodes(BANDIT, 30, 0), 0).end
+    end = rollout(PacedLearner(plain, None), fresh_episodes(Setting(BANDIT), 30, 0), 0).end
     again = PacedLearner(plain, None, before=end)
-    trace = rollout(again, fresh_episodes(BANDIT, 30, 1), 0)
+    trace = rollout(again, fresh_episodes(Setting(BANDIT), 30, 1), 0)
     weights = {key: end.weights[key] for key in plain.start(30, np.random.default_rng(0)).weights}
     expected, _ = plain.act(np.zeros((30, 0)), Stores(weights=plain.carry_on(weights)))
     np.testing.assert_array_equal(trace.probs[0], expected)
@@ -216,7 +216,7 @@ def test_traces_end_with_their_episode():
 def test_a_paced_learner_knows_in_its_weights_alone_and_later():
     family = make_family(BANDIT)
     agent = make_named("delta_rule_average", family)
-    found = Locus([5, 30]).run(PacedLearner(agent, 10), BANDIT, {}, episodes=500)
+    found = Locus([5, 30]).run(PacedLearner(agent, 10), Setting(BANDIT), episodes=500)
     assert found["contained"]
     assert found["total"][0] == 0.0 < 0.3 < found["total"][1]
     assert found["shares_fraction"]["weights"][1] == pytest.approx(1.0, abs=1e-9)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from metalocus.agents.cells.base import cells
+from metalocus.agents.cells.base import CELLS
 from metalocus.agents.cells.gradient_step import GradientStep, ValueStep
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.finite import NonFinite, require_finite
@@ -80,11 +80,11 @@ def evaluated(policy, obs, actions, carry, starts):
     return torch.stack([values, log_probs]).view(2, *starts.shape)
 
 
-@pytest.fixture(params=sorted(cells()))
+@pytest.fixture(params=sorted(CELLS))
 def batch(request, envs):
     """A policy with a cell, what it saw and did, and what it had carried in."""
     kwargs = {"cell": request.param}
-    if cells()[request.param] in (GradientStep, ValueStep):  # a stimulus, three actions, a reward
+    if CELLS[request.param] in (GradientStep, ValueStep):  # a stimulus, three actions, a reward
         kwargs |= {"cell_kwargs": {"n_actions": 3}, "inputs": [0, 0, 1, 2, 1]}
     policy = SequencePPO("SequencePolicy", envs(1), policy_kwargs=kwargs, seed=3).policy
     obs, actions = torch.randn(T, N, 3), torch.randint(3, (T, N))

@@ -6,7 +6,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import LinearSchedule
 
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import load_checkpoint, save_checkpoint
 from metalocus.agents.ppo.files import Corrupt, write_tensors
@@ -23,7 +23,7 @@ ENVS = {
 
 def build(name, env, n_envs=N, settings=None, **kwargs):
     """A small model; episodes are longer than rollouts, so that much is carried over."""
-    agent, (env_id, env_kwargs) = trainables()[name], ENVS[env]
+    agent, (env_id, env_kwargs) = TRAINABLES[name], ENVS[env]
     batch = BatchVecEnv(env_id, n_envs, **env_kwargs)
     policy = agent.arguments(batch.layout)
     settings = {"n_steps": T, "seed": 3, "n_epochs": 2} | (settings or {})
@@ -73,7 +73,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("env", ENVS)
-@pytest.mark.parametrize("name", trainables())
+@pytest.mark.parametrize("name", TRAINABLES)
 def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env):
     whole = build(name, env)
     whole.learn(TOTAL, Stops(tmp_path))

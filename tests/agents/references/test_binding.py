@@ -10,7 +10,7 @@ from metalocus.agents.agent import EXACT
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.references.memory.binding_memory import fingerprint
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.envs.families._digits import digit_images
 
 BINDING = "metalocus/CueBinding-v0"
@@ -97,7 +97,7 @@ def test_binding_memory_is_optimal_and_its_values_exact_on_every_history(n_cues,
 def test_each_pass_finds_another_action_until_all_are_known(kwargs):
     """By pass j the bound action has been found with chance j / K."""
     policy = make_named("binding_memory", make_family(BINDING, **kwargs))
-    trace = rollout(policy, fresh_episodes(BINDING, 400, 0, **kwargs))
+    trace = rollout(policy, fresh_episodes(Setting(BINDING, **kwargs), 400, 0))
     n_cues, n_arms = kwargs["n_cues"], kwargs["n_arms"]
     rate = trace.reward[: n_cues * (kwargs["horizon"] // n_cues)].reshape(-1, n_cues, 400)
     for number, passed in enumerate(rate, start=1):
@@ -109,7 +109,7 @@ def test_each_pass_finds_another_action_until_all_are_known(kwargs):
 def test_with_everything_fixed_there_is_nothing_to_learn():
     kwargs = {"n_cues": 4, "cues": "fixed", "fixed_actions": True, "horizon": 9}
     policy = make_named("binding_memory", make_family(BINDING, **kwargs))
-    trace = rollout(policy, fresh_episodes(BINDING, 50, 0, **kwargs))
+    trace = rollout(policy, fresh_episodes(Setting(BINDING, **kwargs), 50, 0))
     np.testing.assert_array_equal(trace.value, 1.0)
 
 

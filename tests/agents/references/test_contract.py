@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES, Stores
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, make_named
 from metalocus.agents.references.bernoulli.counts import CountingPolicy, cell, triangle
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, families, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.envs.registry import FAMILIES
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
-REFERENCES = catalogue("references")
+REFERENCES = REFERENCES
 PROMISED = ["random", "wsls", "epsilon_greedy", "greedy", "ucb1", "thompson", "gittins"]
 PROMISED += ["finite_index", "bayes_optimal", "filter", "oracle"]
 COUNTING = [name for name, cls in REFERENCES.items() if issubclass(cls, CountingPolicy)]
@@ -89,7 +90,7 @@ def test_every_reference_has_a_one_line_summary():
 @pytest.mark.parametrize(("name", "env_id", "kwargs"), PLAYS)
 def test_probabilities_are_probabilities_and_nothing_given_is_changed(name, env_id, kwargs):
     agent = make_named(name, make_family(env_id, **kwargs))
-    trace = rollout(Careful(agent), fresh_episodes(env_id, 40, 0, **kwargs))
+    trace = rollout(Careful(agent), fresh_episodes(Setting(env_id, **kwargs), 40, 0))
     assert (trace.probs >= 0).all()
     np.testing.assert_allclose(trace.probs.sum(axis=2), 1.0, atol=1e-12)
 
@@ -97,7 +98,8 @@ def test_probabilities_are_probabilities_and_nothing_given_is_changed(name, env_
 @pytest.mark.parametrize(("name", "env_id", "kwargs"), UNINFORMED)
 def test_first_choice_is_uniform(name, env_id, kwargs):
     trace = rollout(
-        make_named(name, make_family(env_id, **kwargs)), fresh_episodes(env_id, 5, 0, **kwargs)
+        make_named(name, make_family(env_id, **kwargs)),
+        fresh_episodes(Setting(env_id, **kwargs), 5, 0),
     )
     np.testing.assert_allclose(trace.probs[0], 1.0 / trace.probs.shape[2], atol=1e-12)
 
@@ -112,7 +114,9 @@ def test_all_it_knows_of_an_episode_is_in_that_row_of_its_stores(name, env_id, k
         shown = trial.privileged_value if name == "oracle" else trial.stimulus
         seen.append((shown, trial.stores, trial.probs))
 
-    rollout(make_named(name, family), fresh_episodes(env_id, 30, 1, **kwargs), observe=observe)
+    rollout(
+        make_named(name, family), fresh_episodes(Setting(env_id, **kwargs), 30, 1), observe=observe
+    )
     other, rows = make_named(name, family), np.arange(29, 0, -2)
     for stimulus, stores, probs in seen:
         again, _ = other.act(stimulus[rows], stores.rows(rows))
@@ -128,7 +132,7 @@ def test_beliefs_are_in_the_state_and_the_weights_are_empty(name, env_id, kwargs
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
-@pytest.mark.parametrize("env_id", sorted(families()))
+@pytest.mark.parametrize("env_id", sorted(FAMILIES))
 def test_what_cannot_be_played_is_refused_with_a_reason_of_one_line(name, env_id):
     family = make_family(env_id)
     reason = REFERENCES[name].why_not(family)

@@ -12,9 +12,9 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
 from metalocus.agents.agent import EXACT, NEAR
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_episodes, make_family
+from metalocus.envs import InvalidTask, Setting, make_episodes, make_family
 from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.experiments.scoring.reference_scores import totals
 
@@ -34,10 +34,11 @@ PLAYS = [("posterior", {"n_arms": 3}), *LABELLED]
 def at_the_query(name, kwargs, n=200, seed=0):
     """Choices of a policy at the first query, [N, K], and the task's latents."""
     trace = rollout(
-        make_named(name, make_family(DATASET, **kwargs)), fresh_episodes(DATASET, n, seed, **kwargs)
+        make_named(name, make_family(DATASET, **kwargs)),
+        fresh_episodes(Setting(DATASET, **kwargs), n, seed),
     )
     first = make_family(DATASET, **kwargs).asks_at
-    return trace.probs[first], fresh_episodes(DATASET, n, seed, **kwargs).latents
+    return trace.probs[first], fresh_episodes(Setting(DATASET, **kwargs), n, seed).latents
 
 
 def optimum(counts, choices):
@@ -99,7 +100,7 @@ def test_posterior_of_shuffled_evidence_stays_after_a_win_and_shifts_after_a_los
     kwargs = {"n_arms": 3, "again": True, "shuffled": True}
     trace = rollout(
         make_named("posterior", make_family(DATASET, **kwargs)),
-        fresh_episodes(DATASET, 200, 0, **kwargs),
+        fresh_episodes(Setting(DATASET, **kwargs), 200, 0),
     )
     np.testing.assert_allclose(trace.probs[0], 1 / 3)
     chosen = np.arange(3) == trace.action[0][:, None]
@@ -124,7 +125,10 @@ def test_posterior_earns_its_exact_return():
             expected += likelihood * max(Fraction(a, a + b) for a, b in counts)
     kwargs = {"n_examples": m}
     found = totals(
-        make_named("posterior", make_family(DATASET, **kwargs)), DATASET, 20_000, 0, kwargs
+        make_named("posterior", make_family(DATASET, **kwargs)),
+        Setting(DATASET, **kwargs),
+        20_000,
+        0,
     )
     assert found.mean() == pytest.approx(float(expected), abs=4 * found.std() / 20_000**0.5)
 
@@ -140,7 +144,9 @@ def test_both_forms_are_played_alike(name, kwargs):
 def test_shuffled_evidence_is_of_no_use(name, kwargs, form):
     """Four standard errors about the random policy's reward."""
     more = {**kwargs, **form, "shuffled": True}
-    total = totals(make_named(name, make_family(DATASET, **more)), DATASET, 4000, 0, more)
+    total = totals(
+        make_named(name, make_family(DATASET, **more)), Setting(DATASET, **more), 4000, 0
+    )
     chance = 0.5 if kwargs.get("rule") is None else 1 / kwargs.get("n_arms", 2)
     assert total.mean() == pytest.approx(chance, abs=4 * total.std() / 4000**0.5)
 
@@ -151,7 +157,8 @@ def test_asked_again_the_feedback_counts(name, kwargs, form):
     """Right: the same label. Wrong: another, and with two labels surely the right one."""
     more = {**kwargs, **form, "again": True}
     trace = rollout(
-        make_named(name, make_family(DATASET, **more)), fresh_episodes(DATASET, 500, 0, **more)
+        make_named(name, make_family(DATASET, **more)),
+        fresh_episodes(Setting(DATASET, **more), 500, 0),
     )
     (first, second), (won, again) = trace.action[-2:], trace.reward[-2:] > 0.5
     assert 0.2 < won.mean() < 0.95
@@ -226,7 +233,7 @@ def test_assumed_density_matches_the_moments_by_integration(noise):
 def test_assumed_density_comes_near_the_bayes_optimal_classifier():
     """The majority of 20,000 planes of the prior that fit the examples, on two features."""
     kwargs = {"rule": "linear", "features": 2}
-    latents = fresh_episodes(DATASET, 3000, 0, **kwargs).latents
+    latents = fresh_episodes(Setting(DATASET, **kwargs), 3000, 0).latents
     angle = (np.arange(20_000) + 0.5) * 2 * np.pi / 20_000
     normals = np.stack([np.cos(angle), np.sin(angle)])
     right = latents["chances"].argmax(axis=1) == 1
@@ -237,7 +244,10 @@ def test_assumed_density_comes_near_the_bayes_optimal_classifier():
         side = latents["query"][row] @ normals > 0
         optimal.append((side[fits].mean() > 0.5) == right[row])
     ours = totals(
-        make_named("assumed_density", make_family(DATASET, **kwargs)), DATASET, 3000, 0, kwargs
+        make_named("assumed_density", make_family(DATASET, **kwargs)),
+        Setting(DATASET, **kwargs),
+        3000,
+        0,
     )
     lost = np.array(optimal, dtype=float) - ours
     assert -3 * lost.std() / 3000**0.5 < lost.mean() < 0.02
@@ -255,7 +265,7 @@ def test_standings():
     arms, linear, neighbour = (
         make_family(DATASET, rule=r) for r in ("arms", "linear", "neighbour")
     )
-    known = catalogue("references")
+    known = REFERENCES
     assert known["posterior"].optimality(arms) == EXACT
     assert known["assumed_density"].optimality(linear) == NEAR
     assert known["nearest_neighbours"].optimality(neighbour) == NEAR

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from metalocus.agents.agent import EXACT
-from metalocus.agents.catalogue import catalogue
+from metalocus.agents.catalogue import REFERENCES
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.scoring.reference_scores import configurations
 
 EPISODES, CHUNK, SEED = 20_000, 4000, 0
@@ -35,7 +35,7 @@ def shortened(env_id, kwargs):
 
 def exact_on(family):
     """Names of the references that are exact, and of all others but the oracle."""
-    able = {name: cls for name, cls in catalogue("references").items() if not cls.why_not(family)}
+    able = {name: cls for name, cls in REFERENCES.items() if not cls.why_not(family)}
     exact = [name for name, cls in able.items() if cls.optimality(family) == EXACT]
     others = [name for name, cls in able.items() if name not in exact and not cls.omniscient]
     return exact, others
@@ -43,17 +43,17 @@ def exact_on(family):
 
 CASES = {
     f"{env_id.split('/')[1]}-{dict(kwargs)}": (env_id, shortened(env_id, dict(kwargs)))
-    for env_id, kwargs in configurations()
+    for env_id, kwargs in ((each.env, each.kwargs) for each in configurations())
     if exact_on(make_family(env_id, **shortened(env_id, dict(kwargs))))[0]
 }
 
 
 def earned(name, env_id, kwargs):
     """Expected total reward of each episode, [20,000]."""
-    agent = catalogue("references")[name](make_family(env_id, **kwargs))
+    agent = REFERENCES[name](make_family(env_id, **kwargs))
     parts = []
     for first in range(0, EPISODES, CHUNK):
-        episodes = fresh_episodes(env_id, CHUNK, SEED, first=first, **kwargs)
+        episodes = fresh_episodes(Setting(env_id, **kwargs), CHUNK, SEED, first=first)
         parts.append(rollout(agent, episodes, SEED + first).value.sum(axis=0))
     return np.concatenate(parts)
 

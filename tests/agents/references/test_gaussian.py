@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import integrate, interpolate, optimize, special, stats
 
 from metalocus.agents.agent import EXACT, NEAR, UNRANKED, Stores
-from metalocus.agents.catalogue import best_reference, catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, best_reference, make_named
 from metalocus.agents.references.gaussian.gaussian_gittins import gittins_bonus
 from metalocus.agents.references.gaussian.gaussian_thompson import gamma_rule
 from metalocus.agents.references.generic.normal import chance_of_best
@@ -230,7 +230,7 @@ def test_gittins_weighs_the_mean_and_the_bonus():
     ],
 )
 def test_reasons(name, kwargs, reason):
-    assert reason in catalogue("references")[name].why_not(make_family(GAUSSIAN, **kwargs))
+    assert reason in REFERENCES[name].why_not(make_family(GAUSSIAN, **kwargs))
 
 
 def test_one_practical_policy_is_nearest():
@@ -242,9 +242,7 @@ def test_one_practical_policy_is_nearest():
         family = make_family(GAUSSIAN, **kwargs)
         assert best_reference(family).name == name
         ranks = [
-            cls.optimality(family)
-            for cls in catalogue("references").values()
-            if cls.why_not(family) is None
+            cls.optimality(family) for cls in REFERENCES.values() if cls.why_not(family) is None
         ]
         assert ranks.count(NEAR) == 1
         assert ranks.count(UNRANKED) == len(ranks) - 1

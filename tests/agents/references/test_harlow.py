@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from metalocus.agents.agent import EXACT
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 HARLOW = "metalocus/Harlow-v0"
 TRIALS = 3
@@ -78,7 +78,7 @@ def test_it_is_bayes_optimal(p):
 
 @pytest.mark.parametrize("objects", ["features", "digits"])
 def test_one_trial_is_enough_to_be_right_ever_after(objects):
-    episodes = fresh_episodes(HARLOW, 200, 0, objects=objects)
+    episodes = fresh_episodes(Setting(HARLOW, objects=objects), 200, 0)
     trace = rollout(make_named("harlow_memory", episodes.family), episodes)
     np.testing.assert_array_equal(trace.value[0], 0.5)
     np.testing.assert_array_equal(trace.reward[1:], 1.0)
@@ -86,7 +86,7 @@ def test_one_trial_is_enough_to_be_right_ever_after(objects):
 
 def test_memory_of_the_side_is_of_no_use_and_chance_is_half():
     """Win-stay, lose-shift on the action earns what a guess does: rate 1e-4."""
-    episodes = fresh_episodes(HARLOW, 2000, 0)
+    episodes = fresh_episodes(Setting(HARLOW), 2000, 0)
     trace = rollout(make_named("wsls", episodes.family), episodes)
     assert trace.total.mean() == pytest.approx(3.0, abs=3.9 * (6 / 4 / 2000) ** 0.5)
 
@@ -95,7 +95,7 @@ def test_memory_of_the_side_is_of_no_use_and_chance_is_half():
 @pytest.mark.parametrize("objects", ["features", "digits"])
 def test_in_the_control_nothing_needs_to_be_learned(p, objects):
     kwargs = {"fixed": True, "p": p, "objects": objects}
-    episodes = fresh_episodes(HARLOW, 100, 0, **kwargs)
+    episodes = fresh_episodes(Setting(HARLOW, **kwargs), 100, 0)
     trace = rollout(make_named("harlow_memory", episodes.family), episodes)
     np.testing.assert_allclose(trace.value, max(p, 1 - p))
 
@@ -107,7 +107,7 @@ def test_what_is_known_from_the_start_is_known_for_sure(p, horizon):
     policy, privileged_value = make_named("harlow_memory", make_family(HARLOW, **kwargs)), []
     rollout(
         policy,
-        fresh_episodes(HARLOW, 10, 0, **kwargs),
+        fresh_episodes(Setting(HARLOW, **kwargs), 10, 0),
         shadows=[policy],
         observe=lambda trial: privileged_value.append(
             (policy.values(trial.shadows[0][1]), trial.privileged_value)
@@ -126,7 +126,7 @@ def test_it_is_the_exact_reference():
 @pytest.mark.parametrize("kwargs", [{}, {"objects": "digits"}, {"p": 0.8, "horizon": 12}])
 def test_all_is_in_the_stores(kwargs):
     """The rows of half the batch, read by a second copy, give the same choices."""
-    episodes, seen = fresh_episodes(HARLOW, 30, 1, **kwargs), []
+    episodes, seen = fresh_episodes(Setting(HARLOW, **kwargs), 30, 1), []
     agent, other = (make_named("harlow_memory", episodes.family) for _ in range(2))
     rows = np.arange(29, 0, -2)
     rollout(agent, episodes, observe=seen.append)

@@ -8,7 +8,7 @@ import pytest
 from metalocus.agents.agent import EXACT
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 INFORMATIVE, RAINBOW = "metalocus/InformativeBandit-v0", "metalocus/RainbowBandit-v0"
 NOTHING = np.zeros((1, 0))
@@ -77,7 +77,7 @@ def test_five_trials_by_hand():
 @pytest.mark.parametrize("kwargs", [{}, {"informative": False}, {"horizon": 1}])
 def test_it_earns_its_optimal_return(kwargs):
     policy = make_named("informative_optimal", make_family(INFORMATIVE, **kwargs))
-    total = rollout(policy, fresh_episodes(INFORMATIVE, 4000, 1, **kwargs)).total
+    total = rollout(policy, fresh_episodes(Setting(INFORMATIVE, **kwargs), 4000, 1)).total
     error = total.std() / 4000**0.5
     assert total.mean() == pytest.approx(policy.optimal_return, abs=4 * error)
     assert best_reference(policy.family).name == "informative_optimal"
@@ -85,7 +85,7 @@ def test_it_earns_its_optimal_return(kwargs):
 
 def test_with_the_cue_every_reward_is_the_targets():
     policy = make_named("informative_optimal", make_family(INFORMATIVE, cued=True))
-    trace = rollout(policy, fresh_episodes(INFORMATIVE, 50, 1, cued=True))
+    trace = rollout(policy, fresh_episodes(Setting(INFORMATIVE, cued=True), 50, 1))
     assert (trace.reward == 5.0).all()
 
 
@@ -149,7 +149,7 @@ def test_the_rainbow_filter_errs_once_and_a_memory_of_sides_always_at_chance():
     earned = {}
     for name in ("rainbow_filter", "wsls"):
         agent = make_named(name, make_family(RAINBOW))
-        earned[name] = rollout(agent, fresh_episodes(RAINBOW, n, 0)).reward
+        earned[name] = rollout(agent, fresh_episodes(Setting(RAINBOW), n, 0)).reward
     lost = horizon - earned["rainbow_filter"].sum(axis=0)
     assert set(lost) == {0.0, 1.0}
     assert (earned["rainbow_filter"][1:] == 1.0).all()
@@ -160,7 +160,7 @@ def test_the_rainbow_filter_errs_once_and_a_memory_of_sides_always_at_chance():
 def test_with_the_cue_the_rainbow_filter_never_errs():
     for p, reward in ((1.0, 1.0), (0.0, 1.0)):
         agent = make_named("rainbow_filter", make_family(RAINBOW, p=p, cued=True))
-        trace = rollout(agent, fresh_episodes(RAINBOW, 50, 0, p=p, cued=True))
+        trace = rollout(agent, fresh_episodes(Setting(RAINBOW, p=p, cued=True), 50, 0))
         assert (trace.reward == reward).all()
 
 

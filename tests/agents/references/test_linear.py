@@ -6,7 +6,7 @@ from scipy import special
 
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 LINEAR = "metalocus/LinearBandit-v0"
 
@@ -58,7 +58,7 @@ def test_the_policies_choose_by_the_posterior():
 def test_without_noise_and_with_a_trial_for_each_feature_the_map_is_known():
     kwargs = {"n_arms": 2, "n_features": 3, "sd": 1e-4, "horizon": 40}
     agent = make_named("linear_thompson", make_family(LINEAR, **kwargs))
-    trace = rollout(agent, fresh_episodes(LINEAR, 100, 0, **kwargs))
+    trace = rollout(agent, fresh_episodes(Setting(LINEAR, **kwargs), 100, 0))
     regret = (trace.privileged_value.max(axis=2) - trace.value)[20:]
     assert regret.max() < 1e-3
 
@@ -67,7 +67,7 @@ def test_the_control_can_only_be_guessed():
     kwargs = {"prior_sd": 0.0, "horizon": 6}
     for name in ("linear_greedy", "linear_ucb", "linear_thompson"):
         agent = make_named(name, make_family(LINEAR, **kwargs))
-        trace = rollout(agent, fresh_episodes(LINEAR, 50, 0, **kwargs))
+        trace = rollout(agent, fresh_episodes(Setting(LINEAR, **kwargs), 50, 0))
         np.testing.assert_allclose(trace.probs, 1.0 / 3.0, atol=1e-9)
 
 
@@ -76,7 +76,7 @@ def test_the_bound_beats_greedy_and_thompson_and_all_beat_memory_of_one_trial():
     earned = {}
     for name in ("linear_ucb", "linear_greedy", "linear_thompson", "wsls"):
         agent = make_named(name, make_family(LINEAR))
-        earned[name] = rollout(agent, fresh_episodes(LINEAR, 800, 3)).value.sum(axis=0)
+        earned[name] = rollout(agent, fresh_episodes(Setting(LINEAR), 800, 3)).value.sum(axis=0)
     assert best_reference(make_family(LINEAR)).name == "linear_ucb"
     for better, worse in (
         ("linear_ucb", "linear_greedy"),

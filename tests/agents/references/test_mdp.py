@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 from metalocus.agents.agent import NEAR
-from metalocus.agents.catalogue import best_reference, catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, best_reference, make_named
 from metalocus.agents.references.mdp.belief import mean_rewards, mean_transitions
 from metalocus.agents.references.mdp.psrl import waiting_times
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, seed_keys
 from metalocus.envs.families.tabular_mdp import optimal_values
 
@@ -24,7 +24,7 @@ FALSE_ALARM = 1e-4
 
 def history(name, n=20, seed=0, **kwargs):
     """A rollout of a policy and its stores at every step, the stimuli with them."""
-    episodes, seen = fresh_episodes(MDP, n, seed, **kwargs), []
+    episodes, seen = fresh_episodes(Setting(MDP, **kwargs), n, seed), []
     agent = make_named(name, episodes.family)
     return rollout(agent, episodes, observe=seen.append), seen, agent
 
@@ -155,4 +155,4 @@ def test_in_the_end_learning_approaches_the_oracle():
 def test_the_bonus_is_the_nearest_practical_policy():
     family = make_family(MDP)
     assert best_reference(family).name == "beb"
-    assert catalogue("references")["beb"].optimality(family) == NEAR
+    assert REFERENCES["beb"].optimality(family) == NEAR

@@ -14,7 +14,7 @@ from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.references.bernoulli.planning import count_states, exchangeable_plan
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 
@@ -149,7 +149,7 @@ def test_known_optimal_totals(n_arms, horizon, total):
 def test_two_arms_to_a_hundred_trials_earn_their_optimal_return():
     family = make_family(BANDIT, n_arms=2, horizon=100)
     policy = make_named("bayes_optimal", family)
-    trace = rollout(policy, fresh_episodes(BANDIT, 6000, 3, n_arms=2, horizon=100))
+    trace = rollout(policy, fresh_episodes(Setting(BANDIT, n_arms=2, horizon=100), 6000, 3))
     error = trace.total.std() / 6000**0.5
     assert trace.total.mean() == pytest.approx(policy.optimal_return, abs=4 * error)
 
@@ -229,7 +229,7 @@ def test_cued_filter_takes_the_cue_for_certain_and_expects_a_switch_at_the_hazar
 def test_cued_filter_pulls_the_better_arm_at_every_trial():
     kwargs = {"p": 0.3, "hazard": 0.4, "cued": True, "horizon": 30}
     policy = make_named("filter", make_family(REVERSAL, **kwargs))
-    trace = rollout(policy, fresh_episodes(REVERSAL, 50, 0, **kwargs))
+    trace = rollout(policy, fresh_episodes(Setting(REVERSAL, **kwargs), 50, 0))
     np.testing.assert_allclose(trace.value, 0.7)
 
 

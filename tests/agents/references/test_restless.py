@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from metalocus.agents.catalogue import best_reference, catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, best_reference, make_named
 from metalocus.agents.references.gaussian.two_arms import DifferencePlan
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 RESTLESS, GAUSSIAN = "metalocus/RestlessBandit-v0", "metalocus/GaussianBandit-v0"
 NOTHING = np.zeros((1, 0))
@@ -114,7 +114,7 @@ def test_arms_have_no_names(arm, other):
 def above_chance(name, env_id, n, **kwargs):
     """Expected reward beyond random choice's on the same episodes, [N], and the agent."""
     agent = make_named(name, make_family(env_id, **kwargs))
-    trace = rollout(agent, fresh_episodes(env_id, n, 5, **kwargs))
+    trace = rollout(agent, fresh_episodes(Setting(env_id, **kwargs), n, 5))
     return (trace.value - trace.means.mean(axis=2)).sum(axis=0), agent
 
 
@@ -152,7 +152,7 @@ def test_the_control_can_only_be_guessed():
     for name in ("kalman_greedy", "kalman_ucb", "kalman_thompson", "restless_grid"):
         kwargs = {"pull_back": 1.0, "drift_sd": 1.0, "horizon": 6}
         agent = make_named(name, make_family(RESTLESS, **kwargs))
-        trace = rollout(agent, fresh_episodes(RESTLESS, 50, 0, **kwargs))
+        trace = rollout(agent, fresh_episodes(Setting(RESTLESS, **kwargs), 50, 0))
         np.testing.assert_allclose(trace.probs, 0.5, atol=1e-9)
 
 
@@ -172,7 +172,7 @@ def test_thompson_and_the_bound_use_the_filters_variance():
 
 
 def test_reasons_and_standing():
-    grid = catalogue("references")["restless_grid"]
+    grid = REFERENCES["restless_grid"]
     assert "two arms" in grid.why_not(make_family(RESTLESS, n_arms=3))
     assert "at most 100" in grid.why_not(make_family(RESTLESS, horizon=200))
     assert best_reference(make_family(RESTLESS)).name == "restless_grid"

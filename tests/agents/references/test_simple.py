@@ -6,7 +6,7 @@ import pytest
 from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 
@@ -28,7 +28,7 @@ def test_random_is_uniform():
 
 
 def test_oracle_pulls_a_best_arm_at_every_trial():
-    trace = rollout(bandit("oracle", n_arms=3), fresh_episodes(BANDIT, 50, 0, n_arms=3))
+    trace = rollout(bandit("oracle", n_arms=3), fresh_episodes(Setting(BANDIT, n_arms=3), 50, 0))
     np.testing.assert_allclose(trace.value, trace.means.max(axis=2))
 
 
@@ -52,7 +52,7 @@ def test_wsls_remembers_one_trial_only():
 def test_wsls_keeps_its_expected_rate_on_two_known_arms():
     """In the long run it is on arm 1 with chance (1-p2) / (2-p1-p2): a two-state Markov chain."""
     p1, p2 = 0.8, 0.4
-    episodes = fresh_episodes(BANDIT, 2000, 0, horizon=60)
+    episodes = fresh_episodes(Setting(BANDIT, horizon=60), 2000, 0)
     episodes.set_task({"means": [p1, p2]})
     trace = rollout(bandit("wsls", horizon=60), episodes)
     stationary = (1 - p2) / (2 - p1 - p2)

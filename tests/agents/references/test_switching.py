@@ -12,7 +12,7 @@ import pytest
 from metalocus.agents.agent import EXACT, NEAR
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.scoring.reference_scores import totals
 
 REVERSAL, VOLATILE = "metalocus/ReversalBandit-v0", "metalocus/VolatileBandit-v0"
@@ -175,7 +175,7 @@ def test_with_equal_hazards_the_volatile_filter_is_the_filter_of_one():
     seen = []
     rollout(
         make_named("volatile_filter", family),
-        fresh_episodes(VOLATILE, 50, 0, **both, low_hazard=0.1, high_hazard=0.1),
+        fresh_episodes(Setting(VOLATILE, **both, low_hazard=0.1, high_hazard=0.1), 50, 0),
         shadows=[plain],
         observe=lambda trial: seen.append((trial.stores, trial.shadows[0][1])),
     )
@@ -197,9 +197,9 @@ class FixedHazard:
 def test_inferring_the_volatility_pays_where_it_varies():
     kwargs = {"low_hazard": 0.0, "high_hazard": 0.3, "level_hazard": 0.02, "p": 0.9}
     inferring = make_named("volatile_filter", make_family(VOLATILE, **kwargs))
-    best = totals(inferring, VOLATILE, 400, 0, kwargs)
+    best = totals(inferring, Setting(VOLATILE, **kwargs), 400, 0)
     for hazard in (0.01, 0.05, 0.15, 0.3):
-        fixed = totals(FixedHazard(p=0.9, hazard=hazard), VOLATILE, 400, 0, kwargs)
+        fixed = totals(FixedHazard(p=0.9, hazard=hazard), Setting(VOLATILE, **kwargs), 400, 0)
         gain = best - fixed
         assert gain.mean() > 4 * gain.std() / np.sqrt(len(gain))
 
@@ -207,7 +207,7 @@ def test_inferring_the_volatility_pays_where_it_varies():
 def test_a_cue_tells_the_good_arm_and_by_its_switches_the_volatility():
     kwargs = {"low_hazard": 0.0, "high_hazard": 0.5, "cued": True, "horizon": 20}
     policy = make_named("volatile_filter", make_family(VOLATILE, **kwargs))
-    trace = rollout(policy, fresh_episodes(VOLATILE, 50, 0, **kwargs))
+    trace = rollout(policy, fresh_episodes(Setting(VOLATILE, **kwargs), 50, 0))
     np.testing.assert_allclose(trace.value, 0.8)
     none, action = np.array([[1.0, 0.0]]), np.array([0])
     _, stores = policy.act(none, policy.start(1, np.random.default_rng(0)))
@@ -241,7 +241,7 @@ def test_with_the_rule_shown_every_card_is_sorted_rightly():
     kwargs = {"cued": True, "p": 0.9, "hazard": 0.3, "horizon": 20}
     policy = make_named("rule_filter", make_family(RULES, **kwargs))
     assert policy.optimality(policy.family) == EXACT
-    trace = rollout(policy, fresh_episodes(RULES, 50, 0, **kwargs))
+    trace = rollout(policy, fresh_episodes(Setting(RULES, **kwargs), 50, 0))
     np.testing.assert_allclose(trace.value, 0.9)
 
 
@@ -275,7 +275,7 @@ def test_key_memory_is_optimal_on_every_history_of_new_keys():
 @pytest.mark.parametrize("kwargs", [{}, {"new_keys": True}, {"new_keys": True, "run_length": 3}])
 def test_key_memory_errs_half_of_the_times_that_a_task_is_new_and_never_again(kwargs):
     policy = make_named("key_memory", make_family(CUED, **kwargs))
-    tasks, episodes = [], fresh_episodes(CUED, 200, 0, **kwargs)
+    tasks, episodes = [], fresh_episodes(Setting(CUED, **kwargs), 200, 0)
     trace = rollout(policy, episodes, observe=lambda _: tasks.append(episodes.latents["task"]))
     for task in (0, 1):
         asked = np.array(tasks) == task

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from metalocus.agents.agent import EXACT, NEAR
-from metalocus.agents.catalogue import best_reference, catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, best_reference, make_named
 from metalocus.agents.references.two_step.two_step_filter import reflected_walk
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 
 TWO_STEP = "metalocus/TwoStep-v0"
 DAW = {"rewards": "drifting", "second_choices": 2, "p_common": 0.7}
@@ -107,7 +107,7 @@ def test_greed_on_the_filter_is_bayes_optimal_where_rewards_switch(p_common, p, 
 
 
 def test_its_standing_is_what_is_proven():
-    cls = catalogue("references")["two_step_filter"]
+    cls = REFERENCES["two_step_filter"]
     assert cls.optimality(make_family(TWO_STEP)) == EXACT
     assert cls.optimality(make_family(TWO_STEP, **DAW)) == NEAR
     for kwargs in ({}, DAW):
@@ -148,7 +148,7 @@ def test_the_grid_keeps_probability_and_a_uniform_walk_uniform():
 @pytest.mark.parametrize("kwargs", [{}, {"rewards": "drifting"}, DAW])
 def test_beliefs_are_calibrated(kwargs):
     """Rewards minus what the filter expected of the chosen actions have mean 0: rate 1e-4."""
-    episodes = fresh_episodes(TWO_STEP, 1500, 2, **kwargs, horizon=60)
+    episodes = fresh_episodes(Setting(TWO_STEP, **kwargs, horizon=60), 1500, 2)
     policy = make_named("two_step_filter", episodes.family)
     expected = []
 
@@ -182,7 +182,7 @@ def test_planning_earns_more_than_repeating_where_rewards_switch():
 
 def earned(name, **kwargs):
     """Total rewards of a policy over 500 episodes of 100 steps."""
-    episodes = fresh_episodes(TWO_STEP, 500, 5, **kwargs, horizon=100)
+    episodes = fresh_episodes(Setting(TWO_STEP, **kwargs, horizon=100), 500, 5)
     return rollout(make_named(name, episodes.family), episodes).total
 
 
@@ -227,7 +227,7 @@ def test_all_is_in_the_stores_and_the_first_choice_is_a_guess(name, kwargs):
     agent, other, rows = make_named(name, family), make_named(name, family), np.arange(29, 0, -2)
     trace = rollout(
         agent,
-        fresh_episodes(TWO_STEP, 30, 1, **env),
+        fresh_episodes(Setting(TWO_STEP, **env), 30, 1),
         observe=lambda trial: seen.append((trial.stimulus, trial.stores, trial.probs)),
     )
     for stimulus, stores, probs in seen:

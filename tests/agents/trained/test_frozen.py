@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from metalocus.agents.agent import STORES, Stores
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import choose, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
@@ -20,7 +20,7 @@ REVERSAL = ("metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2})
 CUED = (REVERSAL[0], {**REVERSAL[1], "cued": True})
 ENVS = {"bandit": BANDIT, "reversal": REVERSAL, "cued": CUED}
 OBSERVED = {"default": DEFAULT_PARTS, "time": PARTS, "no flag": ("stimulus", "action", "reward")}
-POLICIES = [(name, "shared") for name in trainables()] + [("lstm", "separate")]
+POLICIES = [(name, "shared") for name in TRAINABLES] + [("lstm", "separate")]
 
 everywhere = pytest.mark.parametrize("env", ENVS)
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
@@ -33,7 +33,7 @@ def episodes(env, observe=DEFAULT_PARTS):
 
 def trained(name, layout, critic="shared", sees=None, std=0.5):
     """Random parameters, large enough for choices to depend on all that is seen."""
-    arguments = trainables()[name].arguments(layout)
+    arguments = TRAINABLES[name].arguments(layout)
     if sees is not None:
         arguments["inputs"] = layout.indices(sees)
     torch.manual_seed(0)
@@ -71,7 +71,7 @@ def test_probabilities_are_those_on_the_environments_own_observations(name, crit
 
 def test_the_policies_tested_do_read_what_they_are_shown():
     """Otherwise the test above would not notice a wrong observation."""
-    for name in trainables():
+    for name in TRAINABLES:
         agent = trained(name, episodes("cued", PARTS).layout)
         obs = np.full((N, agent.layout.size), 0.5, dtype=np.float32)
         _, carry = from_observation(agent.policy, obs, agent.policy.initial_carry(N))
@@ -90,7 +90,7 @@ def test_stores_hold_what_the_cell_declares_and_the_feedback_it_sees(name, criti
     held = {store: set() for store in STORES}
     for key, store in cell.carried.items():
         held[store].add(key)
-    if "action" in trainables()[name].sees:
+    if "action" in TRAINABLES[name].sees:
         held["context"].add("feedback")
     stimulus, arms = np.ones((N, 2)), np.zeros(N, dtype=int)
     start = agent.start(N, np.random.default_rng(0))
@@ -149,7 +149,7 @@ def digests(stores):
     return [stores.digest(store) for store in STORES]
 
 
-@pytest.mark.parametrize("name", [n for n, a in trainables().items() if a.cell.carried])
+@pytest.mark.parametrize("name", [n for n, a in TRAINABLES.items() if a.cell.carried])
 def test_a_restored_cell_is_a_fresh_carry_with_the_same_observation(name):
     running = episodes("bandit")
     agent = trained(name, running.layout, std=0.2)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.rnn import PACE
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
-from metalocus.envs import InvalidTask, make_episodes
+from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.envs.layout import DEFAULT_PARTS, PARTS
 from metalocus.envs.spaces import action_space, observation_space
 from metalocus.experiments.probes.locus import Locus
@@ -20,7 +20,7 @@ from metalocus.experiments.probes.locus import Locus
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 9, "hazard": 0.2, "cued": True}
 RECURRENT = [
     name
-    for name, agent in trainables().items()
+    for name, agent in TRAINABLES.items()
     if agent.cell.carried and "context" not in agent.cell.carried.values()
 ]
 recurrent = pytest.mark.parametrize("name", RECURRENT)
@@ -30,7 +30,7 @@ def policy_and_layout(name, observe=DEFAULT_PARTS, **kwargs):
     """Random parameters, large enough for choices to depend on what is carried."""
     layout = make_episodes(REVERSAL, observe=observe, **{**KWARGS, **kwargs}).layout
     torch.manual_seed(0)
-    agent = trainables()[name]
+    agent = TRAINABLES[name]
     policy = SequencePolicy(
         observation_space(layout),
         action_space(layout),
@@ -54,7 +54,7 @@ def test_there_are_recurrent_policies_to_rewrite():
 def test_behaviour_is_the_same_and_nothing_but_weights_is_carried(name, observe):
     policy, layout = policy_and_layout(name, observe)
     before, after = (
-        rollout(make(policy, layout), fresh_episodes(REVERSAL, 20, 0, **KWARGS), 0)
+        rollout(make(policy, layout), fresh_episodes(Setting(REVERSAL, **KWARGS), 20, 0), 0)
         for make in (TrainedAgent, RewrittenAgent)
     )
     np.testing.assert_allclose(after.probs, before.probs, rtol=0, atol=1e-6)
@@ -84,7 +84,7 @@ def test_the_probe_finds_in_the_weights_what_the_recurrent_policy_knows_elsewher
     kwargs = {**KWARGS, "cued": False}
     policy, layout = policy_and_layout(name, cued=False)
     trained, rewritten = (
-        Locus([5, 8]).run(make(policy, layout), REVERSAL, kwargs, episodes=150)
+        Locus([5, 8]).run(make(policy, layout), Setting(REVERSAL, **kwargs), episodes=150)
         for make in (TrainedAgent, RewrittenAgent)
     )
     assert rewritten["contained"]

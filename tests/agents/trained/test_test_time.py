@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from metalocus.agents.agent import STORES, Stores
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.gradient_step import GradientStep
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import BASELINE_RATE, UpdatingAgent
-from metalocus.envs import InvalidTask, make_episodes
+from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.spaces import action_space, observation_space
 from metalocus.experiments.probes.locus import Locus
@@ -21,7 +21,7 @@ from metalocus.experiments.probes.locus import Locus
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2, "cued": True}
 GAUSSIAN = "metalocus/GaussianBandit-v0"
 N, RATE = 5, 0.1
-HEADED = [n for n, agent in trainables().items() if not issubclass(agent.cell, GradientStep)]
+HEADED = [n for n, agent in TRAINABLES.items() if not issubclass(agent.cell, GradientStep)]
 POLICIES = [(name, "shared") for name in HEADED] + [("lstm", "separate")]
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
 
@@ -29,7 +29,7 @@ every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
 def network(name, critic="shared", std=0.3):
     """Random parameters, large enough for choices to depend on what is seen and carried."""
     layout = make_episodes(REVERSAL, **KWARGS).layout
-    agent = trainables()[name]
+    agent = TRAINABLES[name]
     torch.manual_seed(0)
     policy = SequencePolicy(
         observation_space(layout),
@@ -98,7 +98,7 @@ def descended(agent, stores, row, stimulus, action, reward):
     return [*moved, own.weights["baseline"][0] + BASELINE_RATE * error]
 
 
-@pytest.mark.parametrize("name", sorted(set(trainables()) - set(HEADED)))
+@pytest.mark.parametrize("name", sorted(set(TRAINABLES) - set(HEADED)))
 def test_a_cell_that_updates_its_own_weights_is_given_no_second_rule(name):
     with pytest.raises(InvalidTask, match="updates weights of its own"):
         updating(name)
@@ -183,7 +183,7 @@ def test_what_one_episode_meets_changes_no_other(name, critic):
 @every_policy
 def test_all_that_it_knows_is_in_its_stores(name, critic):
     agent = updating(name, critic)
-    assert Locus([6]).run(agent, REVERSAL, KWARGS, episodes=20)["contained"]
+    assert Locus([6]).run(agent, Setting(REVERSAL, **KWARGS), episodes=20)["contained"]
     ((stimulus, action, reward),) = transitions(1, seed=1)
     stores, other = after(agent, 3), updating(name, critic)
     np.testing.assert_array_equal(agent.act(stimulus, stores)[0], other.act(stimulus, stores)[0])
@@ -216,7 +216,7 @@ def test_a_memoryless_policy_comes_to_choose_the_better_arm():
         observation_space(layout), action_space(layout), lambda _: 0.0, cell="mlp", inputs=[]
     )
     earned = [
-        rollout(agent, fresh_episodes(bandit, 1000, 0, **kwargs)).value.mean(axis=1)
+        rollout(agent, fresh_episodes(Setting(bandit, **kwargs), 1000, 0)).value.mean(axis=1)
         for agent in (TrainedAgent(policy, layout), UpdatingAgent(policy, layout, 0.3))
     ]
     np.testing.assert_allclose(earned[0], earned[0][0])

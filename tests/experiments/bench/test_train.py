@@ -2,7 +2,7 @@
 
 import pytest
 
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.policy import n_parameters
 from metalocus.experiments.bench import train as bench_train
 
@@ -12,7 +12,7 @@ TINY = {"n_envs": 2, "n_epochs": 1, "batch_size": 100}
 @pytest.fixture
 def small(monkeypatch):
     """A bench of tiny settings, within this process."""
-    known = {name: trainables()[name] for name in ("lstm", "mlp")}
+    known = {name: TRAINABLES[name] for name in ("lstm", "mlp")}
     for name, value in {
         "SETTINGS": {"tiny": TINY},
         "TUNED": "tiny",
@@ -22,7 +22,7 @@ def small(monkeypatch):
         "ROUNDS": 1,
         "ENOUGH_SECONDS": 0.01,
         "PATIENCE": 0.1,
-        "trainables": lambda: known,
+        "TRAINABLES": known,
         "_apart": lambda work, *args: {**work(*args), "peak_mb": 1},
     }.items():
         monkeypatch.setattr(bench_train, name, value)

@@ -5,9 +5,9 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from metalocus.agents.catalogue import catalogue
+from metalocus.agents.catalogue import ONLINE
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 from metalocus.experiments.bench import tune_online
 from metalocus.experiments.bench.tune_online import (
     DRAW,
@@ -23,10 +23,10 @@ SMALL = Budget(settings=6, episodes=60, finalists=2, final_episodes=200)
 
 
 def test_every_rule_and_no_other_is_searched_and_has_what_it_found_written_down():
-    assert set(DRAW) == set(catalogue("online"))
+    assert set(DRAW) == set(ONLINE)
     for env_id, env_kwargs in TASKS:
         family = make_family(env_id, **env_kwargs)
-        for agent in catalogue("online").values():
+        for agent in ONLINE.values():
             if agent.why_not(family) is None:
                 assert (family.name, family.n_arms) in agent.tuned
 
@@ -56,15 +56,16 @@ def test_draws_differ_and_are_what_would_be_written_down(rule):
 
 def test_mean_total_is_the_policy_s_expected_reward():
     rule, settings = "delta_rule", DRAW["delta_rule"](np.random.default_rng(0))
-    episodes = fresh_episodes(BANDIT, 50, 3, **SHORT)
-    trace = rollout(catalogue("online")[rule](episodes.family, settings), episodes, 3)
+    episodes = fresh_episodes(Setting(BANDIT, **SHORT), 50, 3)
+    trace = rollout(ONLINE[rule](episodes.family, settings), episodes, 3)
     expected = (trace.probs * trace.means).sum() / 50
     assert mean_total(rule, settings, BANDIT, SHORT, 50, 3) == pytest.approx(expected)
 
 
 def test_tuning_episodes_are_not_the_reported_ones():
     keys = [
-        fresh_episodes(BANDIT, 1000, seed).keys for seed in (0, 1, TUNING_SEED, TUNING_SEED + 1)
+        fresh_episodes(Setting(BANDIT), 1000, seed).keys
+        for seed in (0, 1, TUNING_SEED, TUNING_SEED + 1)
     ]
     assert len(set(np.concatenate(keys).tolist())) == 4000
 

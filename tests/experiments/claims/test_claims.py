@@ -13,8 +13,8 @@ import torch
 from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.envs import InvalidTask, make_episodes
-from metalocus.experiments.claims.base import RECURRENCE, SIDES, WEIGHTS, claim_of, claims
+from metalocus.envs import InvalidTask, Setting, make_episodes
+from metalocus.experiments.claims.base import CLAIMS, RECURRENCE, SIDES, WEIGHTS
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.claims.presets import PRESETS
 from metalocus.experiments.runs.build import build_policy
@@ -22,20 +22,19 @@ from metalocus.experiments.scoring.settings import (
     BANDIT,
     CUED,
     REVERSAL,
-    family_of,
     return_bounds,
     score,
 )
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
 SEED = 9
-every_claim = pytest.mark.parametrize("claim", claims().values(), ids=claims())
+every_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 
 
 @cache
 def measured(name):
     """What a claim measures on networks that were never trained."""
-    claim, agents = claim_of(name), {}
+    claim, agents = CLAIMS.find(name), {}
     torch.manual_seed(0)
     for key, config in claim.runs(FEW, 0).items():
         layout = make_episodes(config.env, **config.env_kwargs).layout
@@ -83,11 +82,11 @@ def test_runs_are_possible_and_differ_between_seeds(claim, preset):
 def test_equal_runs_of_different_claims_are_made_once():
     """Same agent, task, steps and seed: same name; anything else: another name."""
     preset, seen = PRESETS["quick"], {}
-    for claim in claims().values():
+    for claim in CLAIMS.values():
         for config in claim.runs(preset, 0).values():
             assert seen.setdefault(config.name, config) == config
     assert len(seen) == len({config.to_json() for config in seen.values()})
-    total = sum(len(claim.runs(preset, 0)) for claim in claims().values())
+    total = sum(len(claim.runs(preset, 0)) for claim in CLAIMS.values())
     assert len(seen) < total
 
 
@@ -165,8 +164,8 @@ def test_a_verdict_tells_what_was_measured(claim):
 
 def test_an_unknown_claim_is_refused_with_those_there_are():
     with pytest.raises(InvalidTask, match="unknown claim 'truth'; choose from") as raised:
-        claim_of("truth")
-    assert str(raised.value).endswith(", ".join(claims()))
+        CLAIMS.find("truth")
+    assert str(raised.value).endswith(", ".join(CLAIMS))
 
 
 def test_few_tasks_are_other_ones_for_every_seed():
@@ -189,7 +188,7 @@ def emergence(make):
     agents = {"single": make("single", BANDIT)}
     for kind in ("trained", "untrained", "one-step"):
         agents |= {f"{kind}/{task.name}": make(kind, task) for task in (BANDIT, REVERSAL)}
-    return claim_of("emergence").measure(agents, FEW, SEED)
+    return CLAIMS.find("emergence").measure(agents, FEW, SEED)
 
 
 def test_emergence_is_1_for_the_best_reference_and_0_for_chance():
@@ -204,7 +203,7 @@ def test_emergence_is_1_for_the_best_reference_and_0_for_chance():
         assert found["without_training"][task] == pytest.approx(1.0)
         assert 0.05 < found["above_wsls"][task] < 1.0
     assert found["without_related_tasks"] == {"bandit": pytest.approx(1.0)}
-    predictions = claim_of("emergence").verdict({0: found, 1: found})["predictions"]
+    predictions = CLAIMS.find("emergence").verdict({0: found, 1: found})["predictions"]
     expected = {RECURRENCE: "supported", WEIGHTS: "refuted"}
     assert all(p["verdict"] == expected[p["side"]] for p in predictions)
     found = emergence(lambda _kind, task: named("random", task))
@@ -216,7 +215,7 @@ def test_emergence_is_1_for_the_best_reference_and_0_for_chance():
 @pytest.mark.parametrize("store", ["state", "weights", "context"])
 def test_locus_places_a_table_of_counts_where_it_stands(store):
     agents = {task.name: named(f"counts_in_{store}", task) for task in (BANDIT, REVERSAL)}
-    found = claim_of("locus").measure(agents, FEW, SEED)
+    found = CLAIMS.find("locus").measure(agents, FEW, SEED)
     assert found["lstm_state"]["bandit"] == pytest.approx(float(store == "state"))
     assert found["lstm_weights"]["bandit"] == pytest.approx(float(store == "weights"))
     assert found["lstm_state_context"]["bandit"] == pytest.approx(float(store != "weights"))
@@ -225,10 +224,10 @@ def test_locus_places_a_table_of_counts_where_it_stands(store):
 
 def test_locus_on_the_reversal_task():
     agents = {task.name: best_reference(task.family) for task in (BANDIT, REVERSAL)}
-    found = claim_of("locus").measure(agents, FEW, SEED)
+    found = CLAIMS.find("locus").measure(agents, FEW, SEED)
     assert found["lstm_state"] == {"bandit": pytest.approx(1), "reversal": pytest.approx(1)}
     agents = {task.name: named("delta_rule", task) for task in (BANDIT, REVERSAL)}
-    found = claim_of("locus").measure(agents, FEW, SEED)
+    found = CLAIMS.find("locus").measure(agents, FEW, SEED)
     assert found["lstm_weights"] == found["online_weights"]
 
 
@@ -242,7 +241,7 @@ def test_locus_of_an_agent_that_hides_its_knowledge_is_refused():
 
 
 def test_parity_of_a_rule_with_itself_is_exact():
-    claim = claim_of("parity_generic")
+    claim = CLAIMS.find("parity_generic")
     for rule in ("delta_rule", "policy_gradient"):
         agents = {task.name: named(rule, task) for task in (BANDIT, REVERSAL)}
         assert claim.measure(agents, FEW, SEED)[rule] == {"bandit": 0.0, "reversal": 0.0}
@@ -267,17 +266,17 @@ class FollowsCue(Agent):
 def test_responsiveness_tells_following_a_cue_from_learning():
     agents = {"lstm/shown": FollowsCue(), "mlp/shown": FollowsCue()}
     agents |= {"lstm/hidden": named("filter", REVERSAL), "mlp/hidden": named("random", REVERSAL)}
-    found = claim_of("responsiveness").measure(agents, FEW, SEED)
+    found = CLAIMS.find("responsiveness").measure(agents, FEW, SEED)
     assert found == {
         "cue_shown": {"cued": 0.0},
         "cue_hidden": {"reversal": pytest.approx(1.0)},
         "held": {"cued": 0.0},
     }
-    verdict = claim_of("responsiveness").verdict({0: found, 1: found})
+    verdict = CLAIMS.find("responsiveness").verdict({0: found, 1: found})
     outcome = {(p["side"], p["quantity"]): p["verdict"] for p in verdict["predictions"]}
     assert outcome[WEIGHTS, "cue_hidden"] == "refuted"
     assert {v for (side, _), v in outcome.items() if side == RECURRENCE} == {"supported"}
-    found = claim_of("responsiveness").measure(
+    found = CLAIMS.find("responsiveness").measure(
         agents | {"mlp/shown": named("counts_in_state", CUED)}, FEW, SEED
     )
     assert abs(found["held"]["cued"]) > 0.0
@@ -290,5 +289,5 @@ def test_scores_are_on_the_same_episodes_for_all():
     oracle = score(named("oracle", BANDIT), BANDIT, 60, SEED)
     assert oracle > 1.0, "it knows what no policy can learn"
     assert return_bounds(BANDIT, 60, SEED + 1) != (chance, best)
-    family = family_of(BANDIT.env, {**BANDIT.kwargs, "n_tasks": 1, "observe": "reward"})
+    family = Setting(BANDIT.env, **BANDIT.kwargs, n_tasks=1, observe="reward").family
     assert (family.n_arms, family.horizon) == (2, 50)

@@ -9,7 +9,7 @@ import torch
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.envs import InvalidTask, make_episodes
-from metalocus.experiments.claims.base import claim_of
+from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.parity_constructive import greatest_difference
 from metalocus.experiments.claims.presets import PRESETS
 from metalocus.experiments.runs.build import build_policy
@@ -32,7 +32,7 @@ def network(name, task, seed=0):
 
 def test_the_store_changes_and_the_behaviour_does_not():
     agents = {task.name: network("lstm", task) for task in (BANDIT, REVERSAL)}
-    found = claim_of("parity_constructive").measure(agents, FEW, SEED)
+    found = CLAIMS.find("parity_constructive").measure(agents, FEW, SEED)
     for task in (BANDIT, REVERSAL):
         assert 0.0 <= found["difference"][task.name] <= 1e-6
         assert abs(found["score"][task.name]) <= 1e-6
@@ -42,7 +42,7 @@ def test_the_store_changes_and_the_behaviour_does_not():
 def test_knowledge_is_found_in_the_weights_where_there_is_any():
     """A network of random parameters may know too little at the last trial to be divided."""
     agents = {task.name: network("rnn", task, seed=3) for task in (BANDIT, REVERSAL)}
-    found = claim_of("parity_constructive").measure(agents, FEW, SEED)
+    found = CLAIMS.find("parity_constructive").measure(agents, FEW, SEED)
     shares = np.array(list(found["rewritten_weights"].values()))
     assert (np.isclose(shares, 1.0) | (shares == 0.0)).all()
     assert shares.any()
@@ -61,4 +61,4 @@ def test_a_difference_would_be_seen():
 def test_an_agent_that_carries_its_context_has_no_such_form():
     agents = {task.name: network("transformer", task) for task in (BANDIT, REVERSAL)}
     with pytest.raises(InvalidTask, match="not recurrent"):
-        claim_of("parity_constructive").measure(agents, FEW, SEED)
+        CLAIMS.find("parity_constructive").measure(agents, FEW, SEED)

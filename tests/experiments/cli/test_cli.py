@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from metalocus.agents.catalogue import catalogue as agents
-from metalocus.envs import families, make_family
+from metalocus.agents.catalogue import REFERENCES
+from metalocus.envs import Setting, make_family
+from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.bench import speed as bench
 from metalocus.experiments.claims.presets import PRESETS
 from metalocus.experiments.cli import texts
 from metalocus.experiments.cli.main import COMMANDS, main
 from metalocus.experiments.debate import main as debate
-from metalocus.experiments.probes.base import catalogue
+from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.folder import WEIGHTS
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
-GENERAL = [name for name in catalogue() if name not in ("stay", "switch")]
+GENERAL = [name for name in PROBES if name not in ("stay", "switch")]
 """Probes that have an answer on every task."""
 KINDS = ("envs", "agents", "references", "probes", "claims")
 
@@ -52,7 +53,7 @@ def test_listing_everything_shows_every_kind(call):
     assert [line for line in out.splitlines() if not line.startswith(" ")] == [
         f"{kind}:" for kind in KINDS
     ]
-    assert all(name in out for name in families())
+    assert all(name in out for name in FAMILIES)
 
 
 def test_score(call, document):
@@ -75,9 +76,7 @@ def test_scores_of_every_reference_on_one_environment(call, document):
     found = document(f"{line} --json")
     by_name = {row["policy"]: row for row in found}
     family = make_family(BANDIT, horizon=5)
-    assert set(by_name) == {
-        name for name, cls in agents("references").items() if cls.why_not(family) is None
-    }
+    assert set(by_name) == {name for name, cls in REFERENCES.items() if cls.why_not(family) is None}
     assert by_name["bayes_optimal"] == document(f"{line} --policy bayes_optimal --json")
     assert [name for name, row in by_name.items() if row["exact"]] == ["bayes_optimal"]
     out = call(line)[1].splitlines()
@@ -92,7 +91,7 @@ def test_scores_of_every_reference_on_one_environment(call, document):
 def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere):
     found = document("score --policy filter --episodes 20 --json")
     assert {row["env"] for row in found} == {REVERSAL}
-    assert [row["env_kwargs"] for row in found] == [{}, *map(dict, families()[REVERSAL].examples)]
+    assert [row["env_kwargs"] for row in found] == [{}, *map(dict, FAMILIES[REVERSAL].examples)]
     assert call("score --policy filter --episodes 20 --out page.md") == (0, "page.md\n", "")
     page = (elsewhere / "page.md").read_text(encoding="utf-8").splitlines()
     assert f"## {REVERSAL}" in page
@@ -104,7 +103,7 @@ def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere)
 
 def test_everything_is_scored_by_one_command(document, monkeypatch):
     """With stand-ins for all but two environments."""
-    few = [(BANDIT, {"horizon": 2}), (REVERSAL, {"horizon": 1})]
+    few = [Setting(BANDIT, horizon=2), Setting(REVERSAL, horizon=1)]
     monkeypatch.setattr(
         "metalocus.experiments.scoring.reference_scores.configurations", lambda: few
     )
@@ -247,7 +246,7 @@ def test_benches_are_printed_as_told(call, document, monkeypatch):
 
 def test_the_bench_of_environments_steps_every_family(monkeypatch):
     monkeypatch.setattr(bench, "ROUNDS", 1)
-    monkeypatch.setattr(bench, "families", lambda: {REVERSAL: families()[REVERSAL]})
+    monkeypatch.setattr(bench, "FAMILIES", {REVERSAL: FAMILIES[REVERSAL]})
     rows = bench.bench_env()
     assert [(row["env"], row["batch"]) for row in rows] == [
         (env, batch) for env in (REVERSAL, BANDIT) for batch in (1, 64, 1024)

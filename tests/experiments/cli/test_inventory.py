@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from metalocus.agents.catalogue import catalogue, make_named
-from metalocus.agents.cells.base import trainables
-from metalocus.envs import InvalidTask, families, make_family
-from metalocus.experiments.claims.base import claims
+from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
+from metalocus.agents.cells.base import TRAINABLES
+from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.envs.registry import FAMILIES
+from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.cli.inventory import inventory
-from metalocus.experiments.probes.base import catalogue as probes
+from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.scoring.reference_scores import score
 
 PROMISED = {
@@ -28,13 +29,13 @@ def names(entries):
 
 
 def test_everything_in_the_folders_is_listed(found):
-    agents = [*trainables(), *catalogue("online"), *catalogue("controls")]
+    agents = [*TRAINABLES, *ONLINE, *CONTROLS]
     assert list(found) == ["envs", "agents", "references", "probes", "claims"]
-    assert names(found["envs"]) == list(families())
+    assert names(found["envs"]) == list(FAMILIES)
     assert names(found["agents"]) == agents
-    assert names(found["references"]) == list(catalogue("references"))
-    assert names(found["probes"]) == list(probes())
-    assert names(found["claims"]) == list(claims())
+    assert names(found["references"]) == list(REFERENCES)
+    assert names(found["probes"]) == list(PROBES)
+    assert names(found["claims"]) == list(CLAIMS)
     assert set(names(found["references"])) >= PROMISED
 
 
@@ -49,17 +50,17 @@ def test_names_tell_apart_and_every_entry_says_something_in_one_line(found):
 
 def test_agents_that_can_be_trained_are_told_from_the_others(found):
     kinds = {entry["name"]: entry["kind"] for entry in found["agents"]}
-    assert {name for name, kind in kinds.items() if kind == "trained"} == set(trainables())
+    assert {name for name, kind in kinds.items() if kind == "trained"} == set(TRAINABLES)
     assert set(kinds.values()) == {"trained", "online", "control"}
 
 
 def test_references_name_the_configurations_that_they_can_play(found):
     for entry in found["references"]:
-        cls = catalogue("references")[entry["name"]]
+        cls = REFERENCES[entry["name"]]
         listed = [(each["env"], each["env_kwargs"]) for each in entry["configurations"]]
         assert listed, f"{entry['name']} can play nothing"
         assert entry["envs"] == sorted({env for env, _ in listed})
-        for env, family in families().items():
+        for env, family in FAMILIES.items():
             for kwargs in ({}, *map(dict, family.examples)):
                 playable = cls.why_not(make_family(env, **kwargs)) is None
                 assert playable == ((env, kwargs) in listed)
@@ -68,12 +69,12 @@ def test_references_name_the_configurations_that_they_can_play(found):
 def test_every_listed_pair_can_be_scored(found):
     for entry in found["references"]:
         for each in entry["configurations"]:
-            scored = score(each["env"], entry["name"], 3, 0, each["env_kwargs"])
+            scored = score(Setting(each["env"], **each["env_kwargs"]), entry["name"], 3, 0)
             assert scored["low"] <= scored["mean"] <= scored["high"]
 
 
 def test_what_is_not_listed_is_refused(found):
     for entry in found["references"]:
-        for env in set(families()) - set(entry["envs"]):
+        for env in set(FAMILIES) - set(entry["envs"]):
             with pytest.raises(InvalidTask, match="cannot play"):
                 make_named(entry["name"], make_family(env))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from metalocus.agents.catalogue import best_reference, make_named
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.experiments.claims.presets import PRESETS
 from metalocus.experiments.comparison import compare as comparison
@@ -27,7 +27,7 @@ def test_a_score_is_the_expected_reward_between_those_two():
     task, preset = TINY["five_arms"], PRESETS["smoke"]
 
     def total(name):
-        episodes = fresh_episodes(task.env, preset.episodes, 7, **task.kwargs)
+        episodes = fresh_episodes(task, preset.episodes, 7)
         trace = rollout(make_named(name, task.family), episodes, 7)
         return (trace.probs * trace.means).sum() / preset.episodes
 
@@ -40,7 +40,7 @@ def test_a_score_is_the_expected_reward_between_those_two():
 def test_every_trained_agent_can_be_run_on_every_task():
     for task in TASKS:
         steps = 200 if task.name == "five_arms" else 100
-        for agent in trainables():
+        for agent in TRAINABLES:
             for seed in (0, 1):
                 runs = Entry(agent, task).runs(_preset(100), seed)
                 (config,) = runs.values()
@@ -51,16 +51,14 @@ def test_every_trained_agent_can_be_run_on_every_task():
 
 def _preset(steps):
     quick = PRESETS["quick"]
-    return comparison.Preset(
-        "any", quick.about, quick.seeds, dict.fromkeys(trainables(), steps), 50
-    )
+    return comparison.Preset("any", quick.about, quick.seeds, dict.fromkeys(TRAINABLES, steps), 50)
 
 
 @pytest.fixture
 def quickly(monkeypatch):
     """Runs of a single rollout, on one short task."""
-    task = comparison.Task(
-        "bandit", "two arms", "metalocus/BernoulliBandit-v0", {"n_arms": 2, "horizon": 5}
+    task = comparison.NamedSetting(
+        "bandit", "two arms", "metalocus/BernoulliBandit-v0", n_arms=2, horizon=5
     )
     monkeypatch.setattr(comparison, "TASKS", (task,))
     monkeypatch.setitem(comparison.STEPS, "smoke", 60)

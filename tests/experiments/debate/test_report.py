@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.experiments.claims import parity_generic
-from metalocus.experiments.claims.base import SIDES, claim_of, claims
+from metalocus.experiments.claims import parity_generic, study
+from metalocus.experiments.claims.base import CLAIMS, SIDES
 from metalocus.experiments.claims.presets import PRESETS, Preset
 from metalocus.experiments.cli import tables as table
 from metalocus.experiments.debate import curves, report
@@ -48,7 +48,7 @@ def synthetic_debate():
     """A debate's verdicts on random measurements."""
     rng = np.random.default_rng(0)
     verdicts = []
-    for claim in claims().values():
+    for claim in CLAIMS.values():
         measured = {
             seed: {name: {"bandit": rng.normal()} for name in claim.quantities} for seed in (0, 1)
         }
@@ -194,13 +194,13 @@ def test_damaged_verdicts_are_refused_and_the_old_page_stays(undrawn, found, tmp
 @pytest.fixture
 def small(monkeypatch, brief, undrawn):
     """A debate over one claim and task, in this process; gives the names of the runs it makes."""
-    steps = dict.fromkeys(trainables(), 0)
+    steps = dict.fromkeys(TRAINABLES, 0)
     fields = {"name": "tiny", "about": "nothing is trained", "seeds": 2, "episodes": 12}
     monkeypatch.setitem(PRESETS, "tiny", Preset(steps=steps, **fields))
     for module in (parity_generic, curves):
         monkeypatch.setattr(module, "TASKS", (BANDIT,))
-    claim = claim_of("parity_generic")
-    monkeypatch.setattr(debate, "claims", lambda: {claim.name: claim})
+    claim = CLAIMS.find("parity_generic")
+    monkeypatch.setattr(debate, "CLAIMS", {claim.name: claim})
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     monkeypatch.setattr(monitor, "curves", lambda model, config: {config.agent: [0.0, 1.0]})
     made = []
@@ -211,7 +211,7 @@ def small(monkeypatch, brief, undrawn):
                 made.append(config.name)
                 train(config, out)
 
-    monkeypatch.setattr(debate, "sweep", sweep)
+    monkeypatch.setattr(study, "sweep", sweep)
     return made
 
 
@@ -224,7 +224,7 @@ def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(small, monkeypa
     assert all(name in page for name in small)
     assert found["preset"] == {"name": "tiny", "about": "nothing is trained", "seeds": 2}
     before = list(small)
-    monkeypatch.setattr(type(claim_of("parity_generic")), "measure", None)
+    monkeypatch.setattr(type(CLAIMS.find("parity_generic")), "measure", None)
     monkeypatch.setattr(type(debate.CURVES), "measure", None)
     assert debate.run_debate("tiny", tmp_path) == found
     assert debate.run_claim("parity_generic", "tiny", tmp_path) == found["verdicts"][0]
@@ -237,4 +237,4 @@ def test_what_could_not_come_out_otherwise_is_said_so():
     assert table.outcome(verdict | {"by_construction": False}) == "refuted"
     for name in ("parity_constructive", "emergence"):
         expected = name == "parity_constructive"
-        assert all(p.by_construction == expected for p in claim_of(name).predictions)
+        assert all(p.by_construction == expected for p in CLAIMS.find(name).predictions)

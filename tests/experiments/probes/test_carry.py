@@ -6,7 +6,7 @@ import pytest
 from metalocus.agents.agent import STORES, Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import choose, fresh_episodes, rollout
-from metalocus.envs import make_family
+from metalocus.envs import Setting, make_family
 from metalocus.experiments.probes.carry import Carry
 from metalocus.experiments.scoring.curves import learning_curve
 
@@ -20,12 +20,12 @@ def agent(name):
 
 
 def curves(name, episodes=1000):
-    return Carry().run(agent(name), BANDIT, {}, episodes)["restored"]
+    return Carry().run(agent(name), Setting(BANDIT), episodes)["restored"]
 
 
 @pytest.mark.parametrize("name", [*AGENTS, "counts_split", "policy_gradient", "leaky"])
 def test_sham_is_the_plain_rollout_bit_for_bit(name):
-    plain = learning_curve(rollout(agent(name), fresh_episodes(BANDIT, 100, 0), 0))
+    plain = learning_curve(rollout(agent(name), fresh_episodes(Setting(BANDIT), 100, 0), 0))
     assert curves(name, 100)["none"] == plain
 
 
@@ -43,7 +43,7 @@ def test_only_the_store_that_holds_the_table_is_needed(name, holder):
 
 @pytest.mark.parametrize("name", ["counts_alternating", "counts_redundant", "policy_gradient"])
 def test_restored_equals_handing_the_agent_its_first_store_at_every_trial(name):
-    player, episodes = agent(name), fresh_episodes(BANDIT, 100, 0)
+    player, episodes = agent(name), fresh_episodes(Setting(BANDIT), 100, 0)
     start = stores = player.start(100, np.random.default_rng(0))
     curve = []
     for t in range(50):

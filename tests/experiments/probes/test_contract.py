@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from metalocus.agents.catalogue import catalogue as agents
-from metalocus.agents.catalogue import make_named
+from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
-from metalocus.experiments.probes.base import Restore, catalogue
+from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.experiments.probes.base import PROBES, Restore
 from metalocus.experiments.scoring.curves import (
     choice_bounds,
     learning_curve,
@@ -22,12 +21,12 @@ from metalocus.experiments.scoring.curves import (
 BANDIT = "metalocus/BernoulliBandit-v0"
 REVERSAL = "metalocus/ReversalBandit-v0"
 MINE = ("carry", "freeze", "locus", "optimality")
-NAMED = [name for folder in ("references", "online", "controls") for name in agents(folder)]
+NAMED = [*REFERENCES, *ONLINE, *CONTROLS]
 
 
 def test_probes_are_found_by_their_files():
-    assert set(MINE) <= set(catalogue())
-    for name, probe in catalogue().items():
+    assert set(MINE) <= set(PROBES)
+    for name, probe in PROBES.items():
         assert probe.name == name
         assert probe.question.endswith("?")
 
@@ -44,7 +43,7 @@ def test_every_probe_works_with_every_agent(probe, env_id, env_kwargs):
             agent = make_named(name, family)
         except InvalidTask:
             continue
-        result = catalogue()[probe]().run(agent, env_id, env_kwargs, episodes=8, seed=1)
+        result = PROBES[probe]().run(agent, Setting(env_id, **env_kwargs), episodes=8, seed=1)
         json.dumps(result, allow_nan=False)
         assert result["probe"] == probe
         assert (result["env"], result["env_kwargs"]) == (env_id, env_kwargs)
@@ -55,8 +54,8 @@ def test_every_probe_works_with_every_agent(probe, env_id, env_kwargs):
 @pytest.mark.parametrize("name", ["counts_split", "policy_gradient", "thompson", "leaky"])
 def test_a_probe_repeats_itself_and_varies_with_the_seed(probe, name):
     runs = [
-        catalogue()[probe]().run(
-            make_named(name, make_family(BANDIT, horizon=6)), BANDIT, {"horizon": 6}, 20, seed
+        PROBES[probe]().run(
+            make_named(name, make_family(BANDIT, horizon=6)), Setting(BANDIT, horizon=6), 20, seed
         )
         for seed in (0, 0, 1)
     ]
@@ -73,7 +72,7 @@ def test_restoring_puts_back_the_named_stores_alone():
         reads[t] = restore(t, stores)
         return reads[t]
 
-    rollout(agent, fresh_episodes(BANDIT, 5, 0), 0, intervene=intervene)
+    rollout(agent, fresh_episodes(Setting(BANDIT), 5, 0), 0, intervene=intervene)
     assert all(read.digest("weights") == start.digest("weights") for read in reads.values())
     assert all(read.state["table"].sum() == 5 * t for t, read in reads.items())
 
@@ -113,7 +112,7 @@ def test_standard_error_of_a_score_is_that_of_repeated_draws():
 def test_final_score_is_that_of_the_last_quarter():
     trace = rollout(
         make_named("counts_in_state", make_family(BANDIT, horizon=20)),
-        fresh_episodes(BANDIT, 50, 0, horizon=20),
+        fresh_episodes(Setting(BANDIT, horizon=20), 50, 0),
     )
     chance, best = trace.means.mean(axis=2), trace.means.max(axis=2)
     gain, gap = (trace.value - chance)[15:].mean(), (best - chance)[15:].mean()

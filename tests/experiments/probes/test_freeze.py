@@ -12,7 +12,7 @@ from metalocus.agents.online.policy_gradient import PolicyGradient
 from metalocus.agents.rollout import TUNING_SEED, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
-from metalocus.envs import make_episodes, make_family
+from metalocus.envs import Setting, make_episodes, make_family
 from metalocus.experiments.probes import freeze
 from metalocus.experiments.probes.carry import Carry
 from metalocus.experiments.probes.freeze import RATES, Freeze
@@ -26,7 +26,7 @@ CONDITIONS = {"updating+kept", "updating+reset", "frozen+kept", "frozen+reset"}
 
 
 def conditions(agent, episodes=1000):
-    return Freeze().run(agent, BANDIT, {}, episodes)["conditions"]
+    return Freeze().run(agent, Setting(BANDIT), episodes)["conditions"]
 
 
 def named(name):
@@ -101,14 +101,14 @@ def test_a_change_of_the_trained_parameters_is_reported():
 
 @pytest.mark.parametrize("name", ["counts_split", "delta_rule", "leaky"])
 def test_updating_and_kept_is_the_plain_rollout_bit_for_bit(name):
-    plain = learning_curve(rollout(named(name), fresh_episodes(BANDIT, 100, 0), 0))
+    plain = learning_curve(rollout(named(name), fresh_episodes(Setting(BANDIT), 100, 0), 0))
     found = conditions(named(name), 100)["updating+kept"]
     assert {key: found[key] for key in plain} == plain
 
 
 def test_freezing_is_carrying_without_the_weights():
     """Two probes, one intervention: the curves are those of ``carry``."""
-    carried = Carry().run(named("counts_split"), BANDIT, {}, 100)["restored"]
+    carried = Carry().run(named("counts_split"), Setting(BANDIT), 100)["restored"]
     frozen = conditions(named("counts_split"), 100)
     for condition, restored in (
         ("frozen+kept", "weights"),
@@ -130,7 +130,7 @@ def quick(monkeypatch):
 def network(name, std=None):
     """A policy as it is before training, or with random parameters large enough to matter."""
     torch.manual_seed(0)
-    policy = build_policy(RunConfig.suited(BANDIT, name, 0))
+    policy = build_policy(RunConfig.suited(Setting(BANDIT), name, 0))
     if std is not None:
         with torch.no_grad():
             for parameter in policy.parameters():
@@ -149,7 +149,9 @@ def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick)
 @pytest.mark.parametrize("name", ["lstm", "fast_weights", "transformer"])
 def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
     agent = network(name, std=0.5)
-    frozen, carried = (probe.run(agent, BANDIT, SHORT, 50) for probe in (Freeze(), Carry()))
+    frozen, carried = (
+        probe.run(agent, Setting(BANDIT, **SHORT), 50) for probe in (Freeze(), Carry())
+    )
     found, plain = frozen["conditions"], carried["restored"]
     assert found["frozen+kept"]["curve"] == plain["weights"]["curve"]
     assert found["frozen+reset"]["curve"] == plain["state+weights"]["curve"]
@@ -159,7 +161,7 @@ def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
 def test_rate_0_is_the_negative_control():
     agent = network("lstm", std=0.5)
     still = UpdatingAgent(agent.policy, agent.layout, 0.0)
-    result = Freeze().run(still, BANDIT, SHORT, 50)
+    result = Freeze().run(still, Setting(BANDIT, **SHORT), 50)
     assert result["rate"] == {"kept": 0.0, "reset": 0.0}
     assert "tried" not in result
     for state in ("kept", "reset"):
@@ -169,20 +171,20 @@ def test_rate_0_is_the_negative_control():
 
 def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
     agent = network("lstm", std=0.5)
-    result = Freeze().run(agent, BANDIT, SHORT, 20, seed=3)
+    result = Freeze().run(agent, Setting(BANDIT, **SHORT), 20, seed=3)
     for state, names in (("kept", ()), ("reset", ("state",))):
         tried = result["tried"][state]
         assert list(tried) == [f"{rate:g}" for rate in (0.0, *RATES)]
         best = max(RATES, key=lambda rate: tried[f"{rate:g}"])
         assert result["rate"][state] == best
         again = Carry().run(
-            UpdatingAgent(agent.policy, agent.layout, best), BANDIT, SHORT, 20, seed=3
+            UpdatingAgent(agent.policy, agent.layout, best), Setting(BANDIT, **SHORT), 20, seed=3
         )["restored"]["+".join(names) or "none"]
         assert again["curve"] == result["conditions"][f"updating+{state}"]["curve"]
-    tuning = fresh_episodes(BANDIT, freeze.TUNING_EPISODES, TUNING_SEED + 3, **SHORT)
+    tuning = fresh_episodes(Setting(BANDIT, **SHORT), freeze.TUNING_EPISODES, TUNING_SEED + 3)
     frozen = rollout(agent, tuning, 3).value.mean()
     assert result["tried"]["kept"]["0"] == pytest.approx(frozen, abs=1e-12)
-    assert not set(tuning.keys) & set(fresh_episodes(BANDIT, 4000, 3, **SHORT).keys)
+    assert not set(tuning.keys) & set(fresh_episodes(Setting(BANDIT, **SHORT), 4000, 3).keys)
 
 
 def test_gradient_steps_in_the_weights_are_a_rule_of_their_own():
@@ -191,9 +193,9 @@ def test_gradient_steps_in_the_weights_are_a_rule_of_their_own():
     Frozen it still takes the step of the last transition, from the first weights: it repeats
     a success, and gets no better.
     """
-    config = RunConfig.suited(BANDIT, "maml_value", 0, env_kwargs=SHORT)
+    config = RunConfig.suited(Setting(BANDIT, **SHORT), "maml_value", 0)
     agent = TrainedAgent(build_policy(config), make_episodes(BANDIT, **SHORT).layout)
-    found = Freeze().run(agent, BANDIT, SHORT, 1000)
+    found = Freeze().run(agent, Setting(BANDIT, **SHORT), 1000)
     assert "rate" not in found
     later = {name: each["final"] - each["curve"][1] for name, each in found["conditions"].items()}
     assert all((gain > 0.1) == name.startswith("updating") for name, gain in later.items()), later

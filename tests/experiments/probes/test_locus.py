@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from metalocus.agents.agent import STORES
-from metalocus.agents.catalogue import catalogue, make_named
+from metalocus.agents.catalogue import CONTROLS, ONLINE, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 from metalocus.experiments.probes.locus import COALITIONS, Locus
 from metalocus.experiments.probes.shapley import coalition_name
 
 BANDIT = "metalocus/BernoulliBandit-v0"
 REVERSAL = "metalocus/ReversalBandit-v0"
-CONTROLS = sorted(catalogue("controls"))
+NAMES = sorted(CONTROLS)
 
 
 def agent(name, env_id=BANDIT, **env_kwargs):
@@ -28,8 +28,8 @@ def calibration():
     """
     probe = Locus([9, 49])
     return {
-        name: probe.run(agent(name), BANDIT, {}, episodes=30_000 if "split" in name else 5_000)
-        for name in CONTROLS
+        name: probe.run(agent(name), Setting(BANDIT), episodes=30_000 if "split" in name else 5_000)
+        for name in NAMES
     }
 
 
@@ -72,14 +72,16 @@ def test_only_knowledge_outside_the_stores_is_a_leak(calibration, name):
 def test_lesion_equals_playing_on_from_edited_stores(name):
     """v(K) is what the agent gets at t when its stores are edited in the rollout itself."""
     trial, kwargs = 7, {"n_arms": 3, "horizon": 9}
-    found = Locus([trial]).run(agent(name, **kwargs), BANDIT, kwargs, episodes=300, seed=3)
+    found = Locus([trial]).run(
+        agent(name, **kwargs), Setting(BANDIT, **kwargs), episodes=300, seed=3
+    )
     for coalition in COALITIONS:
         lost = [store for i, store in enumerate(STORES) if not coalition >> i & 1]
         player = agent(name, **kwargs)
         start = player.start(300, np.random.default_rng(3))
         trace = rollout(
             player,
-            fresh_episodes(BANDIT, 300, 3, **kwargs),
+            fresh_episodes(Setting(BANDIT, **kwargs), 300, 3),
             3,
             intervene=lambda t, now, lost=lost, start=start: (
                 now.restore(start, lost) if t == trial else now
@@ -102,7 +104,7 @@ def test_lesion_equals_playing_on_from_edited_stores(name):
 )
 def test_losing_the_one_store_is_acting_from_a_fresh_table(name, store):
     """A fresh table is a tie of all arms: exactly chance; keeping it is the plain rollout."""
-    found = Locus().run(agent(name), BANDIT, {}, episodes=500)
+    found = Locus().run(agent(name), Setting(BANDIT), episodes=500)
     others = "+".join(other for other in STORES if other != store)
     np.testing.assert_allclose(found["values"][others], 0.0, atol=1e-12)
     assert found["values"][store] == found["values"]["all"]
@@ -110,9 +112,9 @@ def test_losing_the_one_store_is_acting_from_a_fresh_table(name, store):
 
 def test_restoring_nothing_is_the_plain_rollout_bit_for_bit():
     for name in ("counts_split", "policy_gradient"):
-        found = Locus().run(agent(name), BANDIT, {}, episodes=200)
+        found = Locus().run(agent(name), Setting(BANDIT), episodes=200)
         assert found["values"]["all"] == [found["curve"][t] for t in found["trials"]]
-        trace = rollout(agent(name), fresh_episodes(BANDIT, 200, 0), 0)
+        trace = rollout(agent(name), fresh_episodes(Setting(BANDIT), 200, 0), 0)
         chance, best = trace.means.mean(axis=2), trace.means.max(axis=2)
         curve = (trace.value - chance).mean(axis=1) / (best - chance).mean(axis=1)
         assert found["curve"] == curve.tolist()
@@ -127,23 +129,23 @@ def test_every_trial_has_its_own_scale(monkeypatch):
         return reward, {"means": 0.5 + 0.8 * (after["means"] - 0.5)}
 
     monkeypatch.setattr(BernoulliBandit, "step", shrinking)
-    found = Locus([2, 5]).run(agent("counts_in_state"), BANDIT, {}, episodes=500)
+    found = Locus([2, 5]).run(agent("counts_in_state"), Setting(BANDIT), episodes=500)
     assert found["values"]["all"] == [found["curve"][2], found["curve"][5]]
     assert min(found["total"]) > 0.4
 
 
 def test_responding_to_a_stimulus_is_neither_knowledge_nor_a_leak():
     """The oracle acts otherwise at trial t than at trial 0 because the good arm has moved."""
-    found = Locus().run(agent("oracle", REVERSAL), REVERSAL, {"hazard": 0.3}, episodes=400)
+    found = Locus().run(agent("oracle", REVERSAL), Setting(REVERSAL, hazard=0.3), episodes=400)
     np.testing.assert_allclose(found["values"]["none"], 1.0)
     assert found["contained"]
     assert not any(found["total"])
     assert not any(found["leak"])
 
 
-@pytest.mark.parametrize("rule", sorted(catalogue("online")))
+@pytest.mark.parametrize("rule", sorted(ONLINE))
 def test_online_learners_know_in_their_weights_alone(rule):
-    found = Locus([30]).run(agent(rule), BANDIT, {}, episodes=1000)
+    found = Locus([30]).run(agent(rule), Setting(BANDIT), episodes=1000)
     assert found["total"][0] > 0.4
     assert found["shares_fraction"]["weights"][0] == pytest.approx(1.0, abs=1e-9)
     assert found["contained"]
@@ -151,7 +153,7 @@ def test_online_learners_know_in_their_weights_alone(rule):
 
 def test_standard_errors_are_those_of_repeated_runs():
     runs = [
-        Locus([5]).run(agent("counts_split"), BANDIT, {}, episodes=250, seed=seed)
+        Locus([5]).run(agent("counts_split"), Setting(BANDIT), episodes=250, seed=seed)
         for seed in range(80)
     ]
     for kind, key in (("values", "all"), ("shares", "state"), ("interactions", "state+weights")):
@@ -163,7 +165,9 @@ def test_standard_errors_are_those_of_repeated_runs():
 def test_trials_are_spaced_by_ratio_up_to_the_last():
     def default(horizon):
         kwargs = {"horizon": horizon}
-        return Locus().run(agent("fixed_bias", **kwargs), BANDIT, kwargs, episodes=2)["trials"]
+        return Locus().run(agent("fixed_bias", **kwargs), Setting(BANDIT, **kwargs), episodes=2)[
+            "trials"
+        ]
 
     assert default(1) == [0]
     assert default(3) == [1, 2]
@@ -173,4 +177,4 @@ def test_trials_are_spaced_by_ratio_up_to_the_last():
 @pytest.mark.parametrize("trials", [[], [-1], [3, 50]])
 def test_trials_outside_the_episode_are_refused(trials):
     with pytest.raises(InvalidTask, match="from 0 to 49"):
-        Locus(trials).run(agent("fixed_bias"), BANDIT, {}, episodes=2)
+        Locus(trials).run(agent("fixed_bias"), Setting(BANDIT), episodes=2)

@@ -9,9 +9,9 @@ import torch
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.envs import make_episodes
+from metalocus.envs import Setting, make_episodes
 from metalocus.envs.spaces import action_space, observation_space
-from metalocus.experiments.probes.base import catalogue
+from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.carry import Carry
 from metalocus.experiments.probes.freeze import Freeze
 from metalocus.experiments.probes.locus import Locus
@@ -48,15 +48,17 @@ AGENTS = {
 @pytest.mark.parametrize("probe", ["carry", "freeze", "locus", "optimality"])
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_probe_works_with_a_network(probe, name):
-    result = catalogue()[probe]().run(AGENTS[name](), BANDIT, KWARGS, episodes=16)
+    result = PROBES[probe]().run(AGENTS[name](), Setting(BANDIT, **KWARGS), episodes=16)
     json.dumps(result, allow_nan=False)
 
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_doing_nothing_is_the_plain_rollout_bit_for_bit(name):
-    plain = learning_curve(rollout(AGENTS[name](), fresh_episodes(BANDIT, 64, 0, **KWARGS), 0))
-    sham = Carry().run(AGENTS[name](), BANDIT, KWARGS, 64)["restored"]["none"]
-    locus = Locus([4, 11]).run(AGENTS[name](), BANDIT, KWARGS, 64)
+    plain = learning_curve(
+        rollout(AGENTS[name](), fresh_episodes(Setting(BANDIT, **KWARGS), 64, 0), 0)
+    )
+    sham = Carry().run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)["restored"]["none"]
+    locus = Locus([4, 11]).run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)
     assert sham == plain
     assert locus["curve"] == plain["curve"]
     assert locus["values"]["all"] == [plain["curve"][4], plain["curve"][11]]
@@ -72,7 +74,7 @@ def test_doing_nothing_is_the_plain_rollout_bit_for_bit(name):
     ],
 )
 def test_only_what_a_network_carries_or_sees_again_can_matter(name, holders):
-    found = Locus([11]).run(AGENTS[name](), BANDIT, KWARGS, 500)
+    found = Locus([11]).run(AGENTS[name](), Setting(BANDIT, **KWARGS), 500)
     assert found["contained"]
     assert found["leak"] == [0.0]
     for store, share in found["shares"].items():
@@ -80,7 +82,7 @@ def test_only_what_a_network_carries_or_sees_again_can_matter(name, holders):
 
 
 def test_a_network_s_weights_change_only_where_they_are_updating():
-    found = Freeze().run(AGENTS["recurrent"](), BANDIT, KWARGS, 32)["conditions"]
+    found = Freeze().run(AGENTS["recurrent"](), Setting(BANDIT, **KWARGS), 32)["conditions"]
     for name, condition in found.items():
         assert condition["weights_changed"] == name.startswith("updating")
         assert not condition["parameters_changed"]
@@ -90,8 +92,8 @@ def test_lesion_of_the_context_is_being_told_that_the_episode_begins():
     agent = AGENTS["memoryless"]()
     start = agent.start(100, np.random.default_rng(0))
     first, _ = agent.act(np.zeros((100, 0)), start)
-    found = Locus([7]).run(agent, BANDIT, KWARGS, 100)
-    trace = rollout(agent, fresh_episodes(BANDIT, 100, 0, **KWARGS), 0)
+    found = Locus([7]).run(agent, Setting(BANDIT, **KWARGS), 100)
+    trace = rollout(agent, fresh_episodes(Setting(BANDIT, **KWARGS), 100, 0), 0)
     chance, best = trace.means[7].mean(), trace.means[7].max(axis=1).mean()
     value = ((first * trace.means[7]).sum(axis=1).mean() - chance) / (best - chance)
     assert found["values"]["state+weights"][0] == pytest.approx(value)

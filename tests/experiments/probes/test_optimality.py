@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from metalocus.agents.agent import NamedAgent
-from metalocus.agents.catalogue import best_reference, catalogue, make_named
+from metalocus.agents.catalogue import REFERENCES, best_reference, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.probes.optimality import FLOOR, Optimality
 from metalocus.experiments.scoring.reference_scores import configurations
 
@@ -16,7 +16,7 @@ REVERSAL = "metalocus/ReversalBandit-v0"
 
 def found(name, env_id=BANDIT, episodes=1000, seed=0, **env_kwargs):
     agent = make_named(name, make_family(env_id, **env_kwargs))
-    return Optimality().run(agent, env_id, env_kwargs, episodes, seed)
+    return Optimality().run(agent, Setting(env_id, **env_kwargs), episodes, seed)
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,15 @@ def test_the_reference_itself_is_at_no_distance(name, env_id, env_kwargs, exact)
         assert result["total_lost"] is None
 
 
-@pytest.mark.parametrize(("env_id", "env_kwargs"), configurations())
-def test_on_every_task_the_reference_agrees_with_itself(env_id, env_kwargs):
+@pytest.mark.parametrize("setting", configurations(), ids=str)
+def test_on_every_task_the_reference_agrees_with_itself(setting):
     """Also where an act takes in what it is shown, which must then count once."""
-    reference = best_reference(make_family(env_id, **env_kwargs))
+    reference = best_reference(setting.family)
     if reference.omniscient:
         with pytest.raises(InvalidTask, match="no reference policy"):
-            found("random", env_id, 20, **env_kwargs)
+            found("random", setting.env, 20, **setting.kwargs)
         return
-    result = found(reference.name, env_id, 20, **env_kwargs)
+    result = found(reference.name, setting.env, 20, **setting.kwargs)
     assert result["reference"] == reference.name
     np.testing.assert_allclose(result["agreement"], 1.0, atol=1e-9)
     np.testing.assert_allclose(result["kl"], 0.0, atol=1e-9)
@@ -67,7 +67,7 @@ def test_the_oracle_is_compared_by_what_the_task_shows():
 
 def test_tasks_from_a_fixed_few_have_no_exact_reference():
     agent = make_named("random", make_family(BANDIT))
-    assert not Optimality().run(agent, BANDIT, {"n_tasks": 4}, 5)["exact"]
+    assert not Optimality().run(agent, Setting(BANDIT, n_tasks=4), 5)["exact"]
 
 
 def test_losses_add_up_to_the_shortfall_from_the_optimal_return():
@@ -83,7 +83,7 @@ def test_losses_add_up_to_the_shortfall_from_the_optimal_return():
 def test_losses_of_a_learner_add_up_to_its_regret_beyond_the_least():
     family = make_family(BANDIT)
     least = 50 * 2 / 3 - make_named("bayes_optimal", family).optimal_return
-    trace = rollout(make_named("wsls", family), fresh_episodes(BANDIT, 20_000, 0), 0)
+    trace = rollout(make_named("wsls", family), fresh_episodes(Setting(BANDIT), 20_000, 0), 0)
     regret = (trace.means.max(axis=2) - trace.value).sum(axis=0)
     error = 4 * regret.std() / np.sqrt(20_000)
     assert error < 0.12
@@ -120,7 +120,7 @@ class Contrary(NamedAgent):
 
 
 def test_certain_error_is_floored():
-    result = Optimality().run(Contrary(make_family(REVERSAL)), REVERSAL, {}, 50)
+    result = Optimality().run(Contrary(make_family(REVERSAL)), Setting(REVERSAL), 50)
     np.testing.assert_allclose(result["agreement"][1:], 0.0)
     np.testing.assert_allclose(result["kl"][1:], -np.log(FLOOR))
 
@@ -135,15 +135,17 @@ def test_watching_changes_nothing():
             seen.append(probs)
             return probs, after
 
-    Optimality().run(Watched(make_family(BANDIT)), BANDIT, {}, 50)
-    plain = rollout(make_named("thompson", make_family(BANDIT)), fresh_episodes(BANDIT, 50, 0), 0)
+    Optimality().run(Watched(make_family(BANDIT)), Setting(BANDIT), 50)
+    plain = rollout(
+        make_named("thompson", make_family(BANDIT)), fresh_episodes(Setting(BANDIT), 50, 0), 0
+    )
     np.testing.assert_array_equal(seen, plain.probs)
 
 
 def test_a_family_without_a_near_optimum_is_refused(monkeypatch):
     for name in ("bayes_optimal", "filter", "finite_index", "gittins"):
         never = classmethod(lambda cls, family: "not today")
-        monkeypatch.setattr(catalogue("references")[name], "why_not", never)
+        monkeypatch.setattr(REFERENCES[name], "why_not", never)
     with pytest.raises(InvalidTask, match="no reference policy"):
-        Optimality().run(make_named("wsls", make_family(BANDIT)), BANDIT, {}, 50)
+        Optimality().run(make_named("wsls", make_family(BANDIT)), Setting(BANDIT), 50)
     assert best_reference(make_family(BANDIT)).name == "oracle"

@@ -7,7 +7,7 @@ import pytest
 
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.probes.stay import Stay, StayProbability, stay_probability
 
 TWO_STEP = "metalocus/TwoStep-v0"
@@ -18,7 +18,7 @@ UNTELLING = {"p": 0.5}
 def analysis(name, episodes=300, seed=3, **kwargs):
     """Of a reference policy."""
     agent = make_named(name, make_family(TWO_STEP, **kwargs))
-    found = Stay().run(agent, TWO_STEP, kwargs, episodes, seed)
+    found = Stay().run(agent, Setting(TWO_STEP, **kwargs), episodes, seed)
     names = [field.name for field in dataclasses.fields(StayProbability)]
     tables = {
         name: np.array([[row["common"], row["rare"]] for row in found[name].values()])
@@ -110,7 +110,7 @@ def test_a_reward_of_state_shows_an_interaction_that_is_no_planning():
 @pytest.mark.parametrize("name", ["model_free", "model_based"])
 def test_standard_errors_are_those_of_repeated_experiments(name):
     """200 experiments of 20 episodes: the spread of the results within a quarter of its claim."""
-    episodes, stimuli = fresh_episodes(TWO_STEP, 4000, 8, horizon=40), []
+    episodes, stimuli = fresh_episodes(Setting(TWO_STEP, horizon=40), 4000, 8), []
     agent = make_named(name, episodes.family)
     trace = rollout(agent, episodes, observe=lambda trial: stimuli.append(trial.stimulus))
     history = (trace.action, trace.reward, np.array(stimuli))
@@ -125,7 +125,7 @@ def test_standard_errors_are_those_of_repeated_experiments(name):
 def test_other_tasks_and_too_little_are_refused():
     reversal = "metalocus/ReversalBandit-v0"
     with pytest.raises(InvalidTask, match="are of TwoStep, not of ReversalBandit-v0"):
-        Stay().run(make_named("random", make_family(reversal)), reversal, episodes=5)
+        Stay().run(make_named("random", make_family(reversal)), Setting(reversal), episodes=5)
     for n, kwargs in ((5, {"horizon": 2}), (1, {})):
         with pytest.raises(InvalidTask, match="two trials and two episodes"):
             analysis("random", n, **kwargs)

@@ -5,7 +5,7 @@ import pytest
 
 from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import make_named
-from metalocus.envs import InvalidTask, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.probes.switch import Switch, contrast, switch_cost
 
 CUED = "metalocus/CuedSwitching-v0"
@@ -46,14 +46,14 @@ def test_by_hand():
 @pytest.mark.parametrize("kwargs", [{}, {"hazard": 0.2}, {"run_length": 2}])
 def test_who_obeys_the_cue_has_no_cost(kwargs):
     family = make_family(CUED, **kwargs)
-    found = Switch().run(make_named("key_memory", family), CUED, kwargs, 50)
+    found = Switch().run(make_named("key_memory", family), Setting(CUED, **kwargs), 50)
     for effect in ("switch", "congruence"):
         assert found[effect] == {"one": 1.0, "other": 1.0, "cost": 0.0, "cost_se": 0.0}
 
 
 def test_a_planted_cost_is_found_and_congruence_has_none():
     """Four standard errors: rate 1e-4."""
-    found = Switch().run(Sluggish(make_family(CUED)), CUED, episodes=300)
+    found = Switch().run(Sluggish(make_family(CUED)), Setting(CUED), episodes=300)
     assert found["switch"]["one"] == 1.0
     assert found["switch"]["cost"] == pytest.approx(0.2)
     congruence = found["congruence"]
@@ -68,7 +68,7 @@ def test_who_confuses_the_tasks_errs_on_incongruent_digits_alone():
             asked = np.concatenate([np.tile([1.0, 0.0], (len(stimulus), 1)), stimulus[:, 2:]], 1)
             return self.obedient.act(asked, stores)
 
-    found = Switch().run(OneTask(make_family(CUED)), CUED, episodes=300)
+    found = Switch().run(OneTask(make_family(CUED)), Setting(CUED), episodes=300)
     assert found["congruence"]["one"] == 1.0
     assert found["congruence"]["other"] == pytest.approx(0.5, abs=0.05)
 
@@ -94,4 +94,4 @@ def test_where_no_trial_is_of_a_kind_there_is_no_number():
 def test_other_families_have_no_switch_cost():
     reversal = "metalocus/ReversalBandit-v0"
     with pytest.raises(InvalidTask, match="those of CuedSwitching"):
-        Switch().run(make_named("random", make_family(reversal)), reversal, episodes=5)
+        Switch().run(make_named("random", make_family(reversal)), Setting(reversal), episodes=5)

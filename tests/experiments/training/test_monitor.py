@@ -1,6 +1,6 @@
 """What is measured during training where little is known of the family."""
 
-from metalocus.agents.catalogue import catalogue
+from metalocus.agents.catalogue import REFERENCES
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.training.monitor import curves, measure
 
@@ -10,7 +10,7 @@ def test_a_family_without_a_near_optimum_is_measured_all_the_same(monkeypatch, t
     before = set(measure(model, tiny))
     for name in ("bayes_optimal", "filter", "finite_index", "gittins"):
         never = classmethod(lambda cls, family: "not today")
-        monkeypatch.setattr(catalogue("references")[name], "why_not", never)
+        monkeypatch.setattr(REFERENCES[name], "why_not", never)
     found = set(measure(model, tiny))
     assert found == {metric for metric in before if not metric.startswith("bayes/")} != before
     assert set(curves(model, tiny)) == {"lstm", "oracle"}

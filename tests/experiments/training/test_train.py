@@ -8,7 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from metalocus.agents.cells.base import trainables
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
 from metalocus.envs import InvalidTask
 from metalocus.experiments.runs.build import build_model
@@ -22,7 +22,6 @@ from metalocus.experiments.runs.folder import (
     read_results,
     versions,
 )
-from metalocus.experiments.scoring.settings import family_of
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.monitor import measure
 from metalocus.experiments.training.train import train
@@ -97,7 +96,7 @@ def test_measurements_are_those_of_the_probes(finished, tiny, brief):
     from metalocus.experiments.runs.load import load_agent
 
     agent, _ = load_agent(finished)
-    args = (tiny.env, tiny.env_kwargs, 32, monitor.SEED)
+    args = (tiny.setting, 32, monitor.SEED)
     locus, near = Locus([4]).run(agent, *args), Optimality().run(agent, *args)
     last = {row.metric: row.value for row in read_results(finished) if row.step == 120}
     assert last["locus/state"] == locus["shares"]["state"][0]
@@ -165,8 +164,8 @@ def test_the_figure_has_the_agents_curve_and_the_best_references(finished, tiny,
 
     model = build_model(tiny)
     found = monitor.curves(model, tiny)
-    best = best_reference(family_of(tiny.env, tiny.env_kwargs))
-    episodes = fresh_episodes(tiny.env, 32, monitor.SEED, **tiny.env_kwargs)
+    best = best_reference(tiny.setting.family)
+    episodes = fresh_episodes(tiny.setting, 32, monitor.SEED)
     assert list(found) == ["lstm", "bayes_optimal"]
     assert found["bayes_optimal"] == learning_curve(rollout(best, episodes))["curve"]
     (ax,) = one_adaptation(found, "title").axes
@@ -237,7 +236,7 @@ def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_p
     assert not is_done(run)
 
 
-@pytest.mark.parametrize("name", trainables())
+@pytest.mark.parametrize("name", TRAINABLES)
 def test_every_agent_trains_and_repeats_itself(name, brief, tmp_path):
     config = RunConfig(REVERSAL[0], name, 48, 3, 4, "cpu", REVERSAL[1])
     torch.manual_seed(5)

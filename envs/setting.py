@@ -1,0 +1,72 @@
+"""An environment with its arguments: what agents are trained and measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from metalocus.envs.common_random_numbers import Keys
+from metalocus.envs.episodes import Episodes
+from metalocus.envs.family import Family
+from metalocus.envs.layout import Layout
+from metalocus.envs.registry import EPISODE_OPTIONS, make_episodes, make_family
+
+FIXED_TASKS = ("n_tasks", "task_seed")
+
+
+class Setting:
+    """An environment id and its arguments; equal if both are.
+
+    Args:
+        env: full id, e.g. ``metalocus/BernoulliBandit-v0``.
+        **kwargs: arguments of the environment, of types that JSON has.
+
+    Raises:
+        InvalidTask: when it is used, if there is no such environment or argument.
+    """
+
+    def __init__(self, env: str, /, **kwargs: Any) -> None:
+        self.env = env
+        self.kwargs: Mapping[str, Any] = kwargs
+
+    @property
+    def family(self) -> Family:
+        """The task family alone."""
+        own = {key: value for key, value in self.kwargs.items() if key not in EPISODE_OPTIONS}
+        return make_family(self.env, **own)
+
+    @property
+    def layout(self) -> Layout:
+        """Where each part of an observation stands."""
+        return self.episodes().layout
+
+    def episodes(self, keys: Keys | None = None) -> Episodes:
+        """Episodes of the keys [N]; one of key 0 if None."""
+        return make_episodes(self.env, keys, **self.kwargs)
+
+    def whole(self) -> Setting:
+        """The same with tasks drawn from all of the distribution, whatever was trained on."""
+        kept = {key: value for key, value in self.kwargs.items() if key not in FIXED_TASKS}
+        return Setting(self.env, **kept)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``env`` and ``env_kwargs``, ready for JSON."""
+        return {"env": self.env, "env_kwargs": dict(self.kwargs)}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Setting) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __str__(self) -> str:
+        """The id, then the arguments as on the command line."""
+        return " ".join([self.env, *(f"{name}={value}" for name, value in self.kwargs.items())])
+
+    def __repr__(self) -> str:
+        arguments = [repr(self.env), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def _key(self) -> str:
+        return json.dumps([self.env, dict(self.kwargs)], sort_keys=True, default=repr)
