@@ -9,7 +9,7 @@ from metalocus.agents.references.generic.oracle import Oracle
 from metalocus.envs import Family, InvalidTask
 from metalocus.envs.discovery import Registry, classes, unknown
 
-REFERENCES = Registry("reference", "metalocus.agents.references", classes(ReferencePolicy))
+REFERENCES = Registry("reference", "metalocus.agents.references", classes(ReferencePolicy))  # type: ignore[type-abstract]
 ONLINE = Registry("online rule", "metalocus.agents.online", classes(NamedAgent))  # type: ignore[type-abstract]
 CONTROLS = Registry("control", "metalocus.agents.controls", classes(NamedAgent))  # type: ignore[type-abstract]
 

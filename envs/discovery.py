@@ -82,6 +82,7 @@ def classes(base: type[Base]) -> Callable[[ModuleType], Iterator[tuple[str, type
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """A message for a name that does not exist: the nearest that does, and all of them."""
     names = list(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.75)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    short = {each.rpartition("/")[2].lower(): each for each in names}  # without the namespace
+    near = difflib.get_close_matches(str(name).rpartition("/")[2].lower(), short, n=1)
+    hint = f"; did you mean {short[near[0]]!r}?" if near else ";"
     return f"unknown {kind} {name!r}{hint} choose from {', '.join(names)}"

@@ -93,7 +93,7 @@ def _agents(module: ModuleType) -> Iterator[tuple[str, Trainable]]:
         yield agent.name, agent
 
 
-TRAINABLES = Registry("trainable agent", "metalocus.agents.cells", _agents)
+TRAINABLES = Registry("agent", "metalocus.agents.cells", _agents)
 """Every trainable agent, by name: the ``AGENTS`` of each module in ``agents/cells``."""
 CELLS = Registry("cell", "metalocus.agents.cells", classes(Cell))  # type: ignore[type-abstract]
 """Every sequence model in ``agents/cells``, by name."""

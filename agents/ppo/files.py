@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
+LARGEST_RECORD = 2**26
+"""Bytes; no record of ours comes near."""
+_DIGEST = "sha256_of_this_record"
 
 
 class Corrupt(ValueError):
@@ -81,3 +85,32 @@ def content_digest(tensors: Tensors, header: Mapping[str, Any]) -> str:
         hasher.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
         hasher.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return hasher.hexdigest()
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON object with a SHA-256 of itself, whole or not at all."""
+    text = json.dumps({**record, _DIGEST: record_digest(record)}, indent=1, sort_keys=True)
+    write_atomically(path, text.encode())
+
+
+def read_record(path: Path, advice: str) -> dict[str, Any]:
+    """The object that :func:`write_record` wrote, without its SHA-256.
+
+    Args:
+        advice: how to mend it, for the message: "train again".
+
+    Raises:
+        Corrupt: it is missing, damaged, or was edited.
+    """
+    record = None
+    with suppress(OSError, ValueError, RecursionError):
+        if path.is_file() and path.stat().st_size <= LARGEST_RECORD:  # a pipe would never end
+            record = json.loads(path.read_bytes())
+    if not isinstance(record, dict) or record.pop(_DIGEST, None) != record_digest(record):
+        raise Corrupt(f"{path} is missing or damaged; {advice}")
+    return record
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -123,7 +123,7 @@ def test_arguments_of_every_family_are_checked(env_id, kwargs, message):
 def test_an_unknown_id_is_refused_with_the_known_ones():
     with pytest.raises(InvalidTask) as caught:
         make_episodes("metalocus/Nothing-v0")
-    assert "unknown environment 'metalocus/Nothing-v0'; choose from " in str(caught.value)
+    assert "unknown environment 'metalocus/Nothing-v0'" in str(caught.value)
     for env_id in FAMILIES:
         assert env_id in str(caught.value)
 

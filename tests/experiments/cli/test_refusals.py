@@ -24,7 +24,7 @@ WRONG = {
     f"{TRAIN} --colour red": "Unrecognized options: --colour, red",
     f"{TRAIN} --steps five": "--steps",
     "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; choose from metal",
-    f"train --env {BANDIT} --agent thompson --steps 5": "unknown trainable agent 'thompson'; choose from",
+    f"train --env {BANDIT} --agent thompson --steps 5": "unknown agent 'thompson'; choose from",
     f"train --env {BANDIT} --agent lstm --steps -5": "steps must be a whole number of at least 0",
     f"{TRAIN} --seed -1": "seed must be a whole number of at least 0, got -1",
     f"{TRAIN} --seed 99999999999": "seed must be at most",

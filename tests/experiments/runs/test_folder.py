@@ -73,7 +73,7 @@ def test_a_config_survives_its_file(tiny):
     ("change", "reason"),
     [
         ({"env": "Nothing-v0"}, "unknown environment"),
-        ({"agent": "nobody"}, "unknown trainable agent 'nobody'; choose from .*lstm"),
+        ({"agent": "nobody"}, "unknown agent 'nobody'; choose from .*lstm"),
         ({"agent": "thompson"}, "unknown agent"),
         ({"steps": -1}, "steps must be a whole number of at least 0, got -1"),
         ({"steps": 1.5}, "steps must be"),
