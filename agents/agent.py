@@ -25,6 +25,11 @@ STORES = ("state", "weights", "context")
 UNRANKED, NEAR, EXACT = range(3)
 
 
+class NonFinite(RuntimeError):
+    """A number that must be finite is NaN or infinite: a reward, an observation, a gradient, a
+    weight, a probability."""
+
+
 @dataclass(frozen=True)
 class Stores:
     """What an agent carries inside an episode; every array is [N, ...], one row an episode.

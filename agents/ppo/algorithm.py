@@ -14,9 +14,10 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import Carry
 from metalocus.agents.ppo.buffer import SequenceBuffer, Sequences
-from metalocus.agents.ppo.finite import NonFinite, require_finite
+from metalocus.agents.ppo.finite import require_finite
 from metalocus.agents.ppo.losses import objective
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.ppo.reward_scaling import RewardScale

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-class NonFinite(RuntimeError):
-    """A reward, observation or gradient is NaN or infinite; no weight was changed."""
+from metalocus.agents.agent import NonFinite
 
 
 def require_finite(

@@ -9,8 +9,8 @@ FAILED, WRONG_USE = 1, 2
 
 def exit_code(error: BaseException) -> int | None:
     """2 for bad input, 1 for a run that failed, None for a fault of the program itself."""
+    from metalocus.agents.agent import NonFinite
     from metalocus.agents.ppo.files import Corrupt
-    from metalocus.agents.ppo.finite import NonFinite
     from metalocus.envs import InvalidTask
     from metalocus.experiments.runs.folder import Busy, NotARun
     from metalocus.experiments.training.sweep import RunFailed

@@ -10,9 +10,9 @@ import torch
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.checkpoint import load_checkpoint
 from metalocus.agents.ppo.files import read_tensors, write_atomically
-from metalocus.agents.ppo.finite import NonFinite
 from metalocus.envs import InvalidTask
 from metalocus.experiments.runs import folder as runs
 from metalocus.experiments.runs.build import build_model

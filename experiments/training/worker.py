@@ -20,8 +20,8 @@ def main() -> int:
     out, driver = Path(sys.argv[1]), int(sys.argv[2])
     _die_with(driver)
     # only now the slow imports: a driver may be killed meanwhile
+    from metalocus.agents.agent import NonFinite
     from metalocus.agents.ppo.files import Corrupt
-    from metalocus.agents.ppo.finite import NonFinite
     from metalocus.envs import InvalidTask
     from metalocus.experiments.runs.config import RunConfig
     from metalocus.experiments.runs.folder import Busy, write_progress

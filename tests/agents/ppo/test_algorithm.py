@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS
 from metalocus.agents.cells.gradient_step import GradientStep, ValueStep
 from metalocus.agents.ppo.algorithm import SequencePPO
-from metalocus.agents.ppo.finite import NonFinite, require_finite
+from metalocus.agents.ppo.finite import require_finite
 from metalocus.envs import InvalidTask
 
 N, T = 6, 12

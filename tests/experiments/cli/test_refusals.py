@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.agents.ppo.finite import NonFinite
 from metalocus.envs import InvalidTask
 from metalocus.experiments.cli.exit_codes import exit_code
 from metalocus.experiments.cli.main import COMMANDS, _one_line, main
