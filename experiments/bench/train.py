@@ -22,7 +22,7 @@ from stable_baselines3.common.env_util import make_vec_env
 import metalocus.envs  # noqa: F401 (registers the environments)
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
@@ -124,8 +124,8 @@ def _speed(contestant: str, setting: dict[str, int], device: str) -> Row:
 def _cost(agent: str, horizon: int, n_envs: int, device: str) -> Row:
     """CPU seconds per million steps of an agent with the default settings."""
     env_id, kwargs = TASK
-    steps = horizon * n_envs
-    config = RunConfig(env_id, agent, steps, 0, n_envs, device, {**kwargs, "horizon": horizon})
+    steps, setting = horizon * n_envs, Setting(env_id, **{**kwargs, "horizon": horizon})
+    config = RunConfig(setting, agent, steps, 0, n_envs, device)
     return {"cpu_s_per_million": round(_seconds_per_million(build_model(config)), 2)}
 
 

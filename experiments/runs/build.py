@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stable_baselines3.common.utils import ConstantSchedule
 
 from metalocus.agents.cells.base import TRAINABLES
@@ -9,7 +11,9 @@ from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.envs.spaces import action_space, observation_space
-from metalocus.experiments.runs.config import RunConfig
+
+if TYPE_CHECKING:  # so that the code of a RunConfig is not among what decides a run's result
+    from metalocus.experiments.runs.config import RunConfig
 
 SEED_SPACING = 2**20
 """Row i of run s is seeded s * SEED_SPACING + i, so that no two runs share a task stream."""
@@ -28,7 +32,7 @@ def build_policy(config: RunConfig) -> SequencePolicy:
 
 def build_model(config: RunConfig) -> SequencePPO:
     """The untrained model of a run, in its environment."""
-    env = BatchVecEnv(config.env, config.n_envs, **config.env_kwargs)
+    env = BatchVecEnv(config.setting.env, config.n_envs, **config.setting.kwargs)
     model = SequencePPO(
         "SequencePolicy",
         env,

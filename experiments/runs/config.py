@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.envs import InvalidTask, Setting
+from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.checks import require, require_count
+from metalocus.experiments.runs.source import source_digest
 
 DEVICES = ("cpu", "cuda")
-ENGINE = 5
-"""Version of the engine's defaults and of the cells' initial weights: raise it when they change,
-so that no run is taken for one that was made otherwise."""
+ENGINE = "metalocus.experiments.runs.build"
+"""The module that builds what is trained: the engine is all that it imports."""
 LARGEST_SEED = 2**32 - 1
 """NumPy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
 
@@ -24,22 +24,20 @@ class RunConfig:
     """One training run.
 
     Attributes:
-        env: full id.
+        setting: what is trained on.
         agent: a trainable agent's name.
         steps: environment steps to train for; 0 gives the untrained agent.
         seed: of weights, actions and tasks.
         n_envs: environments stepped together.
         device: ``cpu`` or ``cuda``.
-        env_kwargs: the environment's arguments.
     """
 
-    env: str
+    setting: Setting
     agent: str
     steps: int
     seed: int
     n_envs: int
     device: str = "cpu"
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def suited(
@@ -51,12 +49,7 @@ class RunConfig:
             InvalidTask: no such environment or agent.
         """
         n_envs = max(1, TRAINABLES.find(agent).rollout // setting.family.horizon)
-        return cls(setting.env, agent, steps, seed, n_envs, device, dict(setting.kwargs))
-
-    @property
-    def setting(self) -> Setting:
-        """What is trained on."""
-        return Setting(self.env, **self.env_kwargs)
+        return cls(setting, agent, steps, seed, n_envs, device)
 
     def check(self) -> None:
         """Raise :class:`InvalidTask`, in one line, unless the run can be made."""
@@ -70,19 +63,49 @@ class RunConfig:
             raise InvalidTask(f"device must be one of {', '.join(DEVICES)}, got {self.device!r}")
 
     @property
+    def source(self) -> str:
+        """A digest of the code that decides the result: the engine, the cell and the family."""
+        cell, family = TRAINABLES.find(self.agent).cell, FAMILIES.find(self.setting.env)
+        return source_digest(ENGINE, cell.__module__, family.__module__)
+
+    @property
     def name(self) -> str:
-        """Readable and unique: agent, environment, hash of everything but the seed, seed."""
-        rest = {key: value for key, value in asdict(self).items() if key != "seed"}
-        rest["engine"] = ENGINE
-        text = json.dumps(rest, sort_keys=True)
-        short = self.env.removeprefix("metalocus/").lower()
+        """The name of the run when it is made by the source as it is now.
+
+        Raises:
+            InvalidTask: no such environment or agent.
+        """
+        return self.name_under(self.source)
+
+    def name_under(self, source: str) -> str:
+        """Readable and unique: agent, environment, hash of everything but the seed, seed.
+
+        Args:
+            source: the digest of the code that makes or made the run.
+        """
+        rest = {key: value for key, value in self.to_dict().items() if key != "seed"}
+        text = json.dumps({**rest, "source": source}, sort_keys=True)
+        short = self.setting.env.removeprefix("metalocus/").lower()
         return f"{self.agent}-{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}-s{self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings by name, ready for JSON; ``env`` and ``env_kwargs`` are the setting's."""
+        own = ("agent", "steps", "seed", "n_envs", "device")
+        return {**self.setting.to_dict(), **{name: getattr(self, name) for name in own}}
 
     def to_json(self) -> str:
         """As text that :meth:`from_json` reads."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True)
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> RunConfig:
-        """From :meth:`to_json`; ValueError or TypeError if it is something else."""
-        return cls(**json.loads(text))
+    def from_json(cls, text: str | bytes) -> RunConfig:
+        """From :meth:`to_json`.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            found = json.loads(text)
+            return cls(Setting(found.pop("env"), **found.pop("env_kwargs")), **found)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise ValueError("not the settings of a run") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ class Monitor(BaseCallback):
 
         self.model = model
         settings = HParam(hyperparameters(self.config), self._measure())
-        title = f"{self.config.env}, {model.num_timesteps} steps"
+        title = f"{self.config.setting.env}, {model.num_timesteps} steps"
         picture = one_adaptation(curves(model, self.config), title)
         self._log({"hparams": settings, "adaptation": Figure(picture, close=False)})
 
@@ -95,7 +94,8 @@ class Monitor(BaseCallback):
             self._measure()
         now = time.monotonic()
         if now - self.saved > CHECKPOINT_SECONDS:
-            save_checkpoint(self.model, self.folder / runs.CHECKPOINT, self.spent())
+            identity = {"run": self.config.name}
+            save_checkpoint(self.model, self.folder / runs.CHECKPOINT, self.spent(), identity)
             self.saved = now
         if self.report is not None and now - self.reported > REPORT_SECONDS:
             self.report(self.num_timesteps, self.config.steps)
@@ -157,7 +157,7 @@ def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
 
 def hyperparameters(config: RunConfig) -> dict[str, Any]:
     """Settings by name, the environment's beside the others; texts, numbers and flags alone."""
-    named = asdict(config)
+    named = config.to_dict()
     named |= named.pop("env_kwargs")
     simple = str | int | float
     return {key: value if isinstance(value, simple) else str(value) for key, value in named.items()}

@@ -6,13 +6,14 @@ import shutil
 
 import pytest
 
+from metalocus.envs import Setting
 from metalocus.experiments.cli.main import main
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.train import train
 
-BANDIT = {"env": "metalocus/BernoulliBandit-v0", "env_kwargs": {"n_arms": 2, "horizon": 5}}
-TINY = RunConfig(agent="lstm", steps=120, seed=1, n_envs=4, **BANDIT)
+BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=5)
+TINY = RunConfig(BANDIT, "lstm", steps=120, seed=1, n_envs=4)
 
 
 @pytest.fixture
@@ -76,6 +77,6 @@ def document(call):
 @pytest.fixture
 def train_command(tiny):
     """The command that makes the tiny run."""
-    kwargs = " ".join(f"{name}={value}" for name, value in tiny.env_kwargs.items())
+    kwargs = " ".join(f"{name}={value}" for name, value in tiny.setting.kwargs.items())
     numbers = f"--steps {tiny.steps} --seed {tiny.seed} --n-envs {tiny.n_envs}"
-    return f"train --env {tiny.env} --agent {tiny.agent} {numbers} --env-kwargs {kwargs}"
+    return f"train --env {tiny.setting.env} --agent {tiny.agent} {numbers} --env-kwargs {kwargs}"

@@ -37,7 +37,7 @@ def measured(name):
     claim, agents = CLAIMS.find(name), {}
     torch.manual_seed(0)
     for key, config in claim.runs(FEW, 0).items():
-        layout = make_episodes(config.env, **config.env_kwargs).layout
+        layout = config.setting.layout
         agents[key] = TrainedAgent(build_policy(config), layout)
     return claim.measure(agents, FEW, SEED)
 
@@ -170,10 +170,10 @@ def test_an_unknown_claim_is_refused_with_those_there_are():
 
 def test_few_tasks_are_other_ones_for_every_seed():
     preset = PRESETS["quick"]
-    kwargs = [preset.run("lstm", BANDIT, seed, n_tasks=1).env_kwargs for seed in (0, 1)]
+    kwargs = [preset.run("lstm", BANDIT, seed, n_tasks=1).setting.kwargs for seed in (0, 1)]
     means = [make_episodes(BANDIT.env, **each).means() for each in kwargs]
     assert (means[0] != means[1]).all()
-    assert preset.run("lstm", BANDIT, 1).env_kwargs == BANDIT.kwargs
+    assert preset.run("lstm", BANDIT, 1).setting.kwargs == BANDIT.kwargs
 
 
 # What the claims of the debate measure on agents whose answer is known.

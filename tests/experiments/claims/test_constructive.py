@@ -8,7 +8,7 @@ import torch
 
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
-from metalocus.envs import InvalidTask, make_episodes
+from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.parity_constructive import greatest_difference
 from metalocus.experiments.claims.presets import PRESETS
@@ -27,7 +27,7 @@ def network(name, task, seed=0):
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.normal_(std=0.5)
-    return TrainedAgent(policy, make_episodes(config.env, **config.env_kwargs).layout)
+    return TrainedAgent(policy, config.setting.layout)
 
 
 def test_the_store_changes_and_the_behaviour_does_not():

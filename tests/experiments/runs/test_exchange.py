@@ -12,7 +12,7 @@ from stable_baselines3 import PPO
 
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.exchange import export_run, import_run
@@ -59,7 +59,7 @@ def test_an_imported_run_is_the_run_that_was_exported(finished, exported, tiny, 
 
 def test_an_exported_run_is_loaded_in_python(finished, exported):
     agent, config = load_agent(finished)
-    model = SequencePPO.load(exported, BatchVecEnv(config.env, 2, **config.env_kwargs))
+    model = SequencePPO.load(exported, BatchVecEnv(config.setting.env, 2, **config.setting.kwargs))
     weights = agent.policy.state_dict()
     assert all(
         torch.equal(value, weights[name]) for name, value in model.policy.state_dict().items()
@@ -160,9 +160,9 @@ def test_foreign_files_are_refused(exported, tiny, tmp_path):
     ("change", "reason"),
     [
         ({"agent": "../../etc"}, "unknown agent"),
-        ({"env": "../../etc"}, "unknown environment"),
+        ({"setting": Setting("../../etc")}, "unknown environment"),
         ({"seed": "/"}, "seed must be"),
-        ({"env_kwargs": {"n_arms": 3, "horizon": 5}}, "its weights do not fit its config"),
+        ({"setting": Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=5)}, "its weights do not fit its config"),
         ({"agent": "mlp"}, "its weights do not fit its config"),
     ],
 )

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import (
     CONFIG,
@@ -38,31 +38,33 @@ from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.training.train import train
 
 
-def test_a_name_is_the_same_in_every_process_and_version_of_the_engine(monkeypatch):
-    """A changed hash trains everything anew, as a new version of the engine should."""
-    config = RunConfig("metalocus/BernoulliBandit-v0", "lstm", 300, 7, 8, "cpu", {"n_arms": 2})
-    assert config.name == "lstm-bernoullibandit-v0-6c0e2d32-s7"
-    monkeypatch.setattr("metalocus.experiments.runs.config.ENGINE", 0)
-    assert config.name != "lstm-bernoullibandit-v0-6c0e2d32-s7"
+def test_a_name_is_the_same_in_every_process():
+    """A changed hash trains everything anew."""
+    config = RunConfig(Setting("metalocus/BernoulliBandit-v0", n_arms=2), "lstm", 300, 7, 8)
+    assert config.name_under("0123456789abcdef") == "lstm-bernoullibandit-v0-1c0dfdf6-s7"
 
 
 def test_everything_but_the_seed_is_in_the_hash(tiny):
     others = {"agent": "mlp", "steps": 121, "n_envs": 5, "device": "cuda"}
-    others |= {"env": "metalocus/ReversalBandit-v0", "env_kwargs": {"n_arms": 2, "horizon": 6}}
     changed = [dataclasses.replace(tiny, **{key: value}) for key, value in others.items()]
-    hashes = {config.name.split("-")[-2] for config in (tiny, *changed)}
-    assert len(hashes) == 1 + len(others)
+    for env, horizon in (("Bernoulli", 6), ("Reversal", 5)):
+        setting = Setting(f"metalocus/{env}Bandit-v0", n_arms=2, horizon=horizon)
+        changed.append(dataclasses.replace(tiny, setting=setting))
+    hashes = {config.name_under("source").split("-")[-2] for config in (tiny, *changed)}
+    hashes.add(tiny.name_under("other source").split("-")[-2])
+    assert len(hashes) == 2 + len(changed)
     sibling = dataclasses.replace(tiny, seed=2)
     assert sibling.name == tiny.name.removesuffix("s1") + "s2"
 
 
 def test_the_order_of_arguments_does_not_matter(tiny):
-    turned = dict(reversed(tiny.env_kwargs.items()))
-    assert dataclasses.replace(tiny, env_kwargs=turned).name == tiny.name
+    turned = dict(reversed(tiny.setting.kwargs.items()))
+    assert dataclasses.replace(tiny, setting=Setting(tiny.setting.env, **turned)).name == tiny.name
 
 
 def test_a_config_survives_its_file(tiny):
-    config = dataclasses.replace(tiny, env_kwargs={"observe": ("action", "reward"), "n_arms": 3})
+    setting = Setting(tiny.setting.env, observe=("action", "reward"), n_arms=3)
+    config = dataclasses.replace(tiny, setting=setting)
     again = RunConfig.from_json(config.to_json())
     assert again.name == config.name
     again.check()
@@ -72,7 +74,7 @@ def test_a_config_survives_its_file(tiny):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"env": "Nothing-v0"}, "unknown environment"),
+        ({"setting": Setting("Nothing-v0")}, "unknown environment"),
         ({"agent": "nobody"}, "unknown agent 'nobody'; choose from .*lstm"),
         ({"agent": "thompson"}, "unknown agent"),
         ({"steps": -1}, "steps must be a whole number of at least 0, got -1"),
@@ -81,8 +83,8 @@ def test_a_config_survives_its_file(tiny):
         ({"seed": 2**32}, "seed must be at most 4294967295"),
         ({"n_envs": 0}, "n_envs must be"),
         ({"device": "abacus"}, "device must be one of cpu, cuda, got 'abacus'"),
-        ({"env_kwargs": {"horizon": 0}}, "horizon must be"),
-        ({"env_kwargs": {"arms": 2}}, "no argument 'arms'"),
+        ({"setting": Setting("metalocus/BernoulliBandit-v0", horizon=0)}, "horizon must be"),
+        ({"setting": Setting("metalocus/BernoulliBandit-v0", arms=2)}, "no argument 'arms'"),
     ],
 )
 def test_impossible_configs_are_refused_and_nothing_is_written(tiny, tmp_path, change, reason):

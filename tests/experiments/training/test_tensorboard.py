@@ -42,7 +42,7 @@ def test_every_run_is_a_row_with_its_settings_and_final_metrics(finished, tiny, 
     assert rows.keys() == {finished.name, "another"}
     settings, metrics = rows[finished.name]
     assert settings == {
-        **{"env": tiny.env, "agent": "lstm", "device": "cpu"},
+        **{"env": tiny.setting.env, "agent": "lstm", "device": "cpu"},
         **{"steps": 120, "seed": 1, "n_envs": 4, "n_arms": 2, "horizon": 5},
     }
     final = {row.metric: row.value for row in read_results(finished) if row.step == 120}

@@ -10,7 +10,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import (
@@ -113,7 +113,9 @@ def test_the_seconds_of_training_are_told_from_those_of_measuring(finished):
 
 
 def test_measurements_are_on_the_whole_distribution_of_tasks(tiny, brief):
-    single = dataclasses.replace(tiny, env_kwargs={**tiny.env_kwargs, "n_tasks": 1})
+    single = dataclasses.replace(
+        tiny, setting=Setting(tiny.setting.env, **tiny.setting.kwargs, n_tasks=1)
+    )
     assert measure(build_model(single), single) == measure(build_model(tiny), tiny)
 
 
@@ -139,7 +141,7 @@ def hparams(folder, what):
 
 def test_tensorboard_shows_settings_with_the_final_metrics(finished, tiny):
     shown = hparams(finished, "session_start_info").session_start_info.hparams
-    texts = {"env": tiny.env, "agent": "lstm", "device": "cpu"}
+    texts = {"env": tiny.setting.env, "agent": "lstm", "device": "cpu"}
     numbers = {"steps": 120, "seed": 1, "n_envs": 4, "n_arms": 2, "horizon": 5}
     assert {name: shown[name].string_value for name in texts} == texts
     assert {name: shown[name].number_value for name in numbers} == numbers
@@ -238,7 +240,7 @@ def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_p
 
 @pytest.mark.parametrize("name", TRAINABLES)
 def test_every_agent_trains_and_repeats_itself(name, brief, tmp_path):
-    config = RunConfig(REVERSAL[0], name, 48, 3, 4, "cpu", REVERSAL[1])
+    config = RunConfig(Setting(REVERSAL[0], **REVERSAL[1]), name, 48, 3, 4)
     torch.manual_seed(5)
     one = train(config, tmp_path / "one")
     torch.manual_seed(6)
@@ -270,7 +272,7 @@ def test_no_steps_give_the_network_as_it_begins(tiny, brief, tmp_path):
 
 
 def test_a_task_with_equal_arms_has_no_score_but_trains(brief, tmp_path):
-    run = train(RunConfig(REVERSAL[0], "mlp", 8, 0, 4, "cpu", {"p": 0.5, "horizon": 1}), tmp_path)
+    run = train(RunConfig(Setting(REVERSAL[0], p=0.5, horizon=1), "mlp", 8, 0, 4), tmp_path)
     metrics = {row.metric for row in read_results(run)}
     assert "bayes/total_lost" in metrics
     assert not metrics & {"regret/score", "regret/final_score", "locus/total"}

@@ -1,0 +1,136 @@
+"""A digest of the source that computes a number, so that no stale number is taken for a fresh one.
+
+What a run or a measurement is stored under carries such a digest in its name. A change of a
+comment, a docstring or the formatting does not change it; a change of code does.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+PACKAGE = "metalocus"
+
+
+def source_digest(*modules: ModuleType | str) -> str:
+    """16 hexadecimal digits of the code of modules, and of all of metalocus that they import.
+
+    Imports are followed as they are written, inside of functions too, but not those under
+    ``if TYPE_CHECKING``. What a :class:`~metalocus.envs.discovery.Registry` finds is imported by
+    no statement: name the modules that are used of it (the cell's, the family's) as well.
+
+    Args:
+        modules: where to begin, as modules or by full name.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
+    """
+    names = {module if isinstance(module, str) else module.__name__ for module in modules}
+    parts = (f"{name} {_read(name)[0]}" for name in sorted(closure(names)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def closure(modules: set[str]) -> set[str]:
+    """Modules and all modules of metalocus that they import, and so on; full names."""
+    found: set[str] = set()
+    pending = set(modules)
+    while pending:
+        name = pending.pop()
+        found.add(name)
+        pending |= _read(name)[1] - found
+    return found
+
+
+@cache
+def _read(name: str) -> tuple[str, frozenset[str]]:
+    """The digest of a module's own code, and the modules of metalocus that it imports."""
+    tree = ast.parse(source_text(name))
+    return code_digest(tree), frozenset(_imports(tree))
+
+
+def source_text(name: str) -> str:
+    """The text of a module."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module {name!r}", name=name)
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def code_digest(tree: ast.AST) -> str:
+    """SHA-256 of a syntax tree without positions, comments and docstrings."""
+    parts: list[str] = []
+    _flatten(tree, parts)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _flatten(node: object, parts: list[str]) -> None:
+    """Append the tree in prefix notation.
+
+    Fields that are empty in one Python version and absent in another are left out.
+    """
+    if isinstance(node, list):
+        parts.append("[")
+        for item in node:
+            if not _is_text_alone(item):
+                _flatten(item, parts)
+        parts.append("]")
+    elif isinstance(node, ast.AST):
+        parts.append(type(node).__name__)
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if value is not None and value != []:
+                parts.append(field)
+                _flatten(value, parts)
+        parts.append(".")
+    else:
+        parts.append(repr(node))
+
+
+def _is_text_alone(node: object) -> bool:
+    """Whether a statement is a string that nothing uses: a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Full names of the modules of metalocus that a syntax tree imports."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _is_ours(alias.name))
+        elif isinstance(node, ast.ImportFrom) and _is_ours(node.module or ""):
+            yield from _imported_from(node)
+        elif _is_for_types_alone(node):
+            pending += node.orelse  # type: ignore[attr-defined]
+        else:
+            pending += ast.iter_child_nodes(node)
+
+
+def _imported_from(node: ast.ImportFrom) -> Iterator[str]:
+    """The modules of ``from package import module`` and of ``from module import name``."""
+    assert node.module is not None
+    spec = find_spec(node.module)
+    package = spec is not None and spec.submodule_search_locations is not None
+    for alias in node.names:
+        full = f"{node.module}.{alias.name}"
+        yield full if package and find_spec(full) else node.module
+
+
+def _is_for_types_alone(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in (
+        "TYPE_CHECKING",
+        "typing.TYPE_CHECKING",
+    )
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == PACKAGE
