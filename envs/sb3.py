@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from metalocus.envs import render
 from metalocus.envs.checks import require, require_count
 from metalocus.envs.common_random_numbers import seed_keys
-from metalocus.envs.registry import make_episodes
+from metalocus.envs.setting import Setting
 from metalocus.envs.spaces import action_space, observation_space, require_actions
 
 
@@ -47,7 +47,8 @@ class BatchVecEnv(VecEnv):
         shown = f"render_mode must be None or 'rgb_array', got {render_mode!r}"
         require(render_mode in (None, "rgb_array"), shown)
         first = _drawn(seed)
-        self.episodes = make_episodes(env_id, seed_keys(first, num_envs), **kwargs)
+        self.setting = Setting(env_id, **kwargs)
+        self.episodes = self.setting.episodes(seed_keys(first, num_envs))
         self.layout = self.episodes.layout
         self.render_mode = render_mode
         self.reveal = reveal

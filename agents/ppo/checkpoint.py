@@ -2,34 +2,43 @@
 
 A checkpoint is one safetensors file. Its tensors are everything that training reads:
 parameters, optimizer moments, the environment's episodes, what is carried, the reward
-scale, PyTorch's generators. Its header holds the counters and a SHA-256 of them and of the
-tensors, since safetensors itself accepts a flipped byte.
+scale, PyTorch's generators. Its header says which run it is of, what made it, and where the
+counters stood, with a SHA-256 of all that and of the tensors, since safetensors itself accepts
+a flipped byte.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import warnings
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import Corrupt, Tensors, read_tensors, write_tensors
+from metalocus.agents.ppo.sb3_zip import described_arguments
 from metalocus.envs.sb3 import BatchVecEnv
-
-if TYPE_CHECKING:
-    from metalocus.agents.ppo.algorithm import SequencePPO
 
 
 def save_checkpoint(
-    model: SequencePPO, path: Path, spent: Mapping[str, float] | None = None
+    model: SequencePPO, path: Path, spent: Mapping[str, float], identity: Mapping[str, Any]
 ) -> None:
     """Write all that the next rollout and update read; call it between rollouts.
 
     Args:
+        model: as it is.
+        path: of the file.
         spent: what training took so far; :func:`load_checkpoint` returns it.
+        identity: what the caller knows the run by, JSON-able; the model's own settings and
+            environment are recorded beside it.
     """
     env = model.get_env()
     assert env is not None
@@ -47,32 +56,103 @@ def save_checkpoint(
     tensors["rng"] = torch.get_rng_state()
     if model.device.type == "cuda":
         tensors["rng.cuda"] = torch.cuda.get_rng_state(model.device)
-    write_tensors(path, tensors, {"counters": _counters(model), "spent": dict(spent or {})})
+    header = {
+        "identity": _identity(model, identity),
+        "machine": machine(model.device),
+        "counters": _counters(model),
+        "spent": dict(spent),
+    }
+    write_tensors(path, tensors, header)
 
 
-def load_checkpoint(model: SequencePPO, path: Path) -> dict[str, float]:
+def load_checkpoint(
+    model: SequencePPO, path: Path, identity: Mapping[str, Any]
+) -> dict[str, float]:
     """Continue as the saved model would have; ``model`` must be set up alike.
 
+    Warns if the checkpoint was made by other versions or another instruction set, since the
+    results can then not be equal bit for bit.
+
+    Args:
+        model: new, with the same arguments in the same environment.
+        path: of the file.
+        identity: as given to :func:`save_checkpoint`.
+
     Returns:
-        What training it took, as given to :func:`save_checkpoint`.
+        What training took, as given to :func:`save_checkpoint`.
 
     Raises:
-        Corrupt: the file is damaged, or belongs to a model of other shapes.
+        Corrupt: the file is damaged, or of another run.
     """
     tensors, header = read_tensors(path)
+    if header.keys() != {"identity", "machine", "counters", "spent", "sha256"}:
+        raise Corrupt(f"{path} is not a checkpoint; delete it")
+    _refuse_if(path, _difference(header["identity"], _identity(model, identity)))
     try:
         _restore_learner(model, tensors)
         _restore_rollout(model, tensors)
-        counters = header["counters"]
-        model.num_timesteps, model._n_updates = counters["num_timesteps"], counters["n_updates"]
-        if model.reward_scale is not None:
-            model.reward_scale.running = tensors["running"].numpy()
-            vars(model.reward_scale).update(counters["reward_scale"])
-        spent: dict[str, float] = header["spent"]
+        _restore_counters(model, tensors, header["counters"])
     except (KeyError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise Corrupt(f"{path} belongs to another model ({reason}); delete it") from None
+        _refuse_if(path, str(error).splitlines()[0])
+    other = _difference(header["machine"], machine(model.device))
+    if other:
+        warnings.warn(
+            f"{path} was made elsewhere ({other}): what follows will not be equal bit for bit to"
+            " an uninterrupted run",
+            stacklevel=2,
+        )
+    spent: dict[str, float] = header["spent"]
     return spent
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What decides the bits of the same computation: versions, instruction set, threads."""
+    versions = {name: version(name) for name in ("metalocus", "torch", "numpy")}
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "instruction set": torch.backends.cpu.get_cpu_capability(),
+        "ATEN_CPU_CAPABILITY": os.environ.get("ATEN_CPU_CAPABILITY"),
+        "architecture": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "accelerator": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+    }
+
+
+def _identity(model: SequencePPO, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Which run it is, as JSON would have it: as told, and as far as the model knows."""
+    env = model.get_env()
+    assert env is not None
+    known = {
+        **described_arguments(model),
+        "n_steps": model.n_steps,
+        "n_envs": model.n_envs,
+        "device": model.device.type,
+        "observations": str(model.observation_space),
+        "actions": str(model.action_space),
+    }
+    del known["verbose"]  # decides nothing
+    if isinstance(env.unwrapped, BatchVecEnv):
+        known["environment"] = str(env.unwrapped.setting)
+    read: dict[str, Any] = json.loads(json.dumps({**given, **known}, default=repr))
+    return read
+
+
+def _difference(saved: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """All entries that differ, in words; nothing if none does."""
+    names = sorted(saved.keys() | here.keys())
+    return ", ".join(
+        f"its {name} is {saved.get(name)}, here {here.get(name)}"
+        for name in names
+        if saved.get(name) != here.get(name)
+    )
+
+
+def _refuse_if(path: Path, reason: str) -> None:
+    """Raise :class:`Corrupt` if there is a reason."""
+    if reason:
+        rest = "continue that run, or move the file away to begin anew"
+        raise Corrupt(f"{path} belongs to another run ({reason}); {rest}") from None
 
 
 def _restore_learner(model: SequencePPO, tensors: Tensors) -> None:
@@ -100,6 +180,14 @@ def _restore_rollout(model: SequencePPO, tensors: Tensors) -> None:
     if isinstance(env.unwrapped, BatchVecEnv):
         state = _under("env.", tensors)
         env.unwrapped.load_state_dict({name: value.numpy() for name, value in state.items()})
+
+
+def _restore_counters(model: SequencePPO, tensors: Tensors, counters: dict[str, Any]) -> None:
+    """Steps and updates so far, and the running scale of rewards."""
+    model.num_timesteps, model._n_updates = counters["num_timesteps"], counters["n_updates"]
+    if model.reward_scale is not None:
+        model.reward_scale.running = tensors["running"].numpy()
+        vars(model.reward_scale).update(counters["reward_scale"])
 
 
 def _counters(model: SequencePPO) -> dict[str, Any]:

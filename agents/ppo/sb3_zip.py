@@ -156,14 +156,17 @@ class ArchivedPPO(PPO):
 
 def _description(model: ArchivedPPO) -> dict[str, Any]:
     """The constructor's arguments and the reward scale, as far as JSON can hold them."""
+    scale = model.reward_scale
+    moments = None if scale is None else {name: vars(scale)[name] for name in MOMENTS}
+    return {"arguments": described_arguments(model), "moments": moments}
+
+
+def described_arguments(model: ArchivedPPO) -> dict[str, Any]:
+    """The constructor's arguments, as far as JSON can hold them."""
     arguments = {name: getattr(model, name) for name in PLAIN} | model._given
     for name, attribute in SCHEDULES.items():
         arguments[name] = _as_json(getattr(model, attribute))
-    scale = model.reward_scale
-    return {
-        "arguments": {k: v for k, v in arguments.items() if is_json_serializable(v)},
-        "moments": None if scale is None else {name: vars(scale)[name] for name in MOMENTS},
-    }
+    return {k: v for k, v in arguments.items() if is_json_serializable(v)}
 
 
 def _as_json(schedule: Schedule | float | None) -> Any:

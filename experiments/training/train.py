@@ -59,7 +59,7 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
     monitor = Monitor(config, folder, report)
     model = build_model(config)
     if (folder / runs.CHECKPOINT).is_file():
-        spent = load_checkpoint(model, folder / runs.CHECKPOINT)
+        spent = load_checkpoint(model, folder / runs.CHECKPOINT, {"run": config.name})
         monitor.resume(model.num_timesteps, spent)
     with _events(folder, model.num_timesteps) as events:
         model.set_logger(Logger(str(folder), [events]))

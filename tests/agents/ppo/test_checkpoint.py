@@ -7,13 +7,15 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import LinearSchedule
 
 from metalocus.agents.cells.base import TRAINABLES
+from metalocus.agents.ppo import checkpoint
 from metalocus.agents.ppo.algorithm import SequencePPO
-from metalocus.agents.ppo.checkpoint import load_checkpoint, save_checkpoint
+from metalocus.agents.ppo.checkpoint import load_checkpoint, machine, save_checkpoint
 from metalocus.agents.ppo.files import Corrupt, write_tensors
 from metalocus.agents.ppo.schedules import LengtheningHorizon
 from metalocus.envs.sb3 import BatchVecEnv
 
 N, T, ROLLOUTS = 4, 4, 4
+RUN = {"run": "lstm-0123abcd-s3"}
 TOTAL = N * T * ROLLOUTS
 ENVS = {
     "bandit": ("metalocus/BernoulliBandit-v0", {"n_arms": 2, "horizon": 6}),
@@ -21,10 +23,10 @@ ENVS = {
 }
 
 
-def build(name, env, n_envs=N, settings=None, **kwargs):
+def build(name, env, n_envs=N, settings=None, task=None, **kwargs):
     """A small model; episodes are longer than rollouts, so that much is carried over."""
-    agent, (env_id, env_kwargs) = TRAINABLES[name], ENVS[env]
-    batch = BatchVecEnv(env_id, n_envs, **env_kwargs)
+    agent, (env_id, env_kwargs) = TRAINABLES[name], ENVS["reversal" if task else env]
+    batch = BatchVecEnv(env_id, n_envs, **(env_kwargs | (task or {})))
     policy = agent.arguments(batch.layout)
     settings = {"n_steps": T, "seed": 3, "n_epochs": 2} | (settings or {})
     model = SequencePPO("SequencePolicy", batch, policy_kwargs=policy | kwargs, **settings)
@@ -43,14 +45,14 @@ class Stops(BaseCallback):
         return True
 
     def _on_rollout_start(self):
-        save_checkpoint(self.model, self.folder / str(self.num_timesteps))
+        save_checkpoint(self.model, self.folder / str(self.num_timesteps), {}, RUN)
 
 
 def go_on(model, stop, spoil=None):
     """Load a checkpoint in a process whose chance has run on, and train to the end."""
     torch.manual_seed(99)
     np.random.seed(99)  # noqa: NPY002
-    load_checkpoint(model, stop)
+    load_checkpoint(model, stop, RUN)
     if spoil is not None:
         spoil(model)
     model.learn(TOTAL - model.num_timesteps, reset_num_timesteps=False)
@@ -162,28 +164,63 @@ def test_saving_leaves_training_as_it_was(tmp_path):
     assert same(state(unsaved), expected)
 
 
-@pytest.mark.parametrize(
-    ("name", "env", "kwargs"),
-    [
-        ("mlp_feedback", "bandit", {}),
-        ("lstm", "reversal", {}),
-        ("lstm", "bandit", {"n_envs": 5}),
-        ("lstm", "bandit", {"cell_kwargs": {"hidden_size": 8}}),
-        ("lstm", "bandit", {"cell_kwargs": {"n_layers": 2}}),
-        ("lstm", "bandit", {"critic": "separate"}),
-    ],
-)
-def test_a_checkpoint_of_another_model_is_refused(tmp_path, name, env, kwargs):
-    model = build("lstm", "bandit")
+def saved(tmp_path, identity=RUN, **kwargs):
+    """A checkpoint after one rollout."""
+    model = build("lstm", "bandit", **kwargs)
     model.learn(N * T)
-    save_checkpoint(model, tmp_path / "checkpoint")
-    with pytest.raises(Corrupt, match=r"belongs to another model \(.+\); delete it") as raised:
-        load_checkpoint(build(name, env, **kwargs), tmp_path / "checkpoint")
+    save_checkpoint(model, tmp_path / "checkpoint", {"cpu_seconds": 3.0}, identity)
+    return tmp_path / "checkpoint"
+
+
+def refused(model, path, reason, identity=RUN):
+    """In one line, before anything is changed."""
+    before = state(model)
+    with pytest.raises(Corrupt, match=rf"belongs to another run \(.*{reason}") as raised:
+        load_checkpoint(model, path, identity)
     assert len(str(raised.value).splitlines()) == 1
+    assert same(state(model), before)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    """Also where all shapes are the same, as with another seed or hazard."""
+    path = saved(tmp_path)
+    others = [
+        ("its policy_kwargs is", {"name": "mlp_feedback"}),
+        ("its policy_kwargs is", {"critic": "separate"}),
+        ("its policy_kwargs is", {"cell_kwargs": {"n_layers": 2}}),
+        ("its environment is", {"env": "reversal"}),
+        ("its environment is .* p=0.9", {"task": {"p": 0.9}}),
+        ("its environment is .* horizon=7", {"task": {"horizon": 7}}),
+        ("its environment is .* n_arms=3", {"task": {"n_arms": 3}}),
+        ("its n_envs is 4, here 5", {"n_envs": 5}),
+        ("its seed is 3, here 4", {"settings": {"seed": 4}}),
+        ("its gamma is", {"settings": {"gamma": 0.9}}),
+        ("its n_steps is 4, here 3", {"settings": {"n_steps": 3}}),
+    ]
+    for reason, change in others:
+        refused(build(**({"name": "lstm", "env": "bandit"} | change)), path, reason)
+    for identity in ({"run": "of 200000 steps"}, {}):
+        refused(build("lstm", "bandit"), path, "its run is lstm-0123abcd-s3, here", identity)
+    assert load_checkpoint(build("lstm", "bandit"), path, RUN) == {"cpu_seconds": 3.0}
+
+
+@pytest.mark.parametrize("what", ["torch", "instruction set", "ATEN_CPU_CAPABILITY", "threads"])
+def test_a_checkpoint_made_elsewhere_goes_on_and_says_that_bits_may_differ(
+    tmp_path, monkeypatch, what
+):
+    path = saved(tmp_path)
+    elsewhere = machine(torch.device("cpu")) | {what: "another"}
+    monkeypatch.setattr(checkpoint, "machine", lambda device: elsewhere)
+    model = build("lstm", "bandit")
+    with pytest.warns(
+        UserWarning, match=rf"\(its {what} is .*, here another\): .* not be equal bit"
+    ):
+        load_checkpoint(model, path, RUN)
+    assert model.num_timesteps == N * T
 
 
 def test_weights_alone_are_no_checkpoint(tmp_path):
     model = build("mlp", "bandit")
     write_tensors(tmp_path / "weights", dict(model.policy.state_dict()), {})
-    with pytest.raises(Corrupt, match="belongs to another model"):
-        load_checkpoint(model, tmp_path / "weights")
+    with pytest.raises(Corrupt, match="weights is not a checkpoint; delete it"):
+        load_checkpoint(model, tmp_path / "weights", RUN)
