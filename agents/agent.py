@@ -57,6 +57,12 @@ class Stores:
             }
         )
 
+    def updated(self, new: Stores) -> Stores:
+        """These stores with the arrays of ``new`` added, or put in place of those they have."""
+        return Stores(
+            **{store: {**getattr(self, store), **getattr(new, store)} for store in STORES}
+        )
+
     def restore(self, start: Stores, names: Iterable[str]) -> Stores:
         """These stores, with the named ones as they were at the episode's start."""
         return replace(self, **{name: getattr(start, name) for name in names})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -71,25 +70,23 @@ class UpdatingAgent(TrainedAgent):
             _HEAD + name: np.zeros((n, *parameter.shape), dtype=np.float32)
             for name, parameter in self.head.named_parameters()
         }
-        weights = {**stores.weights, **same, _BASELINE: np.full(n, 0.5, dtype=np.float32)}
-        return replace(stores, weights=weights)
+        baseline = {_BASELINE: np.full(n, 0.5, dtype=np.float32)}
+        return stores.updated(Stores(weights={**same, **baseline}))
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """A forward pass with the episode's own head."""
         with torch.no_grad():
-            log_probs = self._log_probs(
-                self.features(stimulus, stores)[0], self._differences(stores.weights)
-            )
+            features, _, _ = self.features(self.observation(stimulus, stores), stores)
+            log_probs = self._log_probs(features, self._differences(stores.weights))
         return probabilities(log_probs), stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """One step of descent, and the transition becomes the feedback that is read next."""
-        features, _, after = self.features(stimulus, stores)
+        features, _, after = self.features(self.observation(stimulus, stores), stores)
         low, high = self.layout.family.reward_range
         fraction = ((reward - low) / (high - low)).astype(np.float32)
         changed = self._descend(stores.weights, features, action, fraction)
-        moved = replace(after, weights={**after.weights, **changed})
-        return super().learn(moved, stimulus, action, reward)
+        return super().learn(after.updated(Stores(weights=changed)), stimulus, action, reward)
 
     def _descend(self, weights: Store, features: Tensor, action: Array, reward: Array) -> Store:
         """New head and baseline from features [N, H], action [N] and reward [N] in [0, 1].

@@ -1,15 +1,17 @@
 """A trained policy behind the agent interface acts as it does on the environment itself."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from metalocus.agents.agent import STORES, Stores
+from metalocus.agents.agent import STORES, NonFinite, Stores
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import choose, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.envs import make_episodes
+from metalocus.envs import InvalidTask, make_episodes
 from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.layout import DEFAULT_PARTS, PARTS
 from metalocus.envs.spaces import action_space, observation_space
@@ -85,13 +87,15 @@ def test_the_policies_tested_do_read_what_they_are_shown():
 
 @every_policy
 def test_stores_hold_what_the_cell_declares_and_the_feedback_it_sees(name, critic):
+    """The layout shows the action, the reward and the first-step flag, but not the time."""
     agent = trained(name, episodes("cued").layout, critic)
     cell = agent.policy.cell
     held = {store: set() for store in STORES}
     for key, store in cell.carried.items():
         held[store].add(key)
-    if "action" in TRAINABLES[name].sees:
-        held["context"].add("feedback")
+    sees = TRAINABLES[name].sees
+    kept = {"action": "action", "reward": "reward", "first": "trial"}
+    held["context"].update(key for part, key in kept.items() if part in sees)
     stimulus, arms = np.ones((N, 2)), np.zeros(N, dtype=int)
     start = agent.start(N, np.random.default_rng(0))
     _, acted = agent.act(stimulus, start)
@@ -106,28 +110,69 @@ def test_a_policy_that_sees_no_feedback_has_nothing_to_adapt_with():
     assert trace.start == trace.end == Stores()
 
 
-def test_feedback_holds_no_stimulus():
-    """What is shown now is not carried from the trial before."""
+def test_the_context_is_the_last_transition_and_the_trial():
+    """Each row has its own trial, and what is shown now is not carried from the trial before."""
     running = episodes("cued", PARTS)
     agent = trained("lstm", running.layout)
     stores = agent.start(N, np.random.default_rng(0))
-    _, stores = agent.act(running.stimulus(), stores)
-    stores = agent.learn(stores, running.stimulus(), np.array([0, 1, 0, 1, 0]), np.ones(N))
-    feedback = stores.context["feedback"]
-    part = {name: feedback[:, where] for name, where in running.layout.slices.items()}
-    assert (part["stimulus"] == 0).all()
-    assert (part["first"] == 0).all()
-    np.testing.assert_array_equal(part["action"].argmax(axis=1), [0, 1, 0, 1, 0])
-    np.testing.assert_array_equal(part["reward"], 1)
-    np.testing.assert_allclose(part["time"], 1 / 7)
+    np.testing.assert_array_equal(stores.context["action"], -1)
+    np.testing.assert_array_equal(stores.context["trial"], 0)
+    action, reward = np.array([0, 1, 0, 1, 0]), np.array([1.0, 0.0, 0.5, 1.0, 0.0])
+    stores = stores.updated(Stores(context={"trial": np.arange(N)}))
+    stores = agent.learn(stores, running.stimulus(), action, reward)
+    assert set(stores.context) == {"action", "reward", "trial"}
+    obs = agent.observation(np.zeros((N, 2)), stores)
+    expected = [np.zeros((N, 2)), np.eye(2)[action], reward[:, None], np.zeros((N, 1))]
+    time = np.arange(1, N + 1)[:, None] / 7
+    np.testing.assert_allclose(obs, np.concatenate([*expected, time], axis=1), atol=1e-7)
+
+
+def test_rows_at_their_own_trials_act_as_on_their_own_observations():
+    """As after a swap of stores between episodes of different ages."""
+    layout = episodes("bandit", PARTS).layout
+    agent = trained("lstm", layout)
+    rng = np.random.default_rng(0)
+    stores, seen = agent.start(N, rng), []
+    for _ in range(3):
+        seen.append(stores)
+        stores = agent.act(np.zeros((N, 0)), stores)[1]
+        stores = agent.learn(stores, np.zeros((N, 0)), rng.integers(3, size=N), rng.random(N))
+    early, late = (np.array(rows) for rows in ([0, 1], [2, 3, 4]))
+
+    def mixed(store, key, array):
+        return np.concatenate([array[early], getattr(seen[2], store)[key][late]])
+
+    probs, after = agent.act(np.zeros((N, 0)), seen[1].map(mixed))
+    for rows, own in ((early, seen[1]), (late, seen[2])):
+        expected, _ = agent.act(np.zeros((N, 0)), own)
+        np.testing.assert_allclose(probs[rows], expected[rows], atol=1e-6)
+    learned = agent.learn(after, np.zeros((N, 0)), np.zeros(N, int), np.zeros(N))
+    np.testing.assert_array_equal(learned.context["trial"], [2, 2, 3, 3, 3])
 
 
 def test_feedback_that_the_policy_does_not_see_is_not_in_its_context():
     layout = episodes("reversal").layout
     agent = trained("lstm", layout, sees=("reward",))
     stores = agent.learn(agent.start(N, None), np.ones((N, 0)), np.ones(N, dtype=int), np.ones(N))
-    expected = np.isin(np.arange(layout.size), layout.indices(("reward",)))
-    np.testing.assert_array_equal(stores.context["feedback"], np.tile(expected, (N, 1)))
+    assert set(stores.context) == {"reward"}
+    np.testing.assert_array_equal(stores.context["reward"], 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(np.nan, NonFinite), (-np.inf, NonFinite), (1j, InvalidTask)]
+)
+def test_weights_that_are_no_real_numbers_are_refused_by_name(value, error):
+    agent = trained("lstm", episodes("bandit").layout)
+    weights = dict(agent.policy.named_parameters())
+    for name in ("cell.layers.0.bias_ih_l0", "action_net.weight"):
+        policy = copy.deepcopy(agent.policy)
+        kind = torch.complex64 if value == 1j else torch.float32
+        broken = weights[name].detach().to(kind, copy=True)
+        broken.view(-1)[3] = value
+        module, _, last = name.rpartition(".")
+        setattr(policy.get_submodule(module), last, torch.nn.Parameter(broken))
+        with pytest.raises(error, match=f"the weights {name} are"):
+            TrainedAgent(policy, agent.layout)
 
 
 @everywhere

@@ -107,7 +107,7 @@ def test_the_bias_is_one_that_the_network_has(name):
     for _ in range(5):
         stimulus = np.eye(2)[rng.integers(2, size=1)]
         expected, _ = agent.act(stimulus, stores)
-        carried = agent._read(stores)
+        told, carried = agent._read(np.zeros((1, 2)), stores)
         literal = copy.deepcopy(policy)
         w_x, w_h, b_x, _ = (
             next(literal.cell.children()).parameters()
@@ -115,7 +115,7 @@ def test_the_bias_is_one_that_the_network_has(name):
             else (literal.cell.layers[0].parameters())
         )
         with torch.no_grad():
-            feedback = torch.from_numpy(carried.context["feedback"])[0, policy.inputs]
+            feedback = torch.from_numpy(told)[0, policy.inputs]
             w_h = w_h * (PACE if name == "rnn" else 1.0)
             b_x += w_h @ torch.from_numpy(carried.state["h"]).reshape(-1) + w_x @ feedback
             carry = literal.initial_carry(1)

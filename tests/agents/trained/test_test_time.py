@@ -84,9 +84,7 @@ def descended(agent, stores, row, stimulus, action, reward):
     with torch.no_grad():
         for parameter, change in zip(head.values(), changes, strict=True):
             parameter += torch.from_numpy(change)
-    obs = np.zeros((1, agent.layout.size), dtype=np.float32)
-    obs += own.context.get("feedback", np.float32(0))
-    obs[:, agent.layout.slices["stimulus"]] = stimulus[row]
+    obs = agent.observation(stimulus[[row]], own)
     carry = policy.initial_carry(1)
     for name, store in policy.cell.carried.items():
         carry[name] = torch.from_numpy(getattr(own, store)[name])
