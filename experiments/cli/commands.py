@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -283,3 +284,20 @@ def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
     from metalocus.experiments.runs.exchange import import_run
 
     print(import_run(file, out))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "debate": debate,
+    "list": list_,
+    "train": train,
+    "score": score,
+    "evaluate": evaluate,
+    "probe": probe,
+    "claim": claim,
+    "compare": compare,
+    "report": report,
+    "bench": bench,
+    "export": export,
+    "import": import_,
+}
+"""By the name on the command line, in the order in which help shows them."""

@@ -1,94 +1,54 @@
-"""The command line: parsing, exit codes, one line for every error."""
+"""The command line ``metalocus``: run one command, tell every error in one line.
+
+Nothing heavy is imported before interrupts are handled.
+"""
 
 from __future__ import annotations
 
-import functools
-import io
-import itertools
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
-from typing import Any
+from collections.abc import Sequence
 
-import tyro
-
-from metalocus.experiments.cli import commands
-from metalocus.experiments.cli.exit_codes import WRONG_USE, exit_code
-from metalocus.experiments.errors import WrongUse
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "debate": commands.debate,
-    "list": commands.list_,
-    "train": commands.train,
-    "score": commands.score,
-    "evaluate": commands.evaluate,
-    "probe": commands.probe,
-    "claim": commands.claim,
-    "compare": commands.compare,
-    "report": commands.report,
-    "bench": commands.bench,
-    "export": commands.export,
-    "import": commands.import_,
-}
-HINTS = ("For full helptext", "Argument helptext", "Arguments are applied", "Perhaps you meant")
-ABOUT = """Where does learning inside an episode live: in the recurrent state, in the weights,
-or in the context that one forward pass re-reads? Start with: metalocus debate"""
+from metalocus.experiments.cli import process
+from metalocus.experiments.cli.exit_codes import FAILED, exit_code, one_line
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 wrong use or bad input, 1 failed."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+def main() -> int:
+    """Run the command that this process was started with; returns the exit code.
+
+    An interrupt ends the command in order, a second one at once; both give exit code 1 and one
+    line. A reader of the output who leaves early changes nothing. What the terminal or the
+    locale cannot show is printed as an escape.
+    """
+    process.prepare()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # has no effect after torch is imported
     try:
-        _parse(given)()
+        code = run(sys.argv[1:])
     except KeyboardInterrupt:
-        print("metalocus: interrupted; repeat the command to continue", file=sys.stderr)
-        return 1
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(process.INTERRUPTED, file=sys.stderr)
+        code = FAILED
+    return process.finish(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code: 0 done, 2 wrong use or bad input, 1 failed."""
+    from metalocus import __version__
+    from metalocus.experiments.cli.commands import COMMANDS
+    from metalocus.experiments.cli.parsing import parse
+
+    if list(arguments) == ["--version"]:
+        print(__version__)
+        return 0
+    try:
+        parse(list(arguments) or ["--help"], COMMANDS)()
+    except SystemExit as stop:  # help was asked for and given
+        return int(stop.code or 0)
     except Exception as error:
         code = exit_code(error)
         if code is None:
             raise
-        print(f"metalocus: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"metalocus: {one_line(error)}", file=sys.stderr)
         return code
     return 0
-
-
-def _parse(arguments: Sequence[str]) -> Callable[[], None]:
-    """The command with its arguments bound; tyro's boxed complaints become one line."""
-    chosen: list[Callable[[], None]] = []
-
-    def bound(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def bind(*args: Any, **kwargs: Any) -> None:
-            chosen.append(functools.partial(command, *args, **kwargs))
-
-        return bind
-
-    complaint = io.StringIO()
-    try:
-        with redirect_stderr(complaint):
-            tyro.extras.subcommand_cli_from_dict(
-                {name: bound(command) for name, command in COMMANDS.items()},
-                prog="metalocus",
-                description=ABOUT,
-                args=arguments,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
-    except SystemExit as stop:
-        if stop.code != WRONG_USE:
-            raise
-        raise WrongUse(_one_line(complaint.getvalue())) from None
-    return chosen[0]
-
-
-def _one_line(box: str) -> str:
-    """The message inside a drawn box, without its title and its hints."""
-    inside = [line.strip("│| ") for line in box.splitlines()]
-    _title, *rest = [line for line in inside if line.strip("╭╮╰╯─+-")]
-    kept = itertools.takewhile(lambda line: not line.startswith(HINTS), rest)
-    return f"{' '.join(kept)}; see `metalocus --help`"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

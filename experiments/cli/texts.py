@@ -11,18 +11,32 @@ from metalocus.experiments.errors import WrongUse
 
 
 def keywords(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """name=value texts as arguments; a value that is no Python literal of JSON is a text."""
+    """Arguments of an environment, from texts ``name=value``.
+
+    A value that is a Python literal which JSON has too is that; any other is a text.
+
+    Raises:
+        WrongUse: a text of another form, or a name that is given twice.
+    """
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
             raise WrongUse(f"--env-kwargs takes name=value, got {pair!r}")
-        try:
-            found[name] = ast.literal_eval(text)
-            json.dumps(found[name])  # a run is kept as JSON
-        except (ValueError, SyntaxError, TypeError):
-            found[name] = text
+        if name in found:
+            raise WrongUse(f"--env-kwargs gives {name} more than once; give it once")
+        found[name] = _value(text)
     return found
+
+
+def _value(text: str) -> Any:
+    """A Python literal that can be written as JSON, or the text itself."""
+    try:
+        value = ast.literal_eval(text)
+        json.dumps(value)  # a run is kept as JSON
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+    return value
 
 
 def print_json(found: Any) -> None:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from metalocus.envs import Setting
-from metalocus.experiments.cli.main import main
+from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.train import train
@@ -56,7 +56,7 @@ def call(capsys):
     """Run a command line; gives exit code, standard output and error."""
 
     def run(line, *more):
-        code = main([*shlex.split(line), *map(str, more)])
+        code = run_command([*shlex.split(line), *map(str, more)])
         return code, *capsys.readouterr()
 
     return run
