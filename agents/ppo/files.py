@@ -89,7 +89,7 @@ def content_digest(tensors: Tensors, header: Mapping[str, Any]) -> str:
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Write a JSON object with a SHA-256 of itself, whole or not at all."""
-    text = json.dumps({**record, _DIGEST: record_digest(record)}, indent=1, sort_keys=True)
+    text = json.dumps({**record, _DIGEST: record_digest(record)}, indent=1)
     write_atomically(path, text.encode())
 
 

@@ -1,7 +1,7 @@
-"""What a claim is: a statement, each side's prediction, a measurement, a verdict.
+"""What a claim is: a statement, the predictions of each side, a measurement, a verdict.
 
-Predictions are written down in the claim's file before anything is run, and the verdict
-follows from them and the measured interval alone.
+Predictions are written in the claim's file before anything is run. The verdict follows from
+the predictions and the measured interval alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 
 from metalocus.agents.agent import Agent
 from metalocus.envs.discovery import Registry, classes
-from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.intervals import interval, judge, more_seeds
+from metalocus.experiments.studies.presets import Preset
+from metalocus.experiments.studies.study import Measured, require_measured
 
 RECURRENCE = "recurrence"
 WEIGHTS = "weights"
@@ -26,8 +27,9 @@ SIDES = {
     RECURRENCE: "learning emerges in the dynamics of a recurrent network with frozen weights",
     WEIGHTS: "whatever recurrence does, updating the weights after every transition does",
 }
+"""The two sides of the debate, each with its position in words."""
 Values = dict[str, dict[str, float]]
-"""Measured numbers by quantity and stratum (the task's name)."""
+"""Measured numbers by quantity and setting."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,10 @@ class Prediction:
         side: one of ``SIDES``.
         quantity: a key of the claim's ``quantities``.
         relation: ``>=`` or ``<=``.
-        bound: border of the predicted region: the margin, stated beforehand.
+        bound: border of the predicted region, fixed before the runs.
         says: the prediction in words.
-        by_construction: how the agents are built decides it, before anything is trained; it checks
-            the apparatus and is no finding.
+        by_construction: the way the agents are built decides the outcome before anything is
+            trained. Such a prediction checks the measurement and is no finding.
     """
 
     side: str
@@ -53,9 +55,11 @@ class Prediction:
 
 
 class Claim(ABC):
-    """One claim of the debate. Subclasses in ``experiments/claims`` are found by presence there.
+    """One claim of the debate: a study whose measurements are judged.
 
-    Class attributes:
+    Subclasses in ``experiments/claims`` are found by their presence there.
+
+    Attributes:
         name: as given on the command line.
         statement: what is claimed.
         quantities: what is measured, by name, in words.
@@ -73,7 +77,7 @@ class Claim(ABC):
 
     @abstractmethod
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
-        """The quantities of one training seed, each by stratum.
+        """The quantities of one training seed, each by setting.
 
         Args:
             agents: the trained agents of :meth:`runs`.
@@ -81,9 +85,19 @@ class Claim(ABC):
             seed: of the fresh episodes.
         """
 
-    def verdict(self, measured: Mapping[int, Values]) -> dict[str, Any]:
-        """Every prediction judged on the measurements of all seeds, ready for JSON."""
-        stacked = {name: _stack(name, measured) for name in self.quantities}
+    def verdict(self, measured: Mapping[int, Measured]) -> dict[str, Any]:
+        """Every prediction judged on the measurements of all training seeds, ready for JSON.
+
+        Args:
+            measured: what :meth:`measure` gave, by training seed.
+
+        Raises:
+            NonFinite: a measured number is not finite.
+            ValueError: training seeds differ in the settings or quantities that were measured.
+        """
+        require_measured(self.name, measured)
+        by_setting = {name: _by_setting(name, measured) for name in self.quantities}
+        stacked = {name: np.array(list(rows.values())) for name, rows in by_setting.items()}
         found = {name: interval(values) for name, values in stacked.items()}
         judged = []
         for prediction in self.predictions:
@@ -96,23 +110,17 @@ class Claim(ABC):
             "claim": self.name,
             "statement": self.statement,
             "quantities": {
-                name: {"about": about, **asdict(found[name]), "values": _listed(name, measured)}
+                name: {"about": about, **asdict(found[name]), "values": by_setting[name]}
                 for name, about in self.quantities.items()
             },
             "predictions": judged,
         }
 
 
-def _stack(quantity: str, measured: Mapping[int, Values]) -> np.ndarray[Any, Any]:
-    """Values of a quantity, [strata, seeds]."""
-    rows = [list(values[quantity].values()) for _, values in sorted(measured.items())]
-    return np.array(rows).T
-
-
-def _listed(quantity: str, measured: Mapping[int, Values]) -> dict[str, list[float]]:
-    """Values of a quantity by stratum, one for each seed."""
+def _by_setting(quantity: str, measured: Mapping[int, Measured]) -> dict[str, list[float]]:
+    """Values of a quantity by setting, one for each training seed in order."""
     ordered = [values[quantity] for _, values in sorted(measured.items())]
-    return {stratum: [values[stratum] for values in ordered] for stratum in ordered[0]}
+    return {setting: [values[setting] for values in ordered] for setting in ordered[0]}
 
 
 def _claims(module: ModuleType) -> Iterator[tuple[str, Claim]]:

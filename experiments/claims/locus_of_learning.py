@@ -1,31 +1,30 @@
-"""Which store holds what each kind of agent has learned within the episode?"""
+"""Which store holds what an agent has learned within the episode?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from metalocus.agents.agent import Agent
+from metalocus.agents.agent import Agent, NonFinite
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting
+from metalocus.experiments.studies.presets import Preset
 
-TASKS = (BANDIT, REVERSAL)
+SETTINGS = (BANDIT, REVERSAL)
 ONLINE = "delta_rule"
 
 
 class LocusOfLearning(Claim):
     """Shapley shares of the knowledge held at the episode's last trial.
 
-    The probe is calibrated on hand-wired agents whose locus is known; a share is a
-    fraction of v(all) - v(none). An agent without a store cannot know anything by it: that the
-    weights of a frozen LSTM hold nothing, and those of an online learner everything, follows
-    from what the debate means by a store. How the LSTM's knowledge is split between its state
-    and the feedback that it sees again is measured.
+    A share is a fraction of v(all) - v(none). A frozen LSTM has no per-episode weights and an
+    online learner has nothing else, so their shares of the weights are 0 and 1 by
+    construction. How the LSTM's knowledge is split between its state and its context (the
+    feedback that it is shown again) is a finding.
     """
 
     name: ClassVar[str] = "locus"
@@ -45,16 +44,18 @@ class LocusOfLearning(Claim):
             "lstm_state_context",
             ">=",
             0.9,
-            "activations hold what the LSTM knows",
+            "activations hold all that the LSTM has learned",
             by_construction=True,
         ),
-        Prediction(RECURRENCE, "lstm_state", ">=", 0.5, "most of it in the state carried over"),
+        Prediction(
+            RECURRENCE, "lstm_state", ">=", 0.5, "most of it is in the state that is carried over"
+        ),
         Prediction(
             RECURRENCE,
             "online_weights",
             ">=",
             0.9,
-            "an online learner is another locus",
+            "an online learner holds it in another store",
             by_construction=True,
         ),
         Prediction(
@@ -62,7 +63,7 @@ class LocusOfLearning(Claim):
             "online_weights",
             ">=",
             0.9,
-            "updated weights can hold it all",
+            "updated weights can hold all that is learned",
             by_construction=True,
         ),
         Prediction(
@@ -70,36 +71,42 @@ class LocusOfLearning(Claim):
             "lstm_weights",
             ">=",
             0.5,
-            "lasting changes are changes of weights",
+            "what is learned lastingly is in the weights",
             by_construction=True,
         ),
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The LSTM on both tasks."""
-        return {task.name: preset.run("lstm", task, seed) for task in TASKS}
+        """The LSTM on both settings."""
+        return {setting.name: preset.run("lstm", setting, seed) for setting in SETTINGS}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Shares at the last trial."""
         values: Values = {name: {} for name in self.quantities}
-        for task in TASKS:
-            lstm = last_shares(agents[task.name], task, preset, seed)
-            values["lstm_state"][task.name] = lstm["state"]
-            values["lstm_state_context"][task.name] = lstm["state"] + lstm["context"]
-            values["lstm_weights"][task.name] = lstm["weights"]
-            online = make_named(ONLINE, task.family)
-            values["online_weights"][task.name] = last_shares(online, task, preset, seed)["weights"]
+        for setting in SETTINGS:
+            lstm = last_shares(agents[setting.name], setting, preset, seed)
+            values["lstm_state"][setting.name] = lstm["state"]
+            values["lstm_state_context"][setting.name] = lstm["state"] + lstm["context"]
+            values["lstm_weights"][setting.name] = lstm["weights"]
+            online = make_named(ONLINE, setting.family)
+            shares = last_shares(online, setting, preset, seed)
+            values["online_weights"][setting.name] = shares["weights"]
         return values
 
 
-def last_shares(agent: Agent, task: NamedSetting, preset: Preset, seed: int) -> dict[str, float]:
-    """Fractions of the knowledge held at the last trial, by store; 0 where there is none.
+def last_shares(agent: Agent, setting: NamedSetting, preset: Preset, seed: int) -> dict[str, float]:
+    """Each store's fraction of the knowledge held at the last trial, by store.
+
+    All are 0 where there is too little knowledge to be divided.
 
     Raises:
         InvalidTask: the agent keeps knowledge outside its stores, so that shares mean nothing.
+        NonFinite: the knowledge is not a finite number.
     """
-    last = task.family.horizon - 1
-    found: dict[str, Any] = Locus([last]).run(agent, task, preset.episodes, seed)
+    last = setting.family.horizon - 1
+    found: dict[str, Any] = Locus([last]).run(agent, setting, preset.episodes, seed)
     if not found["contained"]:
         raise InvalidTask("the agent keeps knowledge outside its stores; the probe cannot place it")
+    if found["total"][0] is None:
+        raise NonFinite(f"the knowledge held at trial {last} of {setting} is not a finite number")
     return {store: share[0] or 0.0 for store, share in found["shares_fraction"].items()}

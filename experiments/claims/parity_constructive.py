@@ -1,4 +1,4 @@
-"""Is the recurrent update, written into the weights, the same agent in another store?"""
+"""Does the recurrent update behave the same when it is written into the weights?"""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.claims.locus_of_learning import last_shares
-from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting, score
+from metalocus.experiments.studies.presets import Preset
 
-TASKS = (BANDIT, REVERSAL)
+SETTINGS = (BANDIT, REVERSAL)
 SAME = 1e-6
-"""Probabilities and scores this close are equal in single precision."""
+"""Probabilities and scores that differ by no more are equal in single precision."""
 
 
 class ParityConstructive(Claim):
     """The LSTM beside the :class:`RewrittenAgent` made of it, on the same histories.
 
-    That the two behave alike, from other stores, is a theorem rather than a finding: the
-    measurement shows that the construction leaves nothing out. What a generic update in the
-    same store, the weights, is worth beside the rule that training found is measured by
+    The two behave alike by construction, from different stores. The measurement checks that
+    the construction is complete. How well a generic update of the weights does is measured by
     :class:`~metalocus.experiments.claims.parity_generic.ParityGeneric`.
     """
 
@@ -45,45 +44,51 @@ class ParityConstructive(Claim):
     predictions: ClassVar[tuple[Prediction, ...]] = tuple(
         Prediction(side, quantity, relation, bound, says, by_construction=True)
         for side, quantity, relation, bound, says in (
-            (WEIGHTS, "difference", "<=", SAME, "an update of weights does the same"),
-            (WEIGHTS, "score", ">=", -SAME, "and earns as much"),
-            (WEIGHTS, "rewritten_weights", ">=", 0.99, "then the weights hold it all"),
-            (RECURRENCE, "difference", "<=", SAME, "granted: any store can be written to"),
+            (WEIGHTS, "difference", "<=", SAME, "an update of weights gives the same choices"),
+            (WEIGHTS, "score", ">=", -SAME, "an update of weights earns as much"),
+            (
+                WEIGHTS,
+                "rewritten_weights",
+                ">=",
+                0.99,
+                "after the rewriting the weights hold all that is learned",
+            ),
+            (RECURRENCE, "difference", "<=", SAME, "any store can hold what the state holds"),
             (
                 RECURRENCE,
                 "lstm_weights",
                 "<=",
                 0.01,
-                "but the weights of what was trained hold none",
+                "the weights of the network as it was trained hold nothing",
             ),
         )
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The LSTM on both tasks."""
-        return {task.name: preset.run("lstm", task, seed) for task in TASKS}
+        """The LSTM on both settings."""
+        return {setting.name: preset.run("lstm", setting, seed) for setting in SETTINGS}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Behaviour, score and locus of both forms."""
         values: Values = {name: {} for name in self.quantities}
-        for task in TASKS:
-            lstm = agents[task.name]
+        for setting in SETTINGS:
+            lstm = agents[setting.name]
             assert isinstance(lstm, TrainedAgent)
             rewritten = RewrittenAgent(lstm.policy, lstm.layout)
-            found = score(rewritten, task, preset.episodes, seed)
+            found = score(rewritten, setting, preset.episodes, seed)
             measured = {
-                "difference": greatest_difference(lstm, rewritten, task, preset.episodes, seed),
-                "score": found - score(lstm, task, preset.episodes, seed),
-                "rewritten_weights": last_shares(rewritten, task, preset, seed)["weights"],
-                "lstm_weights": last_shares(lstm, task, preset, seed)["weights"],
+                "difference": greatest_difference(lstm, rewritten, setting, preset.episodes, seed),
+                "score": found - score(lstm, setting, preset.episodes, seed),
+                "rewritten_weights": last_shares(rewritten, setting, preset, seed)["weights"],
+                "lstm_weights": last_shares(lstm, setting, preset, seed)["weights"],
             }
             for name, value in measured.items():
-                values[name][task.name] = value
+                values[name][setting.name] = value
         return values
 
 
 def greatest_difference(
-    agent: Agent, shadow: RewrittenAgent, task: NamedSetting, episodes: int, seed: int
+    agent: Agent, shadow: RewrittenAgent, setting: NamedSetting, episodes: int, seed: int
 ) -> float:
     """Between the probabilities that two agents give any action on the first one's histories."""
     found = [0.0]
@@ -91,6 +96,6 @@ def greatest_difference(
     def observe(trial: Trial) -> None:
         found.append(float(np.abs(trial.shadows[0][0] - trial.probs).max()))
 
-    fresh = fresh_episodes(task, episodes, seed)
+    fresh = fresh_episodes(setting, episodes, seed)
     rollout(agent, fresh, seed, shadows=[shadow], observe=observe)
     return max(found)

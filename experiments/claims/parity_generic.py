@@ -1,4 +1,4 @@
-"""Do generic per-step weight updates of a memoryless policy reach the recurrent agent?"""
+"""Do generic updates of a memoryless policy's weights do as well as the recurrent agent?"""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import ClassVar
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, score
+from metalocus.experiments.studies.presets import Preset
 
-TASKS = (BANDIT, REVERSAL)
+SETTINGS = (BANDIT, REVERSAL)
 MARGIN = 0.05
+"""On the scale from 0, random choice, to 1, the best reference."""
 RULES = ("policy_gradient", "delta_rule")
 
 
 class ParityGeneric(Claim):
     """Score of online learners minus that of the frozen LSTM, on the same episodes.
 
-    The rules update the weights of a memoryless policy after every transition and start
-    each episode anew; their rates were tuned for each family on other tasks. Equivalence
-    within ``MARGIN`` of the range from random choice to the best reference counts as parity.
+    The rules update the weights of a memoryless policy after every transition and reset them
+    before each episode. Their rates were tuned for each family on other tasks. Scores that
+    differ by less than ``MARGIN`` count as equal.
     """
 
     name: ClassVar[str] = "parity_generic"
@@ -37,21 +38,21 @@ class ParityGeneric(Claim):
         prediction
         for rule in RULES
         for prediction in (
-            Prediction(WEIGHTS, rule, ">=", -MARGIN, f"{rule} matches recurrence"),
-            Prediction(RECURRENCE, rule, "<=", -MARGIN, f"{rule} falls short of it"),
+            Prediction(WEIGHTS, rule, ">=", -MARGIN, f"{rule} does as well as recurrence"),
+            Prediction(RECURRENCE, rule, "<=", -MARGIN, f"{rule} does worse than recurrence"),
         )
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The LSTM on both tasks."""
-        return {task.name: preset.run("lstm", task, seed) for task in TASKS}
+        """The LSTM on both settings."""
+        return {setting.name: preset.run("lstm", setting, seed) for setting in SETTINGS}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Differences of scores."""
         values: Values = {rule: {} for rule in RULES}
-        for task in TASKS:
-            lstm = score(agents[task.name], task, preset.episodes, seed)
+        for setting in SETTINGS:
+            lstm = score(agents[setting.name], setting, preset.episodes, seed)
             for rule in RULES:
-                online = score(make_named(rule, task.family), task, preset.episodes, seed)
-                values[rule][task.name] = online - lstm
+                online = score(make_named(rule, setting.family), setting, preset.episodes, seed)
+                values[rule][setting.name] = online - lstm
         return values

@@ -1,4 +1,4 @@
-"""Is fast within-episode adaptation learning, or only responding to what is shown?"""
+"""Does an agent learn within the episode, or does it respond to what it is shown?"""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from metalocus.agents.agent import Agent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.claims.presets import Preset
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.settings import CUED, REVERSAL, score
+from metalocus.experiments.studies.presets import Preset
 
 
 class Responsiveness(Claim):
-    """Memoryless against recurrent, with the good arm's side shown and hidden.
+    """A recurrent against a memoryless agent, with a cue to the better arm shown and hidden.
 
-    The two tasks differ in nothing but the cue. Where it is shown, good choices need no
-    learning within the episode, and the locus probe must find nothing held.
+    The two settings differ in the cue alone. Where it is shown, good choices need no learning
+    within the episode, and the locus probe must find that the memoryless agent holds nothing.
     """
 
     name: ClassVar[str] = "responsiveness"
@@ -27,32 +27,36 @@ class Responsiveness(Claim):
     )
     quantities: ClassVar[Mapping[str, str]] = {
         "cue_shown": "score of the LSTM minus that of the memoryless policy, cue shown",
-        "cue_hidden": "the same, cue hidden",
-        "held": "what the memoryless policy holds at the last trial, v(all) - v(none), cue shown",
+        "cue_hidden": "score of the LSTM minus that of the memoryless policy, cue hidden",
+        "held": "knowledge v(all) - v(none) of the memoryless policy at the last trial, cue shown",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = (
-        Prediction(RECURRENCE, "cue_shown", "<=", 0.05, "with the cue, memory is of no use"),
-        Prediction(RECURRENCE, "cue_hidden", ">=", 0.5, "without it, memory is all"),
+        Prediction(RECURRENCE, "cue_shown", "<=", 0.05, "with the cue shown, memory is of no use"),
+        Prediction(
+            RECURRENCE, "cue_hidden", ">=", 0.5, "with the cue hidden, memory makes the difference"
+        ),
         Prediction(
             RECURRENCE,
             "held",
             "<=",
             0.01,
-            "and the responsive policy holds nothing",
+            "the memoryless policy holds nothing",
             by_construction=True,
         ),
-        Prediction(WEIGHTS, "cue_shown", "<=", 0.05, "switching fast needs no learning"),
+        Prediction(
+            WEIGHTS, "cue_shown", "<=", 0.05, "with the cue shown, fast switching needs no learning"
+        ),
         Prediction(
             WEIGHTS,
             "cue_hidden",
             "<=",
             0.05,
-            "what looks like learning is responding",
+            "with the cue hidden too, the agent only responds",
         ),
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """LSTM and memoryless policy on the cued and the hidden task."""
+        """LSTM and memoryless policy, cue shown and hidden."""
         return {
             "lstm/shown": preset.run("lstm", CUED, seed, part=0.5),
             "mlp/shown": preset.run("mlp", CUED, seed),
@@ -63,12 +67,12 @@ class Responsiveness(Claim):
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Differences of scores, and what is held."""
         values: Values = {}
-        for shown, task in (("shown", CUED), ("hidden", REVERSAL)):
+        for shown, setting in (("shown", CUED), ("hidden", REVERSAL)):
             of = {
-                agent: score(agents[f"{agent}/{shown}"], task, preset.episodes, seed)
+                agent: score(agents[f"{agent}/{shown}"], setting, preset.episodes, seed)
                 for agent in ("lstm", "mlp")
             }
-            values[f"cue_{shown}"] = {task.name: of["lstm"] - of["mlp"]}
+            values[f"cue_{shown}"] = {setting.name: of["lstm"] - of["mlp"]}
         last = [CUED.family.horizon - 1]
         found = Locus(last).run(agents["mlp/shown"], CUED, preset.episodes, seed)
         values["held"] = {CUED.name: found["total"][0]}

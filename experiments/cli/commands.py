@@ -200,8 +200,8 @@ def claim(
 
 def compare(
     preset: str = "quick",
-    agents: tuple[str, ...] = (),
-    tasks: tuple[str, ...] = (),
+    agents: tuple[str, ...] | None = None,
+    tasks: tuple[str, ...] | None = None,
     out: Path = Path("compare"),
     page: Path | None = None,
     json: bool = False,

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from metalocus.experiments.claims.verdicts import measured, outcome, seeds_to_decide
+from metalocus.experiments.claims.wording import measured, outcome, seeds_to_decide
 
 WIDTH = 118
 STYLES = {"supported": "green", "refuted": "red", "undecided": "yellow"}

@@ -10,14 +10,15 @@ from typing import Any
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import ONLINE, REFERENCES, best_reference, make_named
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.experiments.claims.presets import Preset, preset_of
-from metalocus.experiments.claims.study import RUNS, measure_all
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import load_manifest
 from metalocus.experiments.scoring.settings import BANDIT, BERNOULLI, REVERSAL, NamedSetting, score
+from metalocus.experiments.studies.job import RUNS
+from metalocus.experiments.studies.measure_all import measure_all
+from metalocus.experiments.studies.presets import Preset, preset_of
 
-TASKS = (
+SETTINGS = (
     BANDIT,
     NamedSetting("five_arms", "five-armed bandit, 100 pulls", BERNOULLI, n_arms=5, horizon=100),
     REVERSAL,
@@ -42,61 +43,63 @@ TASKS = (
 STEPS = {"smoke": 3_000, "quick": 2_000_000, "full": 10_000_000}
 """Environment steps of every agent that is trained, by preset."""
 LONGER = {"five_arms": 2.0}
-"""Times as many on tasks that take longer to learn."""
+"""Factor on the steps, for settings that take longer to learn."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One agent on one task.
+    """One agent on one setting: a study with a single number.
 
     Attributes:
         agent: a trainable agent, an online learner or a reference.
-        task: what it plays.
+        setting: what it plays.
     """
 
     agent: str
-    task: NamedSetting
+    setting: NamedSetting
 
     @property
     def name(self) -> str:
-        """Of the files that its measurements are kept in."""
-        return f"{self.agent}-on-{self.task.name}"
+        """Of the agent and the setting."""
+        return f"{self.agent}-on-{self.setting.name}"
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """Its training run; none for an agent that is not trained."""
         if self.agent not in TRAINABLES:
             return {}
-        part = LONGER.get(self.task.name, 1.0)
-        return {self.agent: preset.run(self.agent, self.task, seed, part)}
+        part = LONGER.get(self.setting.name, 1.0)
+        return {self.agent: preset.run(self.agent, self.setting, seed, part)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> dict[str, float]:
         """``score`` on fresh episodes: 0 at random choice and 1 at the best reference."""
-        agent = agents.get(self.agent) or make_named(self.agent, self.task.family)
-        return {"score": score(agent, self.task, preset.episodes, seed)}
+        agent = agents.get(self.agent) or make_named(self.agent, self.setting.family)
+        return {"score": score(agent, self.setting, preset.episodes, seed)}
 
 
 def compare(
     preset_name: str,
     out: Path,
-    agents: Sequence[str] = (),
-    tasks: Sequence[str] = (),
+    agents: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Train and measure every agent on every task; what is done already is taken from ``out``.
+    """Train and measure every agent on every setting; what is done is taken from ``out``.
 
     Args:
         preset_name: seeds and episodes are those of the debate's preset, steps are ``STEPS``.
         out: folder of runs and measurements.
-        agents: names of agents; all that are trained or learn online, and the references, if
-            none is given.
-        tasks: short names of tasks; all if none is given.
+        agents: names of agents; None for all that are trained or learn online, and the references.
+        tasks: short names of settings; None for all.
 
     Returns:
         ``preset``, ``tasks`` and ``entries``: agent, kind, task, and by seed the score and what
         training took.
 
     Raises:
-        WrongUse: an unknown agent or task, or an agent that can play none of the tasks.
+        InvalidTask: no such preset.
+        WrongUse: an unknown agent or setting, a list without a name, an agent that can play none
+            of the settings, or a folder that cannot be written.
         RunFailed: a run could not be made; all others were.
+        NonFinite: a score is not finite.
     """
     like = preset_of(preset_name)
     steps = dict.fromkeys(TRAINABLES, STEPS[preset_name])
@@ -104,13 +107,13 @@ def compare(
     chosen = _chosen("task", tasks, _titles())
     entries = _entries(_chosen("agent", agents, _kinds()), chosen)
     playing = {entry.agent for entry in entries}
-    idle = [name for name in agents if name not in playing]
+    idle = [name for name in agents or () if name not in playing]
     if idle:
         raise WrongUse(f"{', '.join(idle)} can play none of {', '.join(chosen)}; name other ones")
     measured = measure_all(entries, preset, out)
     return {
         "preset": {"name": preset.name, "seeds": preset.seeds, "episodes": preset.episodes},
-        "tasks": {entry.task.name: _about(entry.task) for entry in entries},
+        "tasks": {entry.setting.name: _about(entry.setting) for entry in entries},
         "entries": [_row(entry, measured[entry.name], preset, out) for entry in entries],
     }
 
@@ -123,31 +126,38 @@ def _kinds() -> dict[str, str]:
 
 
 def _titles() -> dict[str, str]:
-    return {task.name: task.title for task in TASKS}
+    return {setting.name: setting.title for setting in SETTINGS}
 
 
-def _chosen(kind: str, names: Sequence[str], known: Mapping[str, str]) -> list[str]:
-    """The names asked for, or all that there are."""
+def _chosen(kind: str, names: Sequence[str] | None, known: Mapping[str, str]) -> list[str]:
+    """The names asked for, each once; all that there are if None."""
+    if names is None:
+        return list(known)
+    if not names:
+        raise WrongUse(f"name at least one {kind}, or leave --{kind}s out for all")
     for name in names:
         if name not in known:
             raise WrongUse(f"unknown {kind} {name!r}; choose from {', '.join(known)}")
-    return list(dict.fromkeys(names)) or list(known)
+    return list(dict.fromkeys(names))
 
 
-def _entries(agents: Sequence[str], tasks: Sequence[str]) -> list[Entry]:
-    """Agents on the tasks that they can play."""
-    known = {**REFERENCES, **ONLINE}
-    return [
-        Entry(agent, task)
-        for agent in agents
-        for task in TASKS
-        if task.name in tasks and (agent in TRAINABLES or known[agent].why_not(task.family) is None)
-    ]
+def _entries(agents: Sequence[str], settings: Sequence[str]) -> list[Entry]:
+    """The agents on those of the named settings that they can play."""
+    chosen = [setting for setting in SETTINGS if setting.name in settings]
+    pairs = [Entry(agent, setting) for agent in agents for setting in chosen]
+    return [entry for entry in pairs if _can_play(entry.agent, entry.setting)]
 
 
-def _about(task: NamedSetting) -> dict[str, Any]:
-    best = best_reference(task.family).name
-    return {"title": task.title, **task.to_dict(), "best": best}
+def _can_play(agent: str, setting: NamedSetting) -> bool:
+    """Whether an agent can play a setting; those that are trained can play all."""
+    if agent in TRAINABLES:
+        return True
+    return {**REFERENCES, **ONLINE}[agent].why_not(setting.family) is None
+
+
+def _about(setting: NamedSetting) -> dict[str, Any]:
+    best = best_reference(setting.family).name
+    return {"title": setting.title, **setting.to_dict(), "best": best}
 
 
 def _row(entry: Entry, measured: Mapping[int, Any], preset: Preset, out: Path) -> dict[str, Any]:
@@ -158,6 +168,6 @@ def _row(entry: Entry, measured: Mapping[int, Any], preset: Preset, out: Path) -
             account = load_manifest(out / RUNS / config.name)
             each["run"] = config.name
             for name in ("steps", "parameters", "training_cpu_seconds", "wall_seconds"):
-                each[name] = account.get(name)  # an imported run does not tell its seconds
+                each[name] = account.get(name)  # None: an imported run records no seconds
     kind = _kinds()[entry.agent]
-    return {"agent": entry.agent, "kind": kind, "task": entry.task.name, "seeds": seeds}
+    return {"agent": entry.agent, "kind": kind, "task": entry.setting.name, "seeds": seeds}

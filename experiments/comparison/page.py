@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 KINDS = {
-    "trained": "Trained by the one engine, weights frozen when measured",
+    "trained": "Trained by PPO, weights frozen when measured",
     "online": "Rules that update a memoryless policy's weights after every trial, at rates tuned on"
-    " bandits and reversals (elsewhere at the two-armed bandit's)",
+    " bandits and reversals (elsewhere those of the two-armed bandit)",
     "reference": "References",
 }
 Entry = Mapping[str, Any]
 
 
 def comparison_page(found: Mapping[str, Any]) -> str:
-    """Scores of every agent on every task by kind, then what training took."""
+    """Scores of every agent on every setting by kind, then what training took."""
     preset, tasks = found["preset"], found["tasks"]
     rows = _by_agent(found["entries"])
     lines = [
@@ -27,7 +27,7 @@ def comparison_page(found: Mapping[str, Any]) -> str:
         f"Mean of {preset['seeds']} seeds, then the least and the greatest of them; each played",
         f"{preset['episodes']:,} episodes. Made by `metalocus compare`, preset {preset['name']}.",
         "",
-        *(f"* `{name}`: {_told(task)}" for name, task in tasks.items()),
+        *(f"* `{name}`: {_described(task)}" for name, task in tasks.items()),
     ]
     for kind, title in KINDS.items():
         of_kind = {name: own for name, own in rows.items() if _kind(own) == kind}
@@ -41,7 +41,7 @@ def comparison_page(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _told(task: Mapping[str, Any]) -> str:
+def _described(task: Mapping[str, Any]) -> str:
     """A task in words and by its arguments."""
     arguments = " ".join(f"{name}={value}" for name, value in task["env_kwargs"].items())
     env = f"`{task['env']} {arguments}`".replace(" `", "`")

@@ -1,40 +1,93 @@
-"""Drawing; every function takes the axes to draw on and what was measured."""
+"""The figures of the report, as SVG text; matplotlib's settings are left as they were."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metalocus.experiments.scoring.figures import AGENTS, BEST_NAMES, adaptation_curves
 
-mpl.use("svg")
-mpl.rcParams.update(
+STYLE: list[str | Path | dict[str, Any]] = [
+    "default",  # whatever the user's own settings are
     {
         "font.size": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "metalocus",
-    }
-)
-
+        "svg.fonttype": "none",  # text stays text
+        "svg.hashsalt": "metalocus",  # the same figure gives the same bytes
+    },
+]
 STORES = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
+"""Colours of the stores, from the palette of the agents."""
+LOCATED = ("lstm", "mlp_feedback", "delta_rule")
+"""The agents whose locus is drawn."""
 
 
-def adaptation(ax: Axes, measured: Mapping[str, Any]) -> None:
-    """Normalised score against trial, for every agent, with the best reference and chance."""
+@style.context(STYLE)
+def main_figure(curves: Mapping[str, Any]) -> str:
+    """Adaptation curves above, a column a setting; locus below, a row a setting.
+
+    Args:
+        curves: by setting: title, best reference, adaptation curves and locus by agent.
+    """
+    heights = [3.1, 2.3 * len(curves)]
+    figure = Figure(figsize=(10, sum(heights)), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = parts
+    tops = above.subplots(1, len(curves), squeeze=False)[0]
+    for ax, measured in zip(tops, curves.values(), strict=True):
+        _adaptation(ax, measured)
+    best = {BEST_NAMES.get(m["best"], m["best"]) for m in curves.values()}
+    handles, labels = tops[0].get_legend_handles_labels()
+    labels = [" / ".join(sorted(best)) if label in best else label for label in labels]
+    above.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
+    rows = below.subplots(len(curves), len(LOCATED), squeeze=False, sharey=True)
+    for row, (name, measured) in zip(rows, curves.items(), strict=True):
+        for ax, agent in zip(row, LOCATED, strict=True):
+            _shares(ax, measured["locus"][agent], f"{name}: {AGENTS[agent][2]}")
+        row[0].set_ylabel("knowledge held\n(share of each store)")
+    handles, labels = rows[0][0].get_legend_handles_labels()
+    below.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+@style.context(STYLE)
+def interval_figure(quantity: Mapping[str, Any], bounds: Sequence[float]) -> str:
+    """One quantity on a line: every seed's value, the interval, the predicted bounds.
+
+    Args:
+        quantity: ``values`` by setting, ``estimate``, ``low`` and ``high``.
+        bounds: borders of the predicted regions.
+    """
+    figure = Figure(figsize=(3.4, 0.6), layout="constrained")
+    ax = figure.subplots()
+    ax.axvline(0, color="#dddddd", lw=0.8)
+    for bound in bounds:
+        ax.axvline(bound, color="black", ls=":", lw=1.0)
+    values = [value for row in quantity["values"].values() for value in row]
+    ax.scatter(values, [0] * len(values), s=12, color="#999999", zorder=2)
+    ax.plot([quantity["low"], quantity["high"]], [0, 0], color="#0072B2", lw=2.5, alpha=0.6)
+    ax.plot(quantity["estimate"], 0, "o", color="#0072B2", ms=5, zorder=3)
+    ax.set(yticks=[], ylim=(-0.5, 0.5))
+    ax.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
+def _adaptation(ax: Axes, measured: Mapping[str, Any]) -> None:
+    """Choice value by trial, for every agent and the best reference."""
     shown = (*AGENTS, measured["best"])
     adaptation_curves(ax, {name: measured["adaptation"][name] for name in shown})
     ax.set_title(measured["title"], loc="left", fontsize=10)
 
 
-def shares(ax: Axes, measured: Mapping[str, Any], title: str) -> None:
-    """Shapley shares of the three stores against trial, stacked to v(all) - v(none)."""
+def _shares(ax: Axes, measured: Mapping[str, Any], title: str) -> None:
+    """Shapley shares of the three stores by trial, stacked to v(all) - v(none)."""
     trials = [t + 1 for t in measured["trials"]]
     low = [0.0] * len(trials)
     for store, colour in STORES.items():
@@ -50,43 +103,8 @@ def shares(ax: Axes, measured: Mapping[str, Any], title: str) -> None:
     ax.set_title(title, loc="left", fontsize=10)
 
 
-def interval_row(ax: Axes, quantity: Mapping[str, Any], bounds: list[float]) -> None:
-    """One quantity: every seed's value, the interval, the predicted bounds."""
-    ax.axvline(0, color="#dddddd", lw=0.8)
-    for bound in bounds:
-        ax.axvline(bound, color="black", ls=":", lw=1.0)
-    values = [value for row in quantity["values"].values() for value in row]
-    ax.scatter(values, [0] * len(values), s=12, color="#999999", zorder=2)
-    ax.plot([quantity["low"], quantity["high"]], [0, 0], color="#0072B2", lw=2.5, alpha=0.6)
-    ax.plot(quantity["estimate"], 0, "o", color="#0072B2", ms=5, zorder=3)
-    ax.set(yticks=[], ylim=(-0.5, 0.5))
-    ax.spines["left"].set_visible(False)
-
-
-def main_figure(curves: Mapping[str, Any]) -> Figure:
-    """Adaptation above, locus below; one column of adaptation a task."""
-    agents = ("lstm", "mlp_feedback", "delta_rule")
-    figure = Figure(figsize=(10, 3.1 + 2.3 * len(curves)), layout="constrained")
-    rows: Any = figure.subfigures(2, 1, height_ratios=[3.1, 2.3 * len(curves)])
-    tops = rows[0].subplots(1, len(curves), squeeze=False)[0]
-    for ax, measured in zip(tops, curves.values(), strict=True):
-        adaptation(ax, measured)
-    handles, labels = tops[0].get_legend_handles_labels()
-    best = {BEST_NAMES.get(m["best"], m["best"]) for m in curves.values()}
-    labels = [" / ".join(sorted(best)) if label in best else label for label in labels]
-    rows[0].legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    below = rows[1].subplots(len(curves), len(agents), squeeze=False, sharey=True)
-    for row, (name, measured) in zip(below, curves.items(), strict=True):
-        for ax, agent in zip(row, agents, strict=True):
-            shares(ax, measured["locus"][agent], f"{name}: {AGENTS[agent][2]}")
-        row[0].set_ylabel("knowledge held\n(share of each store)")
-    handles, labels = below[0][0].get_legend_handles_labels()
-    rows[1].legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    return figure
-
-
-def to_svg(figure: Figure) -> str:
-    """The figure as SVG text to put into a page."""
+def _svg(figure: Figure) -> str:
+    """The figure as an SVG element to put into a page."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

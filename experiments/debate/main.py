@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from metalocus.agents.ppo.files import write_atomically
+from metalocus.agents.ppo.files import write_record
 from metalocus.experiments.claims.base import CLAIMS, SIDES
-from metalocus.experiments.claims.presets import Preset, preset_of
-from metalocus.experiments.claims.study import RUNS, measure_all
 from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import load_manifest
+from metalocus.experiments.runs.folder import load_manifest, versions
+from metalocus.experiments.studies.job import RUNS, measuring_source
+from metalocus.experiments.studies.measure_all import measure_all
+from metalocus.experiments.studies.presets import Preset, preset_of
+from metalocus.experiments.studies.study import Study
 
 
 def run_debate(preset_name: str, out: Path) -> dict[str, Any]:
-    """The whole debate; everything that is done already is taken from ``out``.
+    """Make the whole debate; everything that is done already is taken from ``out``.
+
+    Args:
+        preset_name: see :data:`~metalocus.experiments.studies.presets.PRESETS`.
+        out: folder for runs, measurements, verdicts and report.
 
     Returns:
-        ``preset``, ``sides``, ``verdicts`` (one entry a claim) and ``curves``; also written
-        to ``verdicts.json``, with ``report.html`` beside it.
+        ``preset``, ``sides``, ``verdicts`` (one entry a claim), ``curves``, ``runs``, ``source``
+        (by study, a digest of the code that measured) and ``versions``. The same is written to
+        ``verdicts.json``, with ``report.html`` beside it.
+
+    Raises:
+        InvalidTask: no such preset.
+        WrongUse, RunFailed, NonFinite: see
+            :func:`~metalocus.experiments.studies.measure_all.measure_all`.
     """
     from metalocus.experiments.debate.report import (  # drawing is slow to import
         VERDICTS,
@@ -28,30 +39,42 @@ def run_debate(preset_name: str, out: Path) -> dict[str, Any]:
     )
 
     preset = preset_of(preset_name)
-    measured = measure_all([*CLAIMS.values(), CURVES], preset, out)
+    studies: list[Study] = [*CLAIMS.values(), CURVES]
+    measured = measure_all(studies, preset, out)
     found = {
         "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
         "sides": SIDES,
         "verdicts": [claim.verdict(measured[claim.name]) for claim in CLAIMS.values()],
         "curves": CURVES.average(measured[CURVES.name]),
-        "runs": _accounts(preset, out),
+        "runs": _accounts(studies, preset, out),
+        "source": {study.name: measuring_source(study) for study in studies},
+        "versions": versions(),
     }
-    write_atomically(out / VERDICTS, json.dumps(found, indent=1).encode())
+    write_record(out / VERDICTS, found)
     write_report(out)
     return found
 
 
 def run_claim(name: str, preset_name: str, out: Path) -> dict[str, Any]:
-    """One claim alone; its runs and measurements are shared with :func:`run_debate`."""
+    """Judge one claim alone; its runs and measurements are shared with :func:`run_debate`.
+
+    Args:
+        name: of the claim.
+        preset_name: as for :func:`run_debate`.
+        out: folder for runs and measurements.
+
+    Raises:
+        InvalidTask: no such claim or preset.
+        WrongUse, RunFailed, NonFinite: see :func:`run_debate`.
+    """
     claim, preset = CLAIMS.find(name), preset_of(preset_name)
     return claim.verdict(measure_all([claim], preset, out)[claim.name])
 
 
-def _accounts(preset: Preset, out: Path) -> list[dict[str, Any]]:
-    """Every run with what it took, for the report."""
+def _accounts(studies: list[Study], preset: Preset, out: Path) -> list[dict[str, Any]]:
+    """What was recorded when each run was finished, for the report."""
     configs: dict[str, RunConfig] = {}
-    everything: list[Any] = [*CLAIMS.values(), CURVES]
-    for asked in everything:
+    for study in studies:
         for seed in range(preset.seeds):
-            configs |= {config.name: config for config in asked.runs(preset, seed).values()}
+            configs |= {config.name: config for config in study.runs(preset, seed).values()}
     return [{"name": name, **load_manifest(out / RUNS / name)} for name in sorted(configs)]

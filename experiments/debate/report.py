@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +14,51 @@ from jinja2 import (
     select_autoescape,
 )
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from metalocus.agents.ppo.files import Corrupt, write_atomically
-from metalocus.experiments.claims.verdicts import measured, outcome, seeds_to_decide
-from metalocus.experiments.debate.figures import interval_row, main_figure, to_svg
-from metalocus.experiments.runs.folder import NotARun, versions
+from metalocus.agents.ppo.files import Corrupt, read_record, write_atomically
+from metalocus.experiments.claims.wording import measured, outcome, seeds_to_decide
+from metalocus.experiments.debate.figures import interval_figure, main_figure
+from metalocus.experiments.runs.folder import NotARun
 
 REPORT, FIGURE, VERDICTS = "report.html", "figure.svg", "verdicts.json"
 
 
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` and its main figure from ``verdicts.json``; returns the page's path.
+    """Write ``report.html`` and its main figure from ``verdicts.json``.
+
+    Args:
+        folder: of a finished debate.
+
+    Returns:
+        The page's path.
 
     Raises:
         NotARun: the folder holds no finished debate.
-        Corrupt: its verdicts are damaged.
+        Corrupt: its verdicts are damaged, or were written by another version.
     """
-    if not (folder / VERDICTS).is_file():
+    verdicts = folder / VERDICTS
+    if not verdicts.exists():
         raise NotARun(f"{folder} holds no finished debate; run `metalocus debate --out {folder}`")
+    advice = "repeat the `metalocus debate` command that made it: runs and measurements are kept"
+    found = read_record(verdicts, advice)
     try:
-        found = json.loads((folder / VERDICTS).read_text())
-        figure = to_svg(main_figure(found["curves"]))
+        figure = main_figure(found["curves"])
         page = render(found, folder, figure)
     except (ValueError, KeyError, TypeError, AttributeError, TemplateError):
-        raise Corrupt(f"{folder / VERDICTS} is damaged; repeat `metalocus debate`") from None
+        raise Corrupt(f"{verdicts} was written by another version; {advice}") from None
     write_atomically(folder / FIGURE, figure.encode())
-    write_atomically(folder / REPORT, page.encode())
+    write_atomically(folder / REPORT, page.encode(errors="backslashreplace"))  # of the path
     return folder / REPORT
 
 
 def render(found: dict[str, Any], folder: Path, figure: str) -> str:
-    """The page as HTML text, with the main figure as SVG in it."""
+    """The page as HTML text.
+
+    Args:
+        found: what :func:`~metalocus.experiments.debate.main.run_debate` found.
+        folder: of the debate, for the commands on the page.
+        figure: the main figure as SVG.
+    """
     environment = Environment(
         loader=PackageLoader("metalocus.experiments.debate", "."),
         autoescape=select_autoescape(),
@@ -61,20 +74,17 @@ def render(found: dict[str, Any], folder: Path, figure: str) -> str:
     return environment.get_template("report.html").render(
         found,
         figure=Markup(figure),
-        rows=_rows(found["verdicts"]),
-        folder=folder,
-        versions=versions(),
+        rows=_interval_figures(found["verdicts"]),
+        folder=shlex.quote(str(folder)),
     )
 
 
-def _rows(verdicts: list[dict[str, Any]]) -> dict[str, dict[str, Markup]]:
-    """A small picture of every quantity, by claim and quantity."""
-    pictures: dict[str, dict[str, Markup]] = {}
+def _interval_figures(verdicts: list[dict[str, Any]]) -> dict[str, dict[str, Markup]]:
+    """A small figure of every quantity, by claim and quantity."""
+    figures: dict[str, dict[str, Markup]] = {}
     for verdict in verdicts:
-        pictures[verdict["claim"]] = {}
+        figures[verdict["claim"]] = {}
         for name, quantity in verdict["quantities"].items():
             bounds = [p["bound"] for p in verdict["predictions"] if p["quantity"] == name]
-            figure = Figure(figsize=(3.4, 0.6), layout="constrained")
-            interval_row(figure.subplots(), quantity, bounds)
-            pictures[verdict["claim"]][name] = Markup(to_svg(figure))
-    return pictures
+            figures[verdict["claim"]][name] = Markup(interval_figure(quantity, bounds))
+    return figures

@@ -16,7 +16,7 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.experiments.claims.base import CLAIMS, RECURRENCE, SIDES, WEIGHTS
 from metalocus.experiments.claims.locus_of_learning import last_shares
-from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.scoring.settings import (
     BANDIT,

@@ -11,7 +11,7 @@ from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.parity_constructive import greatest_difference
-from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.scoring.settings import BANDIT, REVERSAL
 

@@ -7,7 +7,7 @@ import pytest
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.comparison import compare as comparison
 from metalocus.experiments.comparison.compare import TASKS, Entry
 from metalocus.experiments.comparison.page import comparison_page

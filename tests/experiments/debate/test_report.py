@@ -14,7 +14,7 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.claims import parity_generic, study
 from metalocus.experiments.claims.base import CLAIMS, SIDES
-from metalocus.experiments.claims.presets import PRESETS, Preset
+from metalocus.experiments.studies.presets import PRESETS, Preset
 from metalocus.experiments.cli import tables as table
 from metalocus.experiments.debate import curves, report
 from metalocus.experiments.debate import main as debate

@@ -1,4 +1,4 @@
-"""How much is trained and measured for a debate."""
+"""How much is trained and measured: the sizes of a debate and of a comparison."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import NamedSetting
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of the debate.
+    """One size of a debate.
 
     Attributes:
         name: as given on the command line.
@@ -31,20 +30,24 @@ class Preset:
     def run(
         self,
         agent: str,
-        task: NamedSetting,
+        setting: Setting,
         seed: int,
         part: float = 1.0,
         n_tasks: int | None = None,
     ) -> RunConfig:
-        """The training run of an agent on a task.
+        """The training run of an agent on a setting.
 
         Args:
+            agent: name of a trainable agent.
+            setting: what it is trained on.
+            seed: of training.
             part: of the agent's usual steps; 0 for the untrained network.
-            n_tasks: train on so many fixed tasks, other ones for every seed, instead of all.
+            n_tasks: number of fixed tasks to train on, other ones at every seed; None for tasks
+                from the whole distribution.
         """
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
         steps = round(part * self.steps[agent])
-        return RunConfig.suited(Setting(task.env, **task.kwargs, **few), agent, steps, seed)
+        return RunConfig.suited(Setting(setting.env, **setting.kwargs, **few), agent, steps, seed)
 
 
 PRESETS = {

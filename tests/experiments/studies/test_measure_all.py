@@ -8,8 +8,9 @@ import signal
 import pytest
 
 from metalocus.agents.ppo.files import Corrupt
+from metalocus.envs import Setting
 from metalocus.experiments.claims import study
-from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import MANIFEST
 from metalocus.experiments.training.sweep import RunFailed
@@ -76,7 +77,7 @@ def test_untrained_networks_of_other_tasks_are_other_agents(brief, tiny, tmp_pat
     """Their weights may be equal, but not what is measured on them."""
     out, times = tmp_path / study.RUNS, []
     for horizon in (5, 6):
-        config = dataclasses.replace(tiny, steps=0, env_kwargs={"horizon": horizon})
+        config = dataclasses.replace(tiny, steps=0, setting=Setting(tiny.setting.env, horizon=horizon))
         train(config, out)
         asked = Counted(config)
         study._measured(asked, PRESETS["smoke"], 0, tmp_path)

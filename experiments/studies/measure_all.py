@@ -1,0 +1,143 @@
+"""Training what studies need, and measuring it at every seed in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import as_completed
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+from rich.console import Console
+from rich.progress import track
+
+from metalocus.agents.ppo.files import Corrupt
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.studies.job import RUNS, Job
+from metalocus.experiments.studies.presets import Preset
+from metalocus.experiments.studies.study import Measured, Study, require_measured
+from metalocus.experiments.training.sweep import RunFailed, sweep
+from metalocus.experiments.training.worker import _die_with
+
+Found = dict[str, dict[int, Measured]]
+"""What was measured, by study and training seed."""
+
+
+def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
+    """Train and measure for every seed; what is done already is taken from ``out``.
+
+    Args:
+        studies: what to measure.
+        preset: seeds, steps and episodes.
+        out: folder of runs and measurements.
+
+    Raises:
+        WrongUse: ``out`` cannot be written.
+        RunFailed: see :func:`~metalocus.experiments.training.sweep.sweep`, or a measuring process
+            was killed.
+        NonFinite: a number that was measured is not finite.
+    """
+    require_writable(out)
+    studies, seeds = list(studies), range(preset.seeds)
+    configs = (run for each in studies for s in seeds for run in each.runs(preset, s).values())
+    sweep(configs, out / RUNS)
+    found: Found = {study.name: {} for study in studies}
+    missing = []
+    for each in [Job.of(study, preset, seed, out) for study in studies for seed in seeds]:
+        try:
+            found[each.study.name][each.seed] = each.kept()
+        except Corrupt as error:
+            missing.append(each)
+            if each.file.exists():
+                Console(stderr=True).print(str(error), markup=False, highlight=False)
+    _measure(missing, found)
+    for name, by_seed in found.items():
+        require_measured(name, by_seed)
+    return found
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder and try to write in it, so that work that cannot be kept is not begun.
+
+    Raises:
+        WrongUse: it cannot be made or written.
+    """
+    probe = folder / f".probe.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(bytes(4096))  # an empty file would fit on a full disk
+    except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
+        raise WrongUse(f"cannot write in {folder} ({reason}); choose another --out") from None
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
+def _measure(missing: Sequence[Job], found: Found) -> None:
+    """Add to ``found`` what was not measured before, a process a core."""
+    if not missing:
+        return
+    console = Console(stderr=True)
+    try:
+        with _processes(min(os.cpu_count() or 1, len(missing))) as pool:
+            with _interrupts_held_back():
+                futures = {pool.submit(each.make): each for each in missing}
+            for future in track(
+                as_completed(futures),
+                "measuring",
+                total=len(futures),
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            ):
+                found[futures[future].study.name][futures[future].seed] = future.result()
+    except TerminatedWorkerError:
+        raise RunFailed("a measuring process was killed; repeat the command to go on") from None
+
+
+@contextmanager
+def _processes(n: int) -> Generator[ProcessPoolExecutor]:
+    """Processes that import nothing from the current folder, and end with the context."""
+    with _environment(PYTHONSAFEPATH="1", OMP_NUM_THREADS="1"):
+        pool = ProcessPoolExecutor(n, initializer=_begin, initargs=(os.getpid(),))
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(kill_workers=True)
+            raise
+        pool.shutdown()
+
+
+def _begin(driver: int) -> None:
+    """First act of a measuring process: end with its driver; one thread, as in training."""
+    _die_with(driver)
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _environment(**variables: str) -> Generator[None]:
+    """Environment variables for processes that are started in this context."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _interrupts_held_back() -> Generator[None]:
+    """Hold Ctrl-C back meanwhile; processes that are started here leave it to their driver."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

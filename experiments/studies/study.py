@@ -1,0 +1,72 @@
+"""The protocol of everything that is trained and measured, and the check of what it measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from metalocus.agents.agent import Agent, NonFinite
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.studies.presets import Preset
+
+Measured = Mapping[str, Any]
+"""What a study measured at one training seed: numbers, text, lists and mappings of them."""
+
+
+class Study(Protocol):
+    """Something that agents are trained for, and that is measured on them at each training seed."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the studies that share a folder."""
+
+    def runs(self, preset: Preset, seed: int) -> Mapping[str, RunConfig]:
+        """The training runs of one seed, by the name that :meth:`measure` knows them by."""
+
+    def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
+        """The measurement on the agents of one training seed.
+
+        Args:
+            agents: the trained agents of :meth:`runs`, by the same names.
+            preset: how many episodes to play.
+            seed: of the fresh episodes.
+        """
+
+
+def require_measured(study: str, by_seed: Mapping[int, Measured]) -> None:
+    """Check the measurements of a study before any of them is averaged.
+
+    Args:
+        study: its name.
+        by_seed: what it measured, by training seed.
+
+    Raises:
+        NonFinite: a number is not finite or missing; the message says where.
+        ValueError: two seeds differ in what was measured.
+    """
+    shapes = {}
+    for seed, values in sorted(by_seed.items()):
+        leaves = dict(_leaves(values))
+        for where, value in leaves.items():
+            if value is None or (isinstance(value, float) and not math.isfinite(value)):
+                shown = "no number" if value is None else value
+                at = f"training seed {seed}"
+                raise NonFinite(f"{study}: {' / '.join(where)} at {at} is {shown}, not finite")
+        shapes[seed] = list(leaves)
+    first, *others = shapes
+    for seed in others:
+        if sorted(shapes[seed]) != sorted(shapes[first]):
+            raise ValueError(f"{study}: training seeds {first} and {seed} measured other things")
+
+
+def _leaves(value: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Everything in nested mappings and lists that is neither, with the path to it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*where, str(key)))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _leaves(inner, (*where, str(i)))
+    else:
+        yield where, value
