@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+LARGEST_COUNT = 2**40
+"""Trials that the counter of :mod:`metalocus.envs.common_random_numbers` tells apart; anything
+else that is counted here is far fewer."""
+
+MOST_ROWS = 2**20
+"""Environments stepped together. Each is seeded by a generator of its own: about ten seconds."""
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
 
 
 class InvalidTask(ValueError):
@@ -19,52 +30,117 @@ class InvalidTask(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+def shown(value: Any) -> str:
+    """A value as it is written in a message: its ``repr``, cut to about 80 characters."""
+    try:
+        return _short.repr(value.tolist() if isinstance(value, np.ndarray) else value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a value of type {type(value).__name__}"
+
+
 def require(condition: bool, message: str) -> None:
     """Raise :class:`InvalidTask` with ``message`` unless the condition holds."""
     if not condition:
         raise InvalidTask(message)
 
 
-def require_probability(name: str, value: Any) -> float:
-    """``value`` as a float in [0, 1], or :class:`InvalidTask`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InvalidTask(f"{name} must be a probability in [0, 1], got {value!r}") from None
-    require(0.0 <= number <= 1.0, f"{name} must be a probability in [0, 1], got {value!r}")
-    return number
+def require_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """``value`` if it is one of the texts in ``choices``, else :class:`InvalidTask`."""
+    known = isinstance(value, str) and value in choices
+    require(known, f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
+    return str(value)
+
+
+def require_options(options: Any, *known: str) -> Mapping[str, Any]:
+    """The options of a ``reset``, none if None, or :class:`InvalidTask` if one is not ``known``."""
+    given = {} if options is None else options
+    require(isinstance(given, Mapping), f"options must be a dictionary, got {shown(given)}")
+    for name in given:
+        listed = f"options has no {shown(name)}; choose from {', '.join(known)}"
+        require(name in known, listed)
+    return dict(given)
 
 
 def require_flag(name: str, value: Any) -> bool:
-    """``value`` if it is True or False, else :class:`InvalidTask`."""
-    require(isinstance(value, bool), f"{name} must be True or False, got {value!r}")
+    """``value`` as a bool if it is True or False (Python's or NumPy's), else :class:`InvalidTask`."""
+    flag = isinstance(value, bool | np.bool_)
+    require(flag, f"{name} must be True or False, got {shown(value)}")
     return bool(value)
 
 
-def require_count(name: str, value: Any, least: int) -> int:
-    """``value`` as an int of at least ``least``, or :class:`InvalidTask`."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    require(
-        whole and int(value) >= least,
-        f"{name} must be a whole number of at least {least}, got {value!r}",
-    )
+def require_count(name: str, value: Any, least: int, most: int = LARGEST_COUNT) -> int:
+    """``value`` as an int from ``least`` to ``most``, or :class:`InvalidTask`."""
+    whole = _is_whole(value) and value >= least
+    require(whole, f"{name} must be a whole number of at least {least}, got {shown(value)}")
+    require(value <= most, f"{name} must be at most {most}, got {shown(value)}")
     return int(value)
 
 
-def require_below(name: str, value: Array, n: int) -> None:
-    """Raise :class:`InvalidTask` unless all whole numbers of an array are from 0 to n - 1."""
-    inside = bool(((value >= 0) & (value < n)).all())
-    require(inside, f"{name} must be from 0 to {n - 1}, got {reprlib.repr(value.tolist())}")
+def require_seed(name: str, value: Any) -> int:
+    """``value`` as an int of at least 0, of any size, or :class:`InvalidTask`."""
+    whole = _is_whole(value) and value >= 0
+    require(whole, f"{name} must be a whole number of at least 0, got {shown(value)}")
+    return int(value)
+
+
+def require_probability(name: str, value: Any) -> float:
+    """``value`` as a float in [0, 1], or :class:`InvalidTask`."""
+    number = _number(value)
+    inside = 0.0 <= number <= 1.0
+    require(inside, f"{name} must be a probability in [0, 1], got {shown(value)}")
+    return number
 
 
 def require_number(name: str, value: Any, least: float, above: bool = False) -> float:
     """``value`` as a finite float of at least ``least`` (above it if ``above``), or
     :class:`InvalidTask`."""
     expected = f"{name} must be a finite number {'above' if above else 'of at least'} {least:g}"
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InvalidTask(f"{expected}, got {value!r}") from None
+    number = _number(value)
     fits = least < number < math.inf if above else least <= number < math.inf
-    require(fits, f"{expected}, got {value!r}")
+    require(fits, f"{expected}, got {shown(value)}")
     return number
+
+
+def require_below(name: str, value: Array, n: int) -> None:
+    """Raise :class:`InvalidTask` unless all whole numbers of an array are from 0 to n - 1."""
+    inside = bool(((value >= 0) & (value < n)).all())
+    require(inside, f"{name} must be from 0 to {n - 1}, got {shown(value)}")
+
+
+def require_within(name: str, value: Array, low: float, high: float) -> None:
+    """Raise :class:`InvalidTask` unless all numbers of an array are from ``low`` to ``high``."""
+    inside = bool(((value >= low) & (value <= high)).all())
+    require(inside, f"{name} must be numbers from {low:g} to {high:g}")
+
+
+def as_array(value: Any) -> Array:
+    """``value`` as an array; an empty one if it is made of rows of unequal length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.empty(0)
+
+
+def require_actions(actions: Any, n: int, n_arms: int) -> NDArray[np.int64]:
+    """``actions`` as an array [n] of int64 below ``n_arms``, or :class:`InvalidTask`."""
+    given = as_array(actions)
+    fits = given.shape == (n,) and given.dtype.kind in "iu"
+    if not fits or given.astype(np.uint64).max() >= n_arms:  # below 0 wraps to huge
+        expected = f"{n} whole numbers from 0 to {n_arms - 1}"
+        raise InvalidTask(f"actions must be {expected}, got {shown(actions)}")
+    return given.astype(np.int64)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value is an integer, Python's or NumPy's; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> float:
+    """A real number, Python's or NumPy's, as a float; NaN for anything else."""
+    if not (_is_whole(value) or isinstance(value, float | np.floating)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond the largest float
+        return math.inf if value > 0 else -math.inf

@@ -1,12 +1,16 @@
-"""Counter-based randomness: chance as a pure function of (episode, stream, time, index).
+"""Common random numbers, from a counter-based generator.
 
-Reward noise belongs to the episode, not to the agent: two agents with the same seed
-meet the same chance at the same trial on the same arm, whatever they did before. Nothing
-is consumed, so single, vector and SB3 forms agree step for step, and an environment's
-whole random state is one 64-bit key an episode.
+*Common random numbers* is the variance-reduction technique of giving the policies that are
+compared the same random numbers (Law 2015, "Simulation modeling and analysis", section 11.2).
+Two agents on the same seed get the same reward for the same action at the same trial,
+whatever they did before.
 
-The generator is SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom
-number generators"), evaluated at a counter instead of iterated.
+The generator is *counter-based* (Salmon et al. 2011, "Parallel random numbers: as easy as
+1, 2, 3"): each number is a pure function of its place (episode, stream, time, index), here
+SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators")
+evaluated at a counter instead of iterated. No number depends on which others were drawn, so
+the single, vector and SB3 environments agree step for step, and the random state of an
+episode is one 64-bit key.
 """
 
 from __future__ import annotations
@@ -16,16 +20,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metalocus.envs.checks import require_seed
+
 Keys = NDArray[np.uint64]
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _TO_UNIT = 2.0**-53
-_INDEX_BITS = np.uint64(24)
+_INDEX_BITS = np.uint64(24)  # the other 40 bits of a counter are the time
 
 LARGEST_NORMAL = 8.3
 """No number of :meth:`CommonRandomNumbers.normal` is greater in magnitude."""
+MOST_INDICES = 2**24
+"""Numbers of one stream at one time; further ones would be those of the next time."""
 
 
 def mix(x: Keys) -> Keys:
@@ -49,8 +57,13 @@ def seed_keys(seed: int, n: int) -> Keys:
 
     This is Gymnasium's rule for vector environments: row i equals a single
     environment reset with ``seed + i``.
+
+    Raises:
+        InvalidTask: the seed is negative or no whole number.
     """
-    return np.array([first_key(np.random.default_rng(seed + i)) for i in range(n)], dtype=np.uint64)
+    first = require_seed("seed", seed)
+    rngs = (np.random.default_rng(first + i) for i in range(n))
+    return np.array([first_key(rng) for rng in rngs], dtype=np.uint64)
 
 
 def first_key(rng: np.random.Generator) -> int:
@@ -59,7 +72,7 @@ def first_key(rng: np.random.Generator) -> int:
 
 
 class CommonRandomNumbers:
-    """All the chance of a batch of episodes.
+    """The random numbers of a batch of episodes.
 
     Args:
         keys: one 64-bit key an episode, [N].
@@ -93,9 +106,9 @@ class CommonRandomNumbers:
 
         Args:
             name: the stream, as for :meth:`stream`.
-            t: time, a number or [N].
-            index: which of the step's numbers: a number, [N] (one for each episode), or
-                [N, W] / [1, W] for several of each episode.
+            t: time below 2^40, a number or [N].
+            index: which of the step's numbers, below ``MOST_INDICES``: a number, [N] (one for
+                each episode), or [N, W] / [1, W] for several of each episode.
         """
         return (self.bits(name, t, index) >> np.uint64(11)) * _TO_UNIT
 
@@ -107,5 +120,5 @@ class CommonRandomNumbers:
         return np.asarray(ndtri(open_below))
 
     def select(self, rows: NDArray[Any]) -> CommonRandomNumbers:
-        """The numbers of some of the episodes."""
+        """The random numbers of some of the episodes."""
         return CommonRandomNumbers(self.keys[rows])

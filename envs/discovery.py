@@ -16,19 +16,22 @@ from functools import cached_property
 from types import ModuleType
 from typing import TypeVar
 
-from metalocus.envs.checks import InvalidTask
+from metalocus.envs.checks import InvalidTask, require, shown
 
 Entry = TypeVar("Entry")
 Base = TypeVar("Base")
 
 
 class Registry(Mapping[str, Entry]):
-    """All things of one kind by name, in alphabetical order; imported at the first look.
+    """All things of one kind by name, in alphabetical order; imported when first looked at.
 
     Args:
         kind: what one of them is called, for messages.
         package: where their modules are.
         entries: the things that a module defines, by name.
+
+    Raises:
+        InvalidTask: when first looked at, if two different things have one name.
     """
 
     def __init__(
@@ -41,11 +44,15 @@ class Registry(Mapping[str, Entry]):
 
     @cached_property
     def _found(self) -> dict[str, Entry]:
-        folder = importlib.import_module(self.package)
-        names = [info.name for info in pkgutil.walk_packages(folder.__path__, f"{self.package}.")]
-        modules = [importlib.import_module(name) for name in names]
-        found = [entry for module in modules for entry in self.entries(module)]
-        return dict(sorted(found, key=lambda entry: entry[0]))
+        found: dict[str, Entry] = {}
+        home: dict[str, str] = {}  # the module of each, by name
+        for module in modules(self.package):
+            for name, entry in self.entries(module):
+                first = home.setdefault(name, module.__name__)
+                same = found.setdefault(name, entry) is entry
+                two = f"two things are called {self.kind} {name!r}: in {first} and {module.__name__}"
+                require(same, f"{two}; rename one")
+        return dict(sorted(found.items()))
 
     def __getitem__(self, name: str) -> Entry:
         return self._found[name]
@@ -62,13 +69,23 @@ class Registry(Mapping[str, Entry]):
         Raises:
             InvalidTask: there is none; the nearest name is suggested.
         """
-        if name not in self:
+        if not isinstance(name, str) or name not in self:
             raise InvalidTask(unknown(self.kind, name, self))
         return self[name]
 
 
+def modules(package: str) -> Iterator[ModuleType]:
+    """Every module of a package and of its subpackages, imported, subpackages included."""
+    folder = importlib.import_module(package)
+    for info in pkgutil.walk_packages(folder.__path__, f"{package}."):
+        yield importlib.import_module(info.name)
+
+
 def classes(base: type[Base]) -> Callable[[ModuleType], Iterator[tuple[str, type[Base]]]]:
-    """What a module defines itself: the subclasses of ``base`` with a ``name`` of their own."""
+    """The things of a module that are the subclasses of ``base`` with a ``name`` of their own.
+
+    Classes that the module imports from elsewhere are not its own.
+    """
 
     def entries(module: ModuleType) -> Iterator[tuple[str, type[Base]]]:
         for _, cls in inspect.getmembers(module, inspect.isclass):
@@ -81,8 +98,14 @@ def classes(base: type[Base]) -> Callable[[ModuleType], Iterator[tuple[str, type
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """A message for a name that does not exist: the nearest that does, and all of them."""
+    return f"unknown {kind} {shown(name)}{suggestion(name, known)}"
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """The end of a message on an unknown name: the nearest name that is known, and all of them."""
     names = list(known)
     short = {each.rpartition("/")[2].lower(): each for each in names}  # without the namespace
-    near = difflib.get_close_matches(str(name).rpartition("/")[2].lower(), short, n=1)
+    own = name.rpartition("/")[2].lower() if isinstance(name, str) else ""
+    near = difflib.get_close_matches(own, short, n=1)
     hint = f"; did you mean {short[near[0]]!r}?" if near else ";"
-    return f"unknown {kind} {name!r}{hint} choose from {', '.join(names)}"
+    return f"{hint} choose from {', '.join(names)}"

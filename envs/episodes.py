@@ -1,15 +1,14 @@
-"""N episodes of a family under way: the one engine behind every form of environment."""
+"""N running episodes of a family: the engine behind the single, vector and SB3 environments."""
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.checks import InvalidTask, require, require_count
+from metalocus.envs.checks import InvalidTask, require, require_count, require_seed, shown
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, episode_keys, seed_keys
 from metalocus.envs.family import Array, Family, Latents
 from metalocus.envs.layout import DEFAULT_PARTS, Layout
@@ -28,6 +27,9 @@ class Episodes:
             distribution; None for no limit.
         task_seed: which fixed tasks.
 
+    Raises:
+        InvalidTask: an argument is impossible, or so many episodes need too much memory.
+
     Attributes:
         latents: hidden variables, each [N, ...].
         t: trial about to be played, [N].
@@ -43,11 +45,11 @@ class Episodes:
         n_tasks: int | None = None,
         task_seed: int = 0,
     ) -> None:
-        require_count("horizon", family.horizon, 1)
+        family.check_size(len(keys))
         self.family = family
         self.layout = Layout(family, observe)
         self.n_tasks = None if n_tasks is None else require_count("n_tasks", n_tasks, 1)
-        task_crn = CommonRandomNumbers(seed_keys(require_count("task_seed", task_seed, 0), 1))
+        task_crn = CommonRandomNumbers(seed_keys(require_seed("task_seed", task_seed), 1))
         self._task_key = task_crn.stream("tasks")  # no episode's own draw repeats a fixed task
         n = len(keys)
         self.keys = keys
@@ -94,19 +96,14 @@ class Episodes:
         Raises:
             InvalidTask: the task names unknown latents or has impossible values.
         """
-        require(isinstance(task, Mapping), f"task must map latents to values, got {task!r}")
+        named = isinstance(task, Mapping)
+        require(named, f"task must map names of latents to values, got {shown(task)}")
         where = slice(None) if rows is None else rows
         given = dict(self.latents)
         for name, value in task.items():
-            require(name in given, f"task has no {name!r}; its latents are {', '.join(given)}")
+            require(name in given, f"task has no {shown(name)}; its latents are {', '.join(given)}")
             given[name] = given[name].copy()
-            try:
-                fitted = np.broadcast_to(value, given[name].shape)
-                given[name][where] = fitted.astype(given[name].dtype, casting="same_kind")[where]
-            except (TypeError, ValueError):
-                expected = f"must be {given[name].dtype} of shape {given[name].shape[1:]}"
-                reason = f"{expected}, got {reprlib.repr(value)}"
-                raise InvalidTask(f"task {name!r} {reason}") from None
+            given[name][where] = _fitted(name, value, given[name])[where]
         self.family.check_task(given)
         self.latents = self.family.complete(given)
 
@@ -122,7 +119,7 @@ class Episodes:
         return self.layout.encode(self.stimulus(), self.action, self.reward, self.t)
 
     def stimulus(self) -> Array:
-        """[N, S]."""
+        """What is shown before the coming trial, [N, S]."""
         return self.family.stimulus(self.latents)
 
     def means(self) -> Array:
@@ -130,7 +127,7 @@ class Episodes:
         return self.family.means(self.latents)
 
     def privileged_value(self) -> Array:
-        """What each action is worth to one who knows the latents, [N, K]."""
+        """Value of every action to a policy that is told the latents, [N, K]."""
         return self.family.privileged_value(self.latents)
 
     def reveal(self) -> dict[str, Array]:
@@ -145,15 +142,28 @@ class Episodes:
         return {**state, **latents}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Continue from :meth:`state_dict`."""
+        """Continue from the arrays of :meth:`state_dict`."""
         for name in _PROGRESS:
             setattr(self, name, np.array(state[name]))
         self.latents = {name: np.array(state[f"latents.{name}"]) for name in self.latents}
         self.crn = CommonRandomNumbers(episode_keys(self.keys, self.number))
 
     def _task_crn(self, crn: CommonRandomNumbers) -> CommonRandomNumbers:
-        """Random numbers that draw the task: the episode's own, or that of one of the fixed tasks."""
+        """What the task is drawn with: the episode's own numbers, or those of a fixed task."""
         if self.n_tasks is None:
             return crn
         which = np.floor(crn.uniform("which") * self.n_tasks)
         return CommonRandomNumbers(episode_keys(self._task_key, which))
+
+
+def _fitted(name: str, value: Any, latent: Array) -> Array:
+    """A value that a user gives to a latent, in the latent's shape [N, ...] and type."""
+    expected = f"task {name!r} must be {latent.dtype} of shape {latent.shape[1:]}"
+    try:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+            full = np.broadcast_to(value, latent.shape)
+            fitted = full.astype(latent.dtype, casting="same_kind")
+    except (TypeError, ValueError):
+        raise InvalidTask(f"{expected}, got {shown(value)}") from None
+    require(bool(np.isfinite(fitted).all()), f"task {name!r} must be finite, got {shown(value)}")
+    return fitted

@@ -14,10 +14,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.common_random_numbers import CommonRandomNumbers
+from metalocus.envs.checks import require, require_count
+from metalocus.envs.common_random_numbers import MOST_INDICES, CommonRandomNumbers
 
 Array = NDArray[Any]
 Latents = dict[str, Array]
+
+MOST_BYTES = 4 * 2**30
+"""Memory that the episodes played at once may take: half of a machine of 8 GiB."""
+BYTES_PER_NUMBER = 40
+"""Eight to keep a number, and four times as much for the random words it is drawn from."""
 
 
 class Family(ABC):
@@ -35,8 +41,8 @@ class Family(ABC):
         stimulus_size: numbers in a stimulus S, 0 if there is none.
         reward_range: least and greatest reward.
         stimulus_range: least and greatest number in a stimulus.
-        telling: whether the first observation says anything on which action is worth most:
-            by a cue, or by evidence that it holds.
+        telling: whether the first observation is evidence on which action has the highest
+            privileged value.
     """
 
     name: ClassVar[str]
@@ -75,11 +81,11 @@ class Family(ABC):
         """
 
     def privileged_value(self, latents: Latents) -> Array:
-        """What each action is worth to one who knows the latents, [N, K].
+        """Value of every action to a policy that is told the latents, [N, K].
 
-        The expected reward from the coming trial on if the action is taken now and the best
-        ones are after it, up to what is the same for all actions. Where actions have no
-        effect on what follows, that is the expected reward itself.
+        This is the expected reward from the coming trial on if the action is taken now and
+        the best actions follow, less any part that is the same for all actions. Where
+        actions do not influence later trials, it is the expected reward of the coming trial.
         """
         return self.means(latents)
 
@@ -91,8 +97,37 @@ class Family(ABC):
         """Raise :class:`InvalidTask` if latents given by a user describe no task of this family."""
 
     def complete(self, latents: Latents) -> Latents:
-        """Latents given by a user, those that follow from others worked out anew."""
+        """Latents given by a user, with those that follow from others computed anew."""
         return latents
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers that the latents of one episode hold, at most."""
+        return self.n_arms + self.stimulus_size
+
+    def check_size(self, episodes: int) -> None:
+        """Raise :class:`InvalidTask` if so many episodes at once cannot be played.
+
+        Checked before anything is allocated: that the horizon, the arms and the stimulus
+        have random numbers of their own, that rewards fit a float32 observation, and that
+        the estimated memory is at most ``MOST_BYTES``.
+        """
+        name = type(self).__name__
+        require_count("horizon", self.horizon, 1)
+        for what, size in (("arms", self.n_arms), ("numbers in a stimulus", self.stimulus_size)):
+            most = f"{name} can have at most {MOST_INDICES} {what}, got {size}"
+            require(size <= MOST_INDICES, most)
+        largest = max(abs(bound) for bound in self.reward_range)
+        fits = largest <= np.finfo(np.float32).max
+        require(fits, f"rewards of {name} reach {largest:g}, too much for float32")
+        observed = self.stimulus_size + self.n_arms + 3
+        needed = episodes * (self.latent_size + observed) * BYTES_PER_NUMBER
+        refusal = (
+            f"{episodes} {'episode' if episodes == 1 else 'episodes'} of {name} would take "
+            f"about {needed / 2**30:,.1f} GiB of memory, more than {MOST_BYTES // 2**30} GiB; "
+            "make the task smaller or play fewer episodes at once"
+        )
+        require(needed <= MOST_BYTES, refusal)
 
 
 def bernoulli_rewards(chance: Array, action: Array, t: Array, crn: CommonRandomNumbers) -> Array:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
-from metalocus.envs.checks import InvalidTask, require
+from metalocus.envs.checks import InvalidTask, require, shown
 from metalocus.envs.family import Family
 
 PARTS = ("stimulus", "action", "reward", "first", "time")
@@ -25,17 +26,25 @@ class Layout:
 
     Args:
         family: gives the sizes and ranges.
-        observe: names of the parts shown, in any order.
+        observe: names of the parts in the observation, in any order.
+
+    Attributes:
+        slices: where each part stands, by name, in the order of ``PARTS``.
+        size: numbers in an observation D.
 
     Raises:
-        InvalidTask: an unknown part, or nothing left to observe.
+        InvalidTask: an unknown part, or an empty observation.
     """
 
     def __init__(self, family: Family, observe: Iterable[str] = DEFAULT_PARTS) -> None:
-        require(isinstance(observe, Iterable), f"observe must name parts, got {observe!r}")
-        names = [observe] if isinstance(observe, str) else list(observe)
+        try:
+            names = [observe] if isinstance(observe, str) else list(observe)
+        except TypeError:
+            raise InvalidTask(f"observe must name parts, got {shown(observe)}") from None
         for name in names:
-            require(name in PARTS, f"observe has no part {name!r}; choose from {', '.join(PARTS)}")
+            known = isinstance(name, str) and name in PARTS
+            choice = f"choose from {', '.join(PARTS)}"
+            require(known, f"observe has no part {shown(name)}; {choice}")
         sizes = dict(zip(PARTS, (family.stimulus_size, family.n_arms, 1, 1, 1), strict=True))
         self.family = family
         self.slices: dict[str, slice] = {}
@@ -44,14 +53,13 @@ class Layout:
             if name in names and sizes[name]:
                 self.slices[name] = slice(self.size, self.size + sizes[name])
                 self.size += sizes[name]
-        if not self.size:
-            raise InvalidTask("observe leaves nothing to see; name at least one part that exists")
+        require(self.size > 0, "observe leaves an empty observation; name a part that exists")
 
     def indices(self, parts: Iterable[str]) -> list[int]:
-        """Positions of the named parts in the observation, those that are shown."""
+        """Positions of the named parts in the observation; parts that are left out have none."""
         names = set(parts)
-        shown = [where for name, where in self.slices.items() if name in names]
-        return [i for where in shown for i in range(where.start, where.stop)]
+        present = [where for name, where in self.slices.items() if name in names]
+        return [i for where in present for i in range(where.start, where.stop)]
 
     def bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Least and greatest value of every number of the observation, each [D]."""
@@ -90,3 +98,14 @@ class Layout:
             else:
                 obs[:, where.start] = t / self.family.horizon
         return obs
+
+
+def observation_space(layout: Layout) -> spaces.Box:
+    """float32 Box [D] with the true bounds of every part."""
+    low, high = layout.bounds()
+    return spaces.Box(low, high, dtype=np.float32)
+
+
+def action_space(layout: Layout) -> spaces.Discrete:
+    """One action for each arm."""
+    return spaces.Discrete(layout.family.n_arms)

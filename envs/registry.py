@@ -1,17 +1,18 @@
-"""Finding the task families, building episodes of them, announcing them to Gymnasium."""
+"""The task families by id: making one, making episodes of it, registering all with Gymnasium."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from metalocus.envs.checks import require
 from metalocus.envs.common_random_numbers import Keys
-from metalocus.envs.discovery import Registry, classes
+from metalocus.envs.discovery import Registry, classes, suggestion
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.family import Family
 
@@ -33,38 +34,44 @@ def make_family(env_id: str, /, **kwargs: Any) -> Family:
     """The family of an id with its own keyword arguments.
 
     Raises:
-        InvalidTask: unknown id, unknown or impossible argument.
+        InvalidTask: unknown id, unknown or impossible argument, or a task too large to play.
     """
-    family = FAMILIES.find(env_id)
-    accepted = [*inspect.signature(family).parameters, *EPISODE_OPTIONS]
-    for name in kwargs:
-        message = f"{env_id} has no argument {name!r}; choose from {', '.join(accepted)}"
-        require(name in accepted, message)
-    return family(**kwargs)
+    cls = FAMILIES.find(env_id)
+    _require_known(env_id, kwargs, signature(cls).parameters)
+    family = cls(**kwargs)
+    family.check_size(1)
+    return family
 
 
 def make_episodes(env_id: str, keys: Keys | None = None, /, **kwargs: Any) -> Episodes:
     """Episodes of an id; ``kwargs`` are the family's and those of :class:`Episodes`.
 
     Args:
+        env_id: full id.
         keys: one key an episode, [N]; a single episode of key 0 if None.
+        **kwargs: the family's arguments and ``observe``, ``n_tasks``, ``task_seed``.
 
     Raises:
         InvalidTask: as :func:`make_family` and :class:`Episodes`.
     """
+    own = signature(FAMILIES.find(env_id)).parameters
+    _require_known(env_id, kwargs, [*own, *EPISODE_OPTIONS])
     options = {name: kwargs.pop(name) for name in EPISODE_OPTIONS if name in kwargs}
     keys = np.zeros(1, dtype=np.uint64) if keys is None else keys
     return Episodes(make_family(env_id, **kwargs), keys, **options)
 
 
-def register() -> None:
-    """Register every family with Gymnasium, once."""
-    from gymnasium.envs.registration import register as announce
-    from gymnasium.envs.registration import registry
+def _require_known(env_id: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise :class:`InvalidTask` if a name is not among the arguments of an environment."""
+    for name in names:
+        require(name in known, f"{env_id} has no argument {name!r}{suggestion(name, known)}")
 
+
+def register() -> None:
+    """Register every family with Gymnasium; those that are registered stay as they are."""
     for env_id in FAMILIES:
-        if env_id not in registry:
-            announce(
+        if env_id not in gym.registry:
+            gym.register(
                 id=env_id,
                 entry_point="metalocus.envs.single:SingleEnv",
                 vector_entry_point="metalocus.envs.vector:BatchEnv",

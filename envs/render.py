@@ -1,11 +1,19 @@
-"""Text and pictures of an episode: what a person sees of the hidden task."""
+"""Text and pictures of an episode, which show the hidden means of the arms."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metalocus.envs.checks import require, require_choice
 from metalocus.envs.episodes import Episodes
+
+MODES = ("ansi", "rgb_array")
+MOST_BARS = 1000
+"""Arms of the widest picture, 12 MB of pixels."""
 
 _HEIGHT, _BAR, _GAP = 120, 24, 8
 _PAPER, _INK, _ARM, _CHOSEN, _WIN, _LOSS = (
@@ -16,6 +24,11 @@ _PAPER, _INK, _ARM, _CHOSEN, _WIN, _LOSS = (
     (52, 152, 92),
     (204, 78, 66),
 )
+
+
+def require_mode(mode: Any, modes: Sequence[str] = MODES) -> str | None:
+    """``mode`` if it is None or one of ``modes``, else :class:`InvalidTask`."""
+    return None if mode is None else require_choice("render_mode", mode, modes)
 
 
 def ansi(episodes: Episodes, row: int = 0) -> str:
@@ -30,8 +43,16 @@ def ansi(episodes: Episodes, row: int = 0) -> str:
 def rgb_array(episodes: Episodes, row: int = 0) -> NDArray[np.uint8]:
     """A bar an arm at its true mean, the last choice dark; its reward in the strip on top.
 
-    Returns [H, W, 3]. The line at the bottom is the part of the episode that is over.
+    The line at the bottom is as long as the part of the episode that is over.
+
+    Returns:
+        [H, W, 3].
+
+    Raises:
+        InvalidTask: more than ``MOST_BARS`` arms.
     """
+    n_arms = episodes.family.n_arms
+    require(n_arms <= MOST_BARS, f"a picture shows at most {MOST_BARS} arms, not {n_arms}")
     means, chosen = episodes.means()[row], int(episodes.action[row])
     low, high = episodes.family.reward_range
     width = _GAP + len(means) * (_BAR + _GAP)

@@ -12,10 +12,18 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from metalocus.envs import render
-from metalocus.envs.checks import require, require_count
+from metalocus.envs.checks import (
+    MOST_ROWS,
+    require,
+    require_actions,
+    require_count,
+    require_flag,
+    require_options,
+    require_seed,
+)
 from metalocus.envs.common_random_numbers import seed_keys
+from metalocus.envs.layout import action_space, observation_space
 from metalocus.envs.setting import Setting
-from metalocus.envs.spaces import action_space, observation_space, require_actions
 
 
 class BatchVecEnv(VecEnv):
@@ -32,6 +40,14 @@ class BatchVecEnv(VecEnv):
         reveal, **kwargs: as for :class:`metalocus.envs.single.SingleEnv`.
 
     ``set_options({"task": {...}})`` plays a given task after the next reset.
+
+    Attributes:
+        setting: the environment and its arguments.
+        episodes: the running episodes.
+        layout: where each part of an observation stands.
+
+    Raises:
+        InvalidTask: as for :class:`metalocus.envs.single.SingleEnv`.
     """
 
     def __init__(
@@ -43,18 +59,17 @@ class BatchVecEnv(VecEnv):
         reveal: bool = False,
         **kwargs: Any,
     ) -> None:
-        require_count("num_envs", num_envs, 1)
-        shown = f"render_mode must be None or 'rgb_array', got {render_mode!r}"
-        require(render_mode in (None, "rgb_array"), shown)
+        n = require_count("num_envs", num_envs, 1, MOST_ROWS)
+        self.render_mode = render.require_mode(render_mode, ("rgb_array",))
+        self.reveal = require_flag("reveal", reveal)
         first = _drawn(seed)
         self.setting = Setting(env_id, **kwargs)
-        self.episodes = self.setting.episodes(seed_keys(first, num_envs))
+        self.episodes = self.setting.episodes(np.zeros(n, dtype=np.uint64))
+        self.episodes.reseed(seed_keys(first, n))  # only now, when it is known that they fit
         self.layout = self.episodes.layout
-        self.render_mode = render_mode
-        self.reveal = reveal
-        self._returns = np.zeros(num_envs)
+        self._returns = np.zeros(n)
         self._started = time.time()
-        super().__init__(num_envs, observation_space(self.layout), action_space(self.layout))
+        super().__init__(n, observation_space(self.layout), action_space(self.layout))
         self.seed(first)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -64,14 +79,21 @@ class BatchVecEnv(VecEnv):
         return self._seeds
 
     def reset(self) -> NDArray[np.float32]:
-        """Begin the next episode in every row, [N, D]."""
+        """Begin the next episode in every row, [N, D].
+
+        Raises:
+            InvalidTask: an impossible option or task.
+        """
+        n = len(self._options)
+        require(n == self.num_envs, f"options must be {self.num_envs} dictionaries, got {n}")
+        tasks = [require_options(options, "task").get("task") for options in self._options]
         if self._seeds[0] is not None:
             self.episodes.reseed(seed_keys(self._seeds[0], self.num_envs))
         else:
             self.episodes.reset()
-        for row, options in enumerate(self._options):
-            if options.get("task") is not None:
-                self.episodes.set_task(options["task"], np.arange(self.num_envs) == row)
+        for row, task in enumerate(tasks):
+            if task is not None:
+                self.episodes.set_task(task, np.arange(self.num_envs) == row)
         self._returns = np.zeros(self.num_envs)
         self.reset_infos = self._reveal()
         self._reset_seeds()
@@ -117,7 +139,7 @@ class BatchVecEnv(VecEnv):
         self.episodes.load_state_dict(state)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """One picture a row."""
@@ -146,6 +168,7 @@ class BatchVecEnv(VecEnv):
         return super()._get_indices(indices)
 
     def _reveal(self) -> list[dict[str, Any]]:
+        """An info for each row: its hidden variables if they are to be revealed."""
         if not self.reveal:
             return [{} for _ in range(self.num_envs)]
         hidden = self.episodes.reveal()
@@ -153,5 +176,7 @@ class BatchVecEnv(VecEnv):
 
 
 def _drawn(seed: int | None) -> int:
-    """The seed, or one drawn from the operating system's chance."""
-    return int(np.random.default_rng().integers(2**31)) if seed is None else seed
+    """The seed, or one drawn from the operating system's entropy if None."""
+    if seed is None:
+        return int(np.random.default_rng().integers(2**31))
+    return require_seed("seed", seed)

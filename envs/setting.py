@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from metalocus.envs.checks import InvalidTask, shown
 from metalocus.envs.common_random_numbers import Keys
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.family import Family
@@ -18,17 +20,21 @@ FIXED_TASKS = ("n_tasks", "task_seed")
 class Setting:
     """An environment id and its arguments; equal if both are.
 
+    NumPy numbers and arrays, and tuples, are kept as the Python numbers and lists that JSON
+    makes of them, so a setting equals what is read back from its JSON.
+
     Args:
         env: full id, e.g. ``metalocus/BernoulliBandit-v0``.
         **kwargs: arguments of the environment, of types that JSON has.
 
     Raises:
-        InvalidTask: when it is used, if there is no such environment or argument.
+        InvalidTask: an argument has no form in JSON; and when the setting is used, if there is
+            no such environment or argument.
     """
 
     def __init__(self, env: str, /, **kwargs: Any) -> None:
         self.env = env
-        self.kwargs: Mapping[str, Any] = kwargs
+        self.kwargs = {name: _plain(name, value) for name, value in kwargs.items()}
 
     @property
     def family(self) -> Family:
@@ -46,7 +52,7 @@ class Setting:
         return make_episodes(self.env, keys, **self.kwargs)
 
     def whole(self) -> Setting:
-        """The same with tasks drawn from all of the distribution, whatever was trained on."""
+        """The same setting without the limit to a number of fixed tasks."""
         kept = {key: value for key, value in self.kwargs.items() if key not in FIXED_TASKS}
         return Setting(self.env, **kept)
 
@@ -69,4 +75,16 @@ class Setting:
         return f"{type(self).__name__}({', '.join(arguments)})"
 
     def _key(self) -> str:
-        return json.dumps([self.env, dict(self.kwargs)], sort_keys=True, default=repr)
+        """What is compared: all of it as text, in which 1, 1.0 and True differ."""
+        return json.dumps([self.env, self.kwargs], sort_keys=True)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as Python objects that JSON gives back equal."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(name, each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise InvalidTask(f"{name} must be a number, a text, a flag, None or a list of them, got {shown(value)}")

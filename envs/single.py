@@ -10,10 +10,16 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from metalocus.envs import render
-from metalocus.envs.checks import InvalidTask
+from metalocus.envs.checks import (
+    InvalidTask,
+    require_flag,
+    require_options,
+    require_seed,
+    shown,
+)
 from metalocus.envs.common_random_numbers import first_key
+from metalocus.envs.layout import action_space, observation_space
 from metalocus.envs.registry import make_episodes
-from metalocus.envs.spaces import action_space, observation_space
 
 
 class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
@@ -26,33 +32,38 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
         **kwargs: the family's arguments and ``observe``, ``n_tasks``, ``task_seed``.
 
     ``reset(options={"task": {...}})`` plays a given task.
+
+    Raises:
+        InvalidTask: unknown environment or argument, or an impossible value.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": list(render.MODES), "render_fps": 4}
 
     def __init__(
         self, env_id: str, render_mode: str | None = None, reveal: bool = False, **kwargs: Any
     ) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise InvalidTask(f"render_mode must be 'ansi' or 'rgb_array', got {render_mode!r}")
+        self.render_mode = render.require_mode(render_mode)
+        self.reveal = require_flag("reveal", reveal)
         self.episodes = make_episodes(env_id, **kwargs)
         self.observation_space = observation_space(self.episodes.layout)  # type: ignore[assignment]
         self.action_space = action_space(self.episodes.layout)
-        self.render_mode = render_mode
-        self.reveal = reveal
         self._keyed_by: np.random.Generator | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin the next episode; a seed begins a reproducible sequence of episodes."""
-        super().reset(seed=seed)
+        """Begin the next episode; a seed begins a reproducible sequence of episodes.
+
+        Raises:
+            InvalidTask: an impossible seed, option or task.
+        """
+        task = require_options(options, "task").get("task")
+        super().reset(seed=None if seed is None else require_seed("seed", seed))
         if self._keyed_by is not self.np_random:
             self._keyed_by = self.np_random
             self.episodes.reseed(np.array([first_key(self.np_random)], dtype=np.uint64))
         else:
             self.episodes.reset()
-        task = (options or {}).get("task")
         if task is not None:
             self.episodes.set_task(task)
         return self.episodes.observation()[0], self._info()
@@ -69,8 +80,8 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
         if self._keyed_by is None or self.episodes.t[0] >= self.episodes.family.horizon:
             raise ResetNeeded("no episode is under way; call reset() before step()")
         if not self.action_space.contains(action):
-            raise InvalidTask(f"action must be in {self.action_space}, got {action!r}")
-        reward, done = self.episodes.step(np.array([action]))
+            raise InvalidTask(f"action must be in {self.action_space}, got {shown(action)}")
+        reward, done = self.episodes.step(np.array([int(action)]))
         observation = self.episodes.observation()[0]
         return observation, float(reward[0]), bool(done[0]), False, self._info()
 
@@ -81,6 +92,7 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
         return getattr(render, self.render_mode)(self.episodes)
 
     def _info(self) -> dict[str, Any]:
+        """The hidden variables if they are to be revealed, else nothing."""
         if not self.reveal:
             return {}
         return {name: value[0] for name, value in self.episodes.reveal().items()}

@@ -21,9 +21,8 @@ from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes
-from metalocus.envs.layout import DEFAULT_PARTS
+from metalocus.envs.layout import DEFAULT_PARTS, action_space, observation_space
 from metalocus.envs.sb3 import BatchVecEnv
-from metalocus.envs.spaces import action_space, observation_space
 from metalocus.experiments.probes.locus import Locus
 
 S, K, H, T, N = 2, 3, 4, 5, 3

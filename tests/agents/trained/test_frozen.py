@@ -13,8 +13,7 @@ from metalocus.agents.rollout import choose, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, make_episodes
 from metalocus.envs.common_random_numbers import seed_keys
-from metalocus.envs.layout import DEFAULT_PARTS, PARTS
-from metalocus.envs.spaces import action_space, observation_space
+from metalocus.envs.layout import DEFAULT_PARTS, PARTS, action_space, observation_space
 
 N = 5
 BANDIT = ("metalocus/BernoulliBandit-v0", {"n_arms": 3, "horizon": 7})

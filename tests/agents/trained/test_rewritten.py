@@ -13,8 +13,7 @@ from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes
-from metalocus.envs.layout import DEFAULT_PARTS, PARTS
-from metalocus.envs.spaces import action_space, observation_space
+from metalocus.envs.layout import DEFAULT_PARTS, PARTS, action_space, observation_space
 from metalocus.experiments.probes.locus import Locus
 
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 9, "hazard": 0.2, "cued": True}

@@ -15,7 +15,7 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import BASELINE_RATE, UpdatingAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.envs.common_random_numbers import seed_keys
-from metalocus.envs.spaces import action_space, observation_space
+from metalocus.envs.layout import action_space, observation_space
 from metalocus.experiments.probes.locus import Locus
 
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2, "cued": True}

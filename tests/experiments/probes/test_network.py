@@ -10,7 +10,7 @@ from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting, make_episodes
-from metalocus.envs.spaces import action_space, observation_space
+from metalocus.envs.layout import action_space, observation_space
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.carry import Carry
 from metalocus.experiments.probes.freeze import Freeze
