@@ -1,4 +1,4 @@
-"""The project as a package: what is installed, who imports whom, and the house style."""
+"""The project as a package: what is installed, who imports whom, which pages say what."""
 
 import ast
 import os
@@ -7,18 +7,25 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import metalocus
+
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("envs", "agents", "experiments")  # in the order in which they may be imported
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FOLDERS = ("envs", "agents", "experiments")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
-LONGEST_FILE, LONGEST_FUNCTION = 300, 60  # lines
+ROOMS = sorted({path.parent for path in MODULES})
+PAGES = sorted(ROOT.glob("*.md"))
+COLLECTIONS = ("envs/families", "agents/cells", "experiments/probes")
+"""Rooms of as many files as there are things of a kind."""
 
 
 def name(path):
@@ -26,43 +33,29 @@ def name(path):
     return path.relative_to(ROOT).as_posix()
 
 
+def text(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
 def tree(path):
-    return ast.parse(path.read_text())
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imports(path):
-    """Every module named by an import of a file; relative ones begin with a dot."""
+    """Every module named by an import of a file."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def without_docstring(path):
-    """Public functions, classes and their public methods that say nothing about themselves."""
-
-    def visit(body, prefix):
-        for node in body:
-            kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-            if not isinstance(node, kinds) or node.name.startswith("_"):
-                continue
-            if not ast.get_docstring(node):
-                yield f"{prefix}{node.name}"
-            if isinstance(node, ast.ClassDef):
-                yield from visit(node.body, f"{prefix}{node.name}.")
-
-    return list(visit(tree(path).body, f"{name(path)}: "))
+            yield node.module
 
 
 def test_every_package_is_listed_and_every_listed_package_is_there():
     found = {path.parent for path in MODULES if path.name == "__init__.py"}
     listed = PROJECT["tool"]["setuptools"]["packages"]
     expected = {f"metalocus.{name(path).replace('/', '.')}" for path in found}
-    assert set(listed) == expected
-    assert len(listed) == len(expected)
+    assert set(listed) == {"metalocus", *expected}
+    assert len(listed) == len(set(listed))
 
 
 def test_every_folder_with_code_is_a_package():
@@ -70,12 +63,13 @@ def test_every_folder_with_code_is_a_package():
         assert (path.parent / "__init__.py").exists(), name(path)
 
 
-def test_the_three_folders_are_installed_under_one_name_with_their_types():
+def test_the_checkout_is_installed_as_one_package_with_its_types():
     tool = PROJECT["tool"]["setuptools"]
-    assert tool["package-dir"] == {f"metalocus.{folder}": folder for folder in FOLDERS}
-    for folder in FOLDERS:
-        assert "py.typed" in tool["package-data"][f"metalocus.{folder}"]
-        assert (ROOT / folder / "py.typed").exists()
+    assert tool["package-dir"] == {"metalocus": "."}
+    assert "py.typed" in tool["package-data"]["metalocus"]
+    for file in ("__init__.py", "__main__.py", "py.typed"):
+        assert (ROOT / file).exists()
+    assert metalocus.__version__ == PROJECT["project"]["version"] == version("metalocus")
 
 
 def test_data_files_are_installed():
@@ -89,27 +83,30 @@ def test_data_files_are_installed():
                 assert any(matched), f"{name(path)} is not in the wheel"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_every_module_and_public_name_has_a_docstring(path):
-    assert ast.get_docstring(tree(path)), f"{name(path)} has no docstring"
-    assert without_docstring(path) == []
+@pytest.fixture(scope="module")
+def imported():
+    """The modules that each module imports, anywhere in its file."""
+    graph = grimp.build_graph("metalocus", cache_dir=None)
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
 
-@pytest.mark.parametrize("path", MODULES + TESTS, ids=name)
-def test_imports_are_absolute_and_through_metalocus(path):
-    """Bare ``envs`` or ``agents`` collide with other distributions and users' own folders."""
-    for imported in imports(path):
-        assert imported.split(".")[0] not in FOLDERS, f"bare import of {imported}"
-        assert not imported.startswith("."), f"relative import of {imported}"
+def test_no_circle_of_imports_and_no_long_chain_of_them(imported):
+    """An order exists; the longest chain within experiments is shorter than eleven files."""
+    order = list(TopologicalSorter(imported).static_order())  # raises with the circle, if any
+    assert len(order) > len(FOLDERS) * 10
+    chains = {}
+    for module in (each for each in order if each.startswith("metalocus.experiments")):
+        below = [chains[each] for each in imported[module] if each in chains]
+        chains[module] = [module, *max(below, key=len, default=[])]
+    longest = max(chains.values(), key=len)
+    assert len(longest) < 11, " -> ".join(longest)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_imports_go_one_way(path):
-    level = FOLDERS.index(name(path).split("/")[0])
-    for imported in imports(path):
-        parts = imported.split(".")
-        if parts[0] == "metalocus" and len(parts) > 1:
-            assert FOLDERS.index(parts[1]) <= level, f"{name(path)} imports {imported}"
+def test_rooms_can_be_overlooked():
+    """At most about fifteen files, and the docstring of each room names its files to begin with."""
+    for room in ROOMS:
+        files = [path.stem for path in room.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= 15 or name(room) in COLLECTIONS, f"{name(room)}: {len(files)} files"
 
 
 def lint_imports(folder):
@@ -122,23 +119,37 @@ def lint_imports(folder):
         capture_output=True,
         text=True,
     )
-    return run.returncode, run.stdout
+    return run.returncode, " ".join(run.stdout.split())
 
 
-@pytest.mark.parametrize(
-    ("where", "what"),
-    [("agents", "metalocus.experiments.errors"), ("envs", "metalocus.agents.agent")],
-)
-def test_the_import_linter_sees_an_import_in_the_wrong_direction(tmp_path, where, what):
+@pytest.fixture
+def copy(tmp_path):
+    """A folder with the project's settings, where metalocus is a copy that can be changed."""
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, tmp_path / "metalocus" / folder)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / "metalocus" / folder, ignore=ignored)
+    for file in ("__init__.py", "__main__.py"):
+        shutil.copy(ROOT / file, tmp_path / "metalocus")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    status, said = lint_imports(tmp_path)
+    return tmp_path
+
+
+def test_the_import_linter_sees_an_import_in_the_wrong_direction(copy):
+    status, said = lint_imports(copy)
     assert status == 0, said
-    (tmp_path / "metalocus" / where / "planted.py").write_text(f"import {what}\n")
-    status, said = lint_imports(tmp_path)
-    assert status == 1
-    assert f"metalocus.{where}.planted -> {what} (l.1)" in said
+    upward = {
+        "envs": "metalocus.agents.agent",
+        "agents": "metalocus.experiments.errors",
+        "agents/cells": "metalocus.agents.ppo.algorithm",
+        "experiments/runs": "metalocus.experiments.training.train",
+    }
+    for where, what in upward.items():
+        planted = copy / "metalocus" / where / "planted.py"
+        planted.write_text(f"import {what}\n")
+        status, said = lint_imports(copy)
+        planted.unlink()
+        assert status == 1, where
+        assert f"metalocus.{where.replace('/', '.')}.planted -> {what} (l.1)" in said
 
 
 def direct_requirements():
@@ -152,7 +163,7 @@ def direct_requirements():
 
 def test_constraints_pin_every_direct_dependency_to_an_allowed_version():
     """An unpinned torch would pull several GB of CUDA packages."""
-    lines = (ROOT / "constraints.txt").read_text().split()
+    lines = text("constraints.txt").split()
     pins = dict(re.fullmatch(r"([\w.-]+)==([\w.+]+)", line).groups() for line in lines)
     pinned = {canonicalize_name(key): version for key, version in pins.items()}
     assert len(pinned) == len(lines)
@@ -171,33 +182,68 @@ def test_every_dependency_is_used():
     assert [one for one in names if modules.get(one, one.replace("-", "_")) not in used] == []
 
 
-def test_the_citation_names_the_released_version():
-    text = (ROOT / "CITATION.cff").read_text()
-    fields = dict(re.findall(r"^([\w-]+): *(.*)$", text, re.MULTILINE))
+def test_the_citation_and_the_changelog_name_the_version():
+    fields = dict(re.findall(r"^([\w-]+): *(.*)$", text("CITATION.cff"), re.MULTILINE))
     assert fields["cff-version"] == "1.2.0"
     assert fields["version"] == PROJECT["project"]["version"]
     assert fields["license"] == PROJECT["project"]["license"]
     assert fields["title"].strip('"').startswith(PROJECT["project"]["name"])
     for required in ("message", "authors"):
         assert required in fields
+    headings = re.findall(r"^## \[([^]]+)\]", text("CHANGELOG.md"), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", PROJECT["project"]["version"]]
 
 
-def test_the_ci_script_is_a_program():
+def test_the_ci_script_is_a_program_that_the_hosts_call():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!/usr/bin/env bash\n")
     subprocess.run(["bash", "-n", script], check=True)
+    assert "run: .ci/run\n" in text(".github/workflows/ci.yml")
+    command = re.search(r"^TEST='(.*)'$", script.read_text(), re.MULTILINE)[1]
+    assert command in text("README.md").splitlines()
 
 
-@pytest.mark.parametrize("path", MODULES + TESTS, ids=name)
-def test_files_are_short(path):
-    lines = len(path.read_text().splitlines())
-    assert lines <= LONGEST_FILE, f"{name(path)} has {lines} lines"
+def test_pages_link_to_what_is_there():
+    """Every link within the repository, and every path or module of ours in backticks."""
+    for page in PAGES:
+        said = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)\)", said):
+            assert (ROOT / target).exists(), f"{page.name} links to {target}"
+        for path in re.findall(rf"`((?:{'|'.join(FOLDERS)}|tests)/[\w./]*)`", said):
+            assert (ROOT / path).exists(), f"{page.name} names {path}"
+        for module in re.findall(r"metalocus(?:\.\w+)+", said):
+            assert is_there(module), f"{page.name} names {module}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_functions_are_short(path):
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = node.end_lineno - node.lineno + 1
-            assert lines <= LONGEST_FUNCTION, f"{name(path)}: {node.name} has {lines} lines"
+def is_there(module):
+    """Whether a dotted name is a module of ours, or a name that one of them defines."""
+    *parents, last = module.split(".")[1:]
+    folder = ROOT.joinpath(*parents)
+    inside = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+    beside = folder / last
+    defined = inside.exists() and re.search(rf"\b{last}\b", inside.read_text(encoding="utf-8"))
+    return beside.is_dir() or beside.with_suffix(".py").exists() or bool(defined)
+
+
+def test_the_worked_example_of_contributing_works(copy):
+    """The family on the page, put where the page says: listed, scored, tested by its kind."""
+    example = r"`(envs/families/\w+\.py)`:\n\n```python\n(.*?)```"
+    path, code = re.search(example, text("CONTRIBUTING.md"), re.DOTALL).groups()
+    (copy / "metalocus" / path).write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    tests = ["-k", "OneChange", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", "-n0"]
+    for command, said in (
+        (["metalocus", "list", "envs"], "metalocus/OneChange-v0"),
+        (["metalocus", "score", "--env", "metalocus/OneChange-v0", "--episodes", "50"], "oracle: "),
+        (["pytest", "-q", *tests, ROOT / "tests/envs"], " passed"),
+    ):
+        run = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert said in run.stdout

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from metalocus.experiments.cli.texts import keywords, print_json
+from metalocus.experiments.cli.texts import Texts, keywords, print_json
 from metalocus.experiments.errors import WrongUse
 
 Kind = Literal["envs", "agents", "references", "probes", "claims"]
@@ -43,9 +43,7 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
     """
     from metalocus.experiments.cli.inventory import inventory
 
-    found = inventory()
-    if kind is not None:
-        found = {kind: found[kind]}
+    found = inventory(None if kind is None else [kind])
     if json:
         print_json(found if kind is None else found[kind])
         return
@@ -64,7 +62,7 @@ def train(
     n_envs: int | None = None,
     device: str = "cpu",
     out: Path = Path("runs"),
-    env_kwargs: tuple[str, ...] = (),
+    env_kwargs: Texts = (),
 ) -> None:
     """Train one agent; its run directory is printed.
 
@@ -100,7 +98,7 @@ def score(
     policy: str | None = None,
     episodes: int = 10_000,
     seed: int = 0,
-    env_kwargs: tuple[str, ...] = (),
+    env_kwargs: Texts = (),
     out: Path | None = None,
     json: bool = False,
 ) -> None:
@@ -114,19 +112,22 @@ def score(
         episodes: fresh episodes to play.
         seed: of the episodes; all policies meet the same ones.
         env_kwargs: arguments of the environment, as name=value.
-        out: write the table to this Markdown file.
+        out: write the table to this Markdown file, which must not exist.
         json: print as JSON.
     """
     from metalocus.envs import Setting
+    from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.cli.tables import score_lines, score_page
-    from metalocus.experiments.scoring.reference_scores import scores
+    from metalocus.experiments.scoring.returns import mean_returns
 
+    if out is not None:
+        require_new(out, "--out")
     if env is None and env_kwargs:
         raise WrongUse("--env-kwargs are of one environment; name it with --env")
     setting = None if env is None else Setting(env, **keywords(env_kwargs))
-    found = scores(setting, policy, episodes, seed)
+    found = mean_returns(setting, policy, episodes, seed)
     if out is not None:
-        out.write_text(score_page(found), encoding="utf-8")
+        write_page(out, score_page(found))
     if json:
         print_json(found[0] if env is not None and policy is not None else found)
     else:
@@ -200,8 +201,8 @@ def claim(
 
 def compare(
     preset: str = "quick",
-    agents: tuple[str, ...] | None = None,
-    tasks: tuple[str, ...] | None = None,
+    agents: Texts = (),
+    tasks: Texts = (),
     out: Path = Path("compare"),
     page: Path | None = None,
     json: bool = False,
@@ -213,16 +214,19 @@ def compare(
         agents: names; if left out, all that are trained or learn online, and the references.
         tasks: of bandit, five_arms, reversal, rules, binding, dataset; all if left out.
         out: folder for runs and measurements; started again, it goes on where it was.
-        page: write the table to this Markdown file.
+        page: write the table to this Markdown file, which must not exist.
         json: print as JSON.
     """
+    from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.comparison.compare import compare as measure
     from metalocus.experiments.comparison.page import comparison_page
 
-    found = measure(preset, out, agents, tasks)
+    if page is not None:
+        require_new(page, "--page")
+    found = measure(preset, out, agents or None, tasks or None)
     text = comparison_page(found)
     if page is not None:
-        page.write_text(text, encoding="utf-8")
+        write_page(page, text)
     print_json(found) if json else print(page or text)
 
 
@@ -268,8 +272,10 @@ def export(run: Positional[Path], sb3: Path) -> None:
         run: a run directory.
         sb3: the file to write; an existing one is not overwritten.
     """
+    from metalocus.experiments.cli.outputs import require_new
     from metalocus.experiments.runs.exchange import export_run
 
+    require_new(sb3, "--sb3")
     export_run(run, sb3)
     print(sb3)
 

@@ -1,7 +1,8 @@
-"""What there is: environments, agents, references, probes and claims, found in their folders."""
+"""What there is: environments, agents, references, probes and claims, from their registries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
@@ -9,35 +10,42 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.scoring.reference_scores import configurations, pairs
+from metalocus.experiments.scoring.returns import configurations, pairs
 
 Entry = dict[str, Any]
 
 
-def inventory() -> dict[str, list[Entry]]:
-    """Name and one line on everything, by kind.
+def inventory(kinds: Iterable[str] | None = None) -> dict[str, list[Entry]]:
+    """Everything there is by kind: its name, one line about it, and what else its kind has.
 
-    A reference comes with the ``envs`` that it can play and the ``configurations`` of them,
-    defaults and examples, that `metalocus score` takes.
+    Args:
+        kinds: some of ``ENTRIES``; all if None.
     """
-    agents = [
-        {"name": name, "about": agent.summary, "kind": "trained"}
-        for name, agent in TRAINABLES.items()
+    return {kind: ENTRIES[kind]() for kind in (ENTRIES if kinds is None else kinds)}
+
+
+def environments() -> list[Entry]:
+    """The task families."""
+    return [{"name": name, "about": family.separates} for name, family in FAMILIES.items()]
+
+
+def agents() -> list[Entry]:
+    """Agents that are no references, with their ``kind``: trained, online or control."""
+    trained = [(name, agent.summary, "trained") for name, agent in TRAINABLES.items()]
+    online = [(name, cls.summary, "online") for name, cls in ONLINE.items()]
+    controls = [(name, cls.summary, "control") for name, cls in CONTROLS.items()]
+    return [
+        {"name": name, "about": about, "kind": kind}
+        for name, about, kind in (*trained, *online, *controls)
     ]
-    for registry, kind in ((ONLINE, "online"), (CONTROLS, "control")):
-        for name, cls in registry.items():
-            agents.append({"name": name, "about": cls.summary, "kind": kind})
-    return {
-        "envs": [{"name": name, "about": family.separates} for name, family in FAMILIES.items()],
-        "agents": agents,
-        "references": _references(),
-        "probes": [{"name": name, "about": cls.question} for name, cls in PROBES.items()],
-        "claims": [{"name": name, "about": claim.statement} for name, claim in CLAIMS.items()],
-    }
 
 
-def _references() -> list[Entry]:
-    """The references, each with what it can play."""
+def references() -> list[Entry]:
+    """The references, each with what it can play.
+
+    ``envs`` are the environments, ``configurations`` their defaults and examples, which are what
+    `metalocus score` plays.
+    """
     played: dict[str, list[Entry]] = {name: [] for name in REFERENCES}
     for setting, name in pairs(configurations()):
         played[name].append(setting.to_dict())
@@ -50,3 +58,23 @@ def _references() -> list[Entry]:
         }
         for name, cls in REFERENCES.items()
     ]
+
+
+def probes() -> list[Entry]:
+    """The probes, by the question that each answers."""
+    return [{"name": name, "about": cls.question} for name, cls in PROBES.items()]
+
+
+def claims() -> list[Entry]:
+    """The claims of the debate."""
+    return [{"name": name, "about": claim.statement} for name, claim in CLAIMS.items()]
+
+
+ENTRIES = {
+    "envs": environments,
+    "agents": agents,
+    "references": references,
+    "probes": probes,
+    "claims": claims,
+}
+"""What lists each kind."""

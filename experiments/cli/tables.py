@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from metalocus import __version__
 from metalocus.experiments.claims.wording import measured, outcome, seeds_to_decide
 
 WIDTH = 118
@@ -79,7 +80,7 @@ def score_page(found: Sequence[Mapping[str, Any]]) -> str:
         "Mean total reward of an episode ± half of its 95% interval, the best first, on",
         f"{episodes:,} fresh episodes of seed {seed}. All policies meet the same ones, so their",
         "differences are surer than the intervals. **Bold**: provably Bayes-optimal. `oracle` is",
-        "told the task. Made by `metalocus score` with `--out`.",
+        f"told the task. Made by `metalocus score --out` of metalocus {__version__}.",
     ]
     shown = None
     for env, arguments, rows in _by_configuration(found):

@@ -5,9 +5,30 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.constructors import PrimitiveConstructorSpec
 
 from metalocus.experiments.errors import WrongUse
+
+
+def _at_least_one(texts: list[str]) -> tuple[str, ...]:
+    if not texts:
+        raise ValueError("give at least one value, or leave the option out")
+    return tuple(texts)
+
+
+Texts = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="TEXT ...",
+        instance_from_str=_at_least_one,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=list,
+    ),
+]
+"""The values of an option that takes one or more."""
 
 
 def keywords(pairs: tuple[str, ...]) -> dict[str, Any]:
