@@ -45,10 +45,14 @@ class RunConfig:
     ) -> RunConfig:
         """A run with as many environments as suit the agent and the length of the episodes.
 
+        One rollout of one episode in each is at most the steps asked for, if that can be.
+
         Raises:
             InvalidTask: no such environment or agent.
         """
-        n_envs = max(1, TRAINABLES.find(agent).rollout // setting.family.horizon)
+        rollout = TRAINABLES.find(agent).rollout
+        most = min(rollout, steps) if steps > 0 else rollout
+        n_envs = max(1, most // setting.family.horizon)
         return cls(setting, agent, steps, seed, n_envs, device)
 
     def check(self) -> None:
@@ -106,6 +110,10 @@ class RunConfig:
         """
         try:
             found = json.loads(text)
-            return cls(Setting(found.pop("env"), **found.pop("env_kwargs")), **found)
+            setting = Setting(found.pop("env"), **found.pop("env_kwargs"))
+            config = cls(setting, **found)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError("not the settings of a run") from None
+        if not all(isinstance(each, str) for each in (setting.env, config.agent, config.device)):
+            raise ValueError("not the settings of a run")
+        return config

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
-from metalocus.agents.ppo.files import Corrupt, read_tensors
+from metalocus.agents.ppo.files import Corrupt, read_record, read_tensors
 from metalocus.agents.trained.frozen import TrainedAgent
-from metalocus.experiments.runs.build import build_policy
+from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import (
-    CONFIG,
-    MANIFEST,
-    META,
-    WEIGHTS,
-    load_manifest,
-    read_config,
-    read_record,
-)
+from metalocus.experiments.runs.folder import META, WEIGHTS, read_config
+from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest
 
 
-def load_agent(folder: Path) -> tuple[TrainedAgent, RunConfig]:
+def load_agent(folder: Path, results: bool = True) -> tuple[TrainedAgent, RunConfig]:
     """The trained agent of a finished run; nothing is unpickled.
+
+    Warns if the run was made by another version of the source that decides its result.
+
+    Args:
+        folder: of the run.
+        results: whether the measurements made during training must be whole too.
 
     Raises:
         NotARun: no finished run is there.
-        Corrupt: its weights are damaged or not those that were recorded.
+        Corrupt: one of its files is damaged or of another run, or the folder bears the name of
+            another run.
     """
-
-    manifest, meta = load_manifest(folder), read_record(folder / META)
-    config = read_config(folder)
+    manifest, config = load_manifest(folder, results), read_config(folder)
     tensors, header = read_tensors(folder / WEIGHTS)
-    for name, record in ((META, meta), (MANIFEST, manifest)):
-        if header["sha256"] != record["sha256"]:
-            raise Corrupt(f"{folder / WEIGHTS} is not the file that {name} records; train again")
-    if meta.get("run") != config.name:
-        raise Corrupt(f"{folder / CONFIG} is not that of these weights; restore it or train again")
+    meta = read_record(folder / META, AGAIN)
+    for name, record in ((META, meta), (WEIGHTS, header)):
+        for entry in (*IDENTITY, "sha256"):
+            if record.get(entry) != manifest[entry]:
+                raise Corrupt(f"{folder / name} is of another run; {AGAIN}")
+    if manifest["source"] != config.source:
+        made = manifest["versions"]["metalocus"]
+        warnings.warn(
+            f"{folder} was made by other code (metalocus {made}): trained again, it may differ",
+            stacklevel=2,
+        )
     policy = build_policy(config)
     try:
-        policy.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise Corrupt(f"{folder / WEIGHTS} does not fit {CONFIG} ({reason}); train again") from None
-    layout = config.setting.layout
-    return TrainedAgent(policy, layout), config
+        fill(policy, tensors)
+    except ValueError as error:
+        raise Corrupt(f"{folder / WEIGHTS} does not fit its config ({error}); {AGAIN}") from None
+    return TrainedAgent(policy, config.setting.layout), config

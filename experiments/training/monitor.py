@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,17 +13,16 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Figure, HParam, Logger
 
-from metalocus.agents.agent import STORES
+from metalocus.agents.agent import STORES, NonFinite
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import save_checkpoint
-from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.probes.optimality import Optimality
-from metalocus.experiments.runs import folder as runs
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import Measurement
+from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
+from metalocus.experiments.runs.results import Measurement, read_results, write_results
 from metalocus.experiments.scoring.curves import learning_curve
 
 EPISODES = 512
@@ -30,6 +30,13 @@ SEED = 5_000_000
 """Episodes measured on during training; those reported afterwards have other seeds."""
 CHECKPOINT_SECONDS = 20.0
 REPORT_SECONDS = 0.5
+METRICS = (
+    *(f"locus/{store}" for store in STORES),
+    *("locus/total", "regret/score", "regret/final_score"),
+    *("bayes/total_lost", "bayes/agreement", "bayes/kl"),
+)
+"""All that is measured. Every run announces all of it to TensorBoard, whose table of
+hyperparameters has the columns of one run alone."""
 
 
 class Monitor(BaseCallback):
@@ -60,8 +67,9 @@ class Monitor(BaseCallback):
     def resume(self, steps: int, spent: Mapping[str, float]) -> None:
         """Go on after ``steps``, which took ``spent``, with the measurements made before."""
         self.before = spent
-        if (self.folder / runs.RESULTS).is_file():
-            self.results = [row for row in runs.read_results(self.folder) if row.step <= steps]
+        if (self.folder / RESULTS).exists():
+            rows = read_results(self.folder, self.config.name)
+            self.results = [row for row in rows if row.step <= steps]
 
     def spent(self) -> dict[str, float]:
         """Seconds so far, those before an interruption included."""
@@ -80,7 +88,8 @@ class Monitor(BaseCallback):
         )
 
         self.model = model
-        settings = HParam(hyperparameters(self.config), self._measure())
+        self._measure()
+        settings = HParam(hyperparameters(self.config), dict.fromkeys(METRICS, 0.0))  # by name
         title = f"{self.config.setting.env}, {model.num_timesteps} steps"
         picture = one_adaptation(curves(model, self.config), title)
         self._log({"hparams": settings, "adaptation": Figure(picture, close=False)})
@@ -95,7 +104,7 @@ class Monitor(BaseCallback):
         now = time.monotonic()
         if now - self.saved > CHECKPOINT_SECONDS:
             identity = {"run": self.config.name}
-            save_checkpoint(self.model, self.folder / runs.CHECKPOINT, self.spent(), identity)
+            save_checkpoint(self.model, self.folder / CHECKPOINT, self.spent(), identity)
             self.saved = now
         if self.report is not None and now - self.reported > REPORT_SECONDS:
             self.report(self.num_timesteps, self.config.steps)
@@ -107,15 +116,14 @@ class Monitor(BaseCallback):
             return 0
         return max(2 * self.results[-1].step, self.model.n_steps * self.model.n_envs)
 
-    def _measure(self) -> dict[str, float]:
-        """Take every measurement on the same held-out episodes, and log it."""
+    def _measure(self) -> None:
+        """Take every measurement on the same held-out episodes, log it and keep it."""
         began = time.process_time()
         steps, found = self.model.num_timesteps, measure(self.model, self.config)
         self.measuring += time.process_time() - began
         self._log(found)
         self.results += [Measurement(steps, metric, value) for metric, value in found.items()]
-        runs.write_results(self.folder, self.results)
-        return found
+        write_results(self.folder, self.config.name, self.results)
 
     def _log(self, found: Mapping[str, Any]) -> None:
         """Log at once, and nothing of what the model has recorded to log in its own time."""
@@ -129,6 +137,9 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
     """``regret/*``, ``bayes/*`` and ``locus/*`` of a model as it is now, by metric.
 
     What cannot be measured, such as a score where all arms are equal, is left out.
+
+    Raises:
+        NonFinite: something that was measured is not finite.
     """
     agent = as_agent(model, config)
     setting = config.setting.whole()
@@ -147,7 +158,11 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
             "bayes/agreement": _mean(near["agreement"]),
             "bayes/kl": _mean(near["kl"]),
         }
-    return {name: value for name, value in found.items() if value is not None}
+    measured = {name: value for name, value in found.items() if value is not None}
+    for name, value in measured.items():
+        if not math.isfinite(value):
+            raise NonFinite(f"{name} is {value} after {model.num_timesteps} steps")
+    return measured
 
 
 def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
@@ -156,11 +171,9 @@ def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
 
 
 def hyperparameters(config: RunConfig) -> dict[str, Any]:
-    """Settings by name, the environment's beside the others; texts, numbers and flags alone."""
-    named = config.to_dict()
-    named |= named.pop("env_kwargs")
-    simple = str | int | float
-    return {key: value if isinstance(value, simple) else str(value) for key, value in named.items()}
+    """Settings by name, the same names for every run; the environment's arguments are one text."""
+    arguments = str(config.setting).removeprefix(config.setting.env).strip()
+    return {**config.to_dict(), "env_kwargs": arguments}
 
 
 def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None]]:
@@ -168,8 +181,7 @@ def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None
     agent, setting = as_agent(model, config), config.setting.whole()
     best, found = best_reference(agent.layout.family), {}
     for name, player in ((config.agent, agent), (best.name, best)):
-        episodes = fresh_episodes(setting, EPISODES, SEED)
-        found[name] = learning_curve(rollout(player, episodes, SEED))["curve"]
+        found[name] = learning_curve(player, setting, EPISODES, SEED)["curve"]
     return found
 
 

@@ -1,7 +1,7 @@
 """Many training runs at once, each in a process of its own, with progress on the terminal.
 
-One subprocess a run survives a killed worker on every joblib backend; results are read
-from the run directories, never from return values.
+One subprocess a run survives a killed worker; results are read from the run directories, never
+from return values.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Thread
+from threading import Lock
 
-import joblib
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,12 +25,16 @@ from rich.progress import (
 )
 
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import is_done, read_progress
+from metalocus.experiments.runs.folder import read_progress, require_writable
+from metalocus.experiments.runs.records import is_done
+from metalocus.experiments.training.processes import ENVIRONMENT
+from metalocus.experiments.training.worker import HOPELESS
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.5
-HOPELESS = 2
-"""A worker's exit code when trying again is of no use."""
+WORKER = "metalocus.experiments.training.worker"
+Jobs = Mapping[Future[str | None], RunConfig]
+"""What becomes of every run: the reason if it fails, else None."""
 
 
 class RunFailed(RuntimeError):
@@ -41,31 +44,28 @@ class RunFailed(RuntimeError):
 def sweep(configs: Iterable[RunConfig], out: Path, workers: int | None = None) -> dict[str, Path]:
     """Make every run that is not done yet under ``out``; folders by run name.
 
+    An interrupt ends all workers; what they have saved is continued by the next call.
+
     Args:
         configs: the runs; equal ones are made once.
         out: folder of runs.
         workers: processes at once; None for one a core.
 
     Raises:
+        InvalidTask: a config describes no run; none is begun.
+        WrongUse: ``out`` cannot be written; none is begun.
+        Corrupt: a finished run is damaged; none is begun.
         RunFailed: after all others are finished.
     """
-    wanted = {config.name: config for config in configs}
-    for config in wanted.values():
+    configs = list(configs)
+    for config in configs:
         config.check()
+    wanted = {config.name: config for config in configs}
     missing = [config for name, config in wanted.items() if not is_done(out / name)]
+    if missing:
+        require_writable(out)
     missing.sort(key=lambda config: -config.steps)  # long runs first leave no idle core at the end
-    failures: dict[str, str] = {}
-
-    def work() -> None:
-        jobs = (joblib.delayed(_attempt)(config, out, failures) for config in missing)
-        joblib.Parallel(n_jobs=workers or os.cpu_count() or 1, backend="threading")(jobs)
-
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    _show(missing, out, thread, len(wanted))
-    for name in wanted:
-        if not is_done(out / name):
-            failures.setdefault(name, "its worker left it unfinished")
+    failures = _make(missing, out, workers or os.cpu_count() or 1, len(wanted))
     if failures:
         name, reason = next(iter(failures.items()))
         more = f" ({len(failures)} runs failed)" if len(failures) > 1 else ""
@@ -73,35 +73,83 @@ def sweep(configs: Iterable[RunConfig], out: Path, workers: int | None = None) -
     return {name: out / name for name in wanted}
 
 
-def _attempt(config: RunConfig, out: Path, failures: dict[str, str]) -> None:
-    """Run a worker until it succeeds, at most ``ATTEMPTS`` times; it resumes where it was."""
-    command = [
-        sys.executable,
-        "-m",
-        "metalocus.experiments.training.worker",
-        str(out),
-        str(os.getpid()),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for _ in range(ATTEMPTS):
+def _make(missing: list[RunConfig], out: Path, workers: int, total: int) -> dict[str, str]:
+    """Make runs; the reasons of those that failed, by name."""
+    crew = Crew(out)
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = {pool.submit(crew.make, config): config for config in missing}
         try:
-            done = subprocess.run(
-                command, input=config.to_json(), capture_output=True, text=True, env=environment
+            _show(jobs, out, total)
+        except BaseException:
+            crew.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {config.name: reason for job, config in jobs.items() if (reason := job.result())}
+
+
+class Crew:
+    """The processes that train, and their end.
+
+    Args:
+        out: folder of runs.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.stopped = False
+        self.alive: set[subprocess.Popen[bytes]] = set()
+        self.lock = Lock()
+
+    def make(self, config: RunConfig) -> str | None:
+        """Run a worker until it succeeds, at most ``ATTEMPTS`` times; it resumes where it was.
+
+        Returns:
+            Why it failed; None if it did not.
+        """
+        reason = None
+        for _ in range(ATTEMPTS):
+            try:
+                code, said = self._work(config)
+            except OSError as error:
+                return f"its worker could not be started ({error})"
+            if code == 0:
+                return None if is_done(self.out / config.name) else "its worker left it unfinished"
+            lines = said.decode("utf-8", "surrogateescape").strip().splitlines()
+            reason = lines[-1] if lines else f"killed (exit code {code})"
+            if code == HOPELESS:
+                break
+        return reason
+
+    def stop(self) -> None:
+        """End all processes, and start no more."""
+        with self.lock:
+            self.stopped = True
+            for process in self.alive:
+                process.terminate()
+
+    def _work(self, config: RunConfig) -> tuple[int, bytes]:
+        """Start a worker and wait for it; its exit code and last words."""
+        command = [sys.executable, "-m", WORKER, str(self.out), str(os.getpid()), config.name]
+        pipe = subprocess.PIPE
+        with self.lock:
+            if self.stopped:
+                return HOPELESS, b"interrupted"
+            process = subprocess.Popen(
+                command,
+                stdin=pipe,
+                stdout=subprocess.DEVNULL,
+                stderr=pipe,
+                env={**os.environ, **ENVIRONMENT},
             )
-        except OSError as error:
-            failures[config.name] = f"its worker could not be started ({error})"
-            return
-        if done.returncode == 0:
-            failures.pop(config.name, None)
-            return
-        lines = done.stderr.strip().splitlines()
-        failures[config.name] = lines[-1] if lines else f"killed (exit code {done.returncode})"
-        if done.returncode == HOPELESS:
-            return
+            self.alive.add(process)
+        _, said = process.communicate(config.to_json().encode())
+        with self.lock:
+            self.alive.remove(process)
+        return process.returncode, said
 
 
-def _show(missing: list[RunConfig], out: Path, thread: Thread, total: int) -> None:
-    """Draw progress until the thread ends: one bar for all the steps, one for each live run."""
+def _show(jobs: Jobs, out: Path, total: int) -> None:
+    """Draw progress until all is done: one bar for all the steps, one for each live run."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -109,30 +157,33 @@ def _show(missing: list[RunConfig], out: Path, thread: Thread, total: int) -> No
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    steps = sum(config.steps for config in missing)
-    skipped = total - len(missing)
+    steps = sum(config.steps for config in jobs.values())
+    said = f"{total} runs, {total - len(jobs)} done before"
     console = Console(stderr=True)
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        overall = progress.add_task(f"{total} runs, {skipped} done before", total=max(steps, 1))
+        overall = progress.add_task(said, total=max(steps, 1))
         bars: dict[str, TaskID] = {}
-        while thread.is_alive():
-            counts = [_draw(progress, bars, config, out) for config in missing]
+        pending = set(jobs)
+        while pending:
+            _, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            counts = [_draw(progress, bars, job.done(), jobs[job], out) for job in jobs]
             progress.update(overall, completed=sum(counts))
-            time.sleep(POLL_SECONDS)
 
 
-def _draw(progress: Progress, bars: dict[str, TaskID], config: RunConfig, out: Path) -> int:
+def _draw(
+    progress: Progress, bars: dict[str, TaskID], done: bool, config: RunConfig, out: Path
+) -> int:
     """Update one run's bar, present only while it runs; returns the steps it has done."""
     name = config.name
-    if is_done(out / name):
+    if done:
         if name in bars:
             progress.remove_task(bars.pop(name))
         return config.steps
-    done = read_progress(out / name)
-    if done is None:
+    steps = read_progress(out / name)
+    if steps is None:
         return 0
     if name not in bars:
         bars[name] = progress.add_task(name, total=max(config.steps, 1))
-    progress.update(bars[name], completed=done)
-    return done
+    progress.update(bars[name], completed=steps)
+    return steps

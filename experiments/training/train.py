@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,10 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.checkpoint import load_checkpoint
 from metalocus.agents.ppo.files import read_tensors, write_atomically
 from metalocus.envs import InvalidTask
-from metalocus.experiments.runs import folder as runs
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import write_finished
+from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
+from metalocus.experiments.runs.records import identity, is_done, write_finished
 from metalocus.experiments.training.monitor import Monitor
 
 Report = Callable[[int, int], None]
@@ -27,7 +28,10 @@ Report = Callable[[int, int], None]
 def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
     """Make a run under ``out``, or finish it; a finished run is left as it is.
 
-    One torch thread is used: other counts give other bits.
+    Torch uses as many threads as it is set to: one in ``metalocus train`` and in a sweep. Another
+    number gives other bits; call ``torch.set_num_threads(1)`` first to get those of the command.
+    The manifest records it, and a run that goes on with another number warns. So does a run of
+    fewer steps than one rollout, since rollouts are whole.
 
     Args:
         config: the run.
@@ -39,39 +43,54 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
 
     Raises:
         InvalidTask: the config describes no run, or none that this machine can make.
+        WrongUse: ``out`` cannot be written.
         Busy: another process is making it.
-        Corrupt: its checkpoint is damaged.
+        Corrupt: its checkpoint, or a file of the finished run, is damaged or of another run.
         NonFinite: a number is; the message names the last good checkpoint.
     """
     config.check()
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
-    torch.set_num_threads(1)
     folder = out / config.name
-    with runs.locked(folder):
-        if not runs.is_done(folder):
-            write_atomically(folder / runs.CONFIG, config.to_json().encode())
+    if is_done(folder):
+        return folder
+    with locked(folder):
+        if not is_done(folder):
+            _warn_of_a_short_run(config)
+            (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
+            write_atomically(folder / CONFIG, config.to_json().encode())
             _train(config, folder, report)
     return folder
+
+
+def _warn_of_a_short_run(config: RunConfig) -> None:
+    horizon = config.setting.family.horizon
+    rollout = config.n_envs * horizon
+    if 0 < config.steps < rollout:
+        warnings.warn(
+            f"{config.steps} steps are asked for, and {rollout} will be trained: one rollout of"
+            f" {config.n_envs} environments and {horizon} steps; lower n_envs for less",
+            stacklevel=3,
+        )
 
 
 def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
     monitor = Monitor(config, folder, report)
     model = build_model(config)
-    if (folder / runs.CHECKPOINT).is_file():
-        spent = load_checkpoint(model, folder / runs.CHECKPOINT, {"run": config.name})
+    if (folder / CHECKPOINT).exists():
+        spent = load_checkpoint(model, folder / CHECKPOINT, {"run": config.name})
         monitor.resume(model.num_timesteps, spent)
     with _events(folder, model.num_timesteps) as events:
         model.set_logger(Logger(str(folder), [events]))
         if config.steps > model.num_timesteps:
-            with _told_how_to_go_on(folder / runs.CHECKPOINT):
+            with _told_how_to_go_on(folder / CHECKPOINT):
                 model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
         trained = monitor.spent()["training_cpu_seconds"]
         monitor.finish(model)
     spent = {**monitor.spent(), "training_cpu_seconds": trained}
     took = {name: round(seconds, 1) for name, seconds in spent.items()}
     account = {"steps": model.num_timesteps, **took, "threads": torch.get_num_threads()}
-    write_finished(model.policy, config, folder, account)
+    write_finished(folder, config, model.policy, account, identity(config))
 
 
 @contextmanager

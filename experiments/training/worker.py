@@ -1,47 +1,45 @@
 """One training run in a process of its own: ``python -m metalocus.experiments.training.worker``.
 
-Takes the folder of runs and the driver's process id, and reads the config as JSON from
-standard input. Dies with its driver, so that a killed one leaves no second writer behind.
+Takes the folder of runs, the driver's process id and the run's name, and reads the config as
+JSON from standard input. Ends with its driver, so that a killed one leaves no second writer.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from metalocus.experiments.training.processes import begin_child
+
+HOPELESS = 2
+"""Exit code when trying again is of no use."""
 
 
 def main() -> int:
-    """Train the run; exit code 0, or 2 if trying again is of no use."""
-    out, driver = Path(sys.argv[1]), int(sys.argv[2])
-    _die_with(driver)
+    """Train the run; exit code 0, or ``HOPELESS`` with one line on standard error."""
+    out, driver, name = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    begin_child(driver)
     # only now the slow imports: a driver may be killed meanwhile
+    import torch
+
     from metalocus.agents.agent import NonFinite
     from metalocus.agents.ppo.files import Corrupt
     from metalocus.envs import InvalidTask
+    from metalocus.experiments.errors import WrongUse
     from metalocus.experiments.runs.config import RunConfig
     from metalocus.experiments.runs.folder import Busy, write_progress
     from metalocus.experiments.training.train import train
 
-    config = RunConfig.from_json(sys.stdin.read())
+    torch.set_num_threads(1)
+    config = RunConfig.from_json(sys.stdin.buffer.read())
     try:
-        train(config, out, lambda done, total: write_progress(out / config.name, done, total))
-    except (InvalidTask, Corrupt, Busy, NonFinite) as error:
-        print(error, file=sys.stderr)
-        return 2
+        if config.name != name:
+            raise WrongUse("the source of metalocus has changed since the command began")
+        train(config, out, lambda done, total: write_progress(out / name, done, total))
+    except (WrongUse, InvalidTask, Corrupt, Busy, NonFinite) as error:
+        sys.stderr.buffer.write(f"{error}\n".encode("utf-8", "surrogateescape"))
+        return HOPELESS
     return 0
-
-
-def _die_with(driver: int) -> None:
-    """End this process when the driver ends, which it may have done already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != driver:
-        sys.exit("the driver is gone")
 
 
 if __name__ == "__main__":

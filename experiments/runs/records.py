@@ -1,0 +1,121 @@
+"""What a finished run records of itself, and whether all of it is there and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from metalocus.agents.ppo.files import Corrupt, read_record, write_record, write_tensors
+from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    MANIFEST,
+    META,
+    RESULTS,
+    WEIGHTS,
+    NotARun,
+    read_config,
+    read_whole,
+    require_own_name,
+)
+
+FILES = (CONFIG, WEIGHTS, META, RESULTS)
+"""All that a finished run consists of, beside its manifest."""
+IDENTITY = ("run", "source", "versions")
+AGAIN = "put back a copy of it, or delete it and repeat the train command to train the run again"
+
+
+def identity(config: RunConfig) -> dict[str, Any]:
+    """What every record of a run that is made here and now names."""
+    return {"run": config.name, "source": config.source, "versions": versions()}
+
+
+def write_finished(
+    folder: Path,
+    config: RunConfig,
+    policy: SequencePolicy,
+    account: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+) -> None:
+    """Write the weights, what they are, and last of all the manifest.
+
+    Args:
+        folder: of the run, with its config and its results.
+        config: of the run.
+        policy: as trained.
+        account: what training took, ready for JSON.
+        made_by: the run's :func:`identity`, where it was trained.
+    """
+    made_by = {name: made_by[name] for name in IDENTITY}
+    digest = write_tensors(folder / WEIGHTS, dict(policy.state_dict()), made_by)
+    parts = config.setting.layout.slices
+    layout = {name: [where.start, where.stop] for name, where in parts.items()}
+    write_record(folder / META, {**made_by, "sha256": digest, "layout": layout})
+    files = {name: hashlib.sha256(read_whole(folder / name)).hexdigest() for name in FILES}
+    counted = {"parameters": n_parameters(policy), "sha256": digest, "files": files}
+    write_record(folder / MANIFEST, {**account, **made_by, **counted})
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a finished run is in a folder, with all of its files.
+
+    Raises:
+        Corrupt: one of its files is damaged or that of another run.
+    """
+    if not all((folder / name).exists() for name in (MANIFEST, *FILES)):
+        return False
+    load_manifest(folder)
+    return True
+
+
+def load_manifest(folder: Path, results: bool = True) -> dict[str, Any]:
+    """What was recorded when the run finished; all of its files are there and whole.
+
+    Args:
+        folder: of the run.
+        results: whether the measurements made during training must be whole too.
+
+    Raises:
+        NotARun: there is no run, or it has not finished.
+        Corrupt: a file is missing or damaged, or of another run.
+    """
+    config = read_config(folder)
+    if not (folder / MANIFEST).exists():
+        raise NotARun(f"{folder} is an unfinished run; repeat its train command to continue it")
+    manifest = read_record(folder / MANIFEST, AGAIN)
+    if not {*IDENTITY, "sha256", "files"} <= manifest.keys():
+        raise Corrupt(f"{folder / MANIFEST} is of another version of metalocus; {AGAIN}")
+    for name in FILES:
+        if results or name != RESULTS:
+            _require_whole(folder / name, manifest["files"][name])
+    if config.name_under(manifest["source"]) != manifest["run"]:
+        raise Corrupt(f"{folder / CONFIG} is of another run than {MANIFEST}; {AGAIN}")
+    require_own_name(folder, manifest["run"])
+    return manifest
+
+
+def _require_whole(path: Path, sha256: str) -> None:
+    """Raise :class:`Corrupt` unless a file has the SHA-256 that the manifest records."""
+    if not path.exists():
+        raise Corrupt(f"{path} is missing; {AGAIN.replace('delete it and ', '')}")
+    try:
+        whole = hashlib.sha256(read_whole(path)).hexdigest() == sha256
+    except OSError:
+        whole = False
+    if not whole:
+        saved = "; `metalocus export` saves the weights, which are whole"
+        more = saved if path.name == RESULTS else ""
+        raise Corrupt(f"{path} is damaged or of another run than {MANIFEST}; {AGAIN}{more}")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries that decide a run's numbers."""
+    packages = ("metalocus", "torch", "numpy", "gymnasium", "stable-baselines3")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
