@@ -12,7 +12,7 @@ from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.curves import learning_curve
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting, play
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, require_measured
 
@@ -70,7 +70,7 @@ def _on(
     players = {name: agents[f"{name}/{setting.name}"] for name in TRAINED}
     players |= {name: make_named(name, setting.family) for name in (*ONLINE, "wsls")}
     curves = {
-        name: learning_curve(play(agent, setting, preset.episodes, seed))["curve"]
+        name: learning_curve(agent, setting, preset.episodes, seed)["curve"]
         for name, agent in {**players, best.name: best}.items()
     }
     locus = {}

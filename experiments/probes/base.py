@@ -7,24 +7,22 @@ every probe works with every agent, and a new probe is one new file in ``probes/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
 from metalocus.agents.agent import Agent, Stores
-from metalocus.agents.rollout import fresh_episodes
-from metalocus.envs import Episodes, Setting
+from metalocus.envs import Setting
+from metalocus.envs.checks import require_seed
 from metalocus.envs.discovery import Registry, classes
+from metalocus.experiments.scoring.chunks import Chunks, named, require_episodes
 
-Array = NDArray[Any]
 Result = dict[str, Any]
 
 
 class Probe(ABC):
     """One measurement. Subclasses in ``experiments/probes`` are found by their presence there.
 
-    Class attributes:
+    Attributes:
         name: as given on the command line.
         question: one line for ``metalocus list``: what the measurement answers.
     """
@@ -46,18 +44,22 @@ class Probe(ABC):
             Lists named after trials are indexed by them; None stands for no number.
 
         Raises:
-            InvalidTask: the environment does not exist, or the probe has no answer on it.
+            InvalidTask: the environment does not exist, a number is out of range, or the probe
+                has no answer on the setting.
+            NonFinite: the agent gave, or the probe found, a number that is not finite.
         """
-
-        def fresh() -> Episodes:
-            return fresh_episodes(setting, episodes, seed)
-
-        about = {"probe": self.name, **setting.to_dict(), "episodes": episodes, "seed": seed}
-        return {**about, **self.measure(agent, fresh, seed)}
+        chunks = Chunks(setting, require_episodes(episodes), require_seed("seed", seed))
+        about = {"probe": self.name, **setting.to_dict(), "episodes": chunks.n, "seed": chunks.seed}
+        with named(agent, setting):
+            return {**about, **self.measure(agent, chunks)}
 
     @abstractmethod
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
-        """The measurement itself; every call of ``fresh`` gives the same episodes anew."""
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
+        """The measurement itself: play chunk after chunk, pool what is measured, summarise.
+
+        What is pooled is a few numbers of each episode, in a
+        :class:`~metalocus.experiments.scoring.sample.Sample`.
+        """
 
 
 class Restore:

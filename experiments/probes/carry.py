@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from metalocus.agents.agent import STORES, Agent
 from metalocus.agents.rollout import rollout
-from metalocus.envs import Episodes
 from metalocus.experiments.probes.base import Probe, Restore, Result
-from metalocus.experiments.probes.shapley import coalition_name
-from metalocus.experiments.scoring.curves import learning_curve
+from metalocus.experiments.probes.shapley import coalitions
+from metalocus.experiments.scoring.chunks import Chunks
+from metalocus.experiments.scoring.curves import LearningCurve
 
 
-class Carry(Probe):
-    """Adaptation curves with a set of stores restored before *every* act.
+class Carryover(Probe):
+    """Learning curves with a set of stores restored before *every* act.
 
     Where :class:`Locus` asks what is held at one trial, this asks what can be built up at
     all. The sham condition, ``none``, restores nothing.
@@ -23,11 +22,13 @@ class Carry(Probe):
     name: ClassVar[str] = "carry"
     question: ClassVar[str] = "which store must be carried from trial to trial for learning?"
 
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``restored`` -> the learning curve under that condition, by the stores restored."""
         curves = {}
-        for restored in range(2 ** len(STORES)):
-            names = [store for i, store in enumerate(STORES) if restored >> i & 1]
-            trace = rollout(agent, fresh(), seed, intervene=Restore(names))
-            curves[coalition_name(restored, STORES)] = learning_curve(trace)
+        for condition, restored in coalitions(STORES).items():
+            curve = LearningCurve()
+            for chunk in chunks:
+                restore = Restore(restored)
+                curve.add(rollout(agent, chunk.episodes(), chunk.start_seed, intervene=restore))
+            curves[condition] = curve.summary()
         return {"restored": curves}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import ClassVar
 
 from metalocus.agents.agent import Agent, Stores
-from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_keys, rollout
+from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
-from metalocus.envs import Episodes, Family
 from metalocus.experiments.probes.base import Probe, Restore, Result
-from metalocus.experiments.scoring.curves import learning_curve
+from metalocus.experiments.scoring.chunks import Chunks
+from metalocus.experiments.scoring.curves import LearningCurve
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of test-time learning, tried for every trained agent."""
@@ -40,7 +41,7 @@ class Freeze(Probe):
     name: ClassVar[str] = "freeze"
     question: ClassVar[str] = "does learning need changing weights, or a carried state?"
 
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``conditions`` such as ``frozen+kept`` -> learning curve and what was unchanged.
 
         For a trained agent also, by treatment of the state, the ``rate`` of updating and the
@@ -51,15 +52,14 @@ class Freeze(Probe):
         if isinstance(agent, UpdatingAgent):
             about = {"rate": dict.fromkeys(STATES, agent.rate)}
         elif isinstance(agent, TrainedAgent) and not agent.policy.cell.n_logits:
-            family = fresh().family
-            tried = {state: _try_rates(agent, family, seed, state) for state in STATES}
+            tried = {state: _try_rates(agent, chunks, state) for state in STATES}
             rate = {state: max(RATES, key=earned.__getitem__) for state, earned in tried.items()}
             learners = {state: _at(agent, rate[state]) for state in STATES}
             about = {"rate": rate, "tried": {state: _by_name(tried[state]) for state in STATES}}
         conditions = {}
         for weights, (state, reset) in product(("updating", "frozen"), STATES.items()):
             names = ("weights",) * (weights == "frozen") + reset
-            conditions[f"{weights}+{state}"] = _condition(learners[state], fresh(), seed, names)
+            conditions[f"{weights}+{state}"] = _condition(learners[state], chunks, names)
         return {**about, "conditions": conditions}
 
 
@@ -68,41 +68,56 @@ def _at(agent: TrainedAgent, rate: float) -> UpdatingAgent:
     return UpdatingAgent(agent.policy, agent.layout, rate)
 
 
-def _try_rates(agent: TrainedAgent, family: Family, seed: int, state: str) -> dict[float, float]:
+def _try_rates(agent: TrainedAgent, chunks: Chunks, state: str) -> dict[float, float]:
     """Mean reward on the tuning episodes at each rate, and at 0."""
-    keys = fresh_keys(TUNING_EPISODES, TUNING_SEED + seed)
+    setting, seed = chunks.setting.whole(), chunks.seed
     earned = {}
     for rate in (0.0, *RATES):
-        restore = Restore(STATES[state])
-        trace = rollout(_at(agent, rate), Episodes(family, keys), seed, intervene=restore)
+        episodes = fresh_episodes(setting, TUNING_EPISODES, TUNING_SEED + seed)
+        trace = rollout(_at(agent, rate), episodes, seed, intervene=Restore(STATES[state]))
         earned[rate] = float(trace.value.mean())
     return earned
 
 
 def _by_name(earned: Mapping[float, float]) -> dict[str, float]:
-    """For JSON, whose keys are texts."""
+    """The same with rates as text, since JSON's keys are text."""
     return {f"{rate:g}": reward for rate, reward in earned.items()}
 
 
-def _condition(agent: Agent, episodes: Episodes, seed: int, names: tuple[str, ...]) -> Result:
+def _condition(agent: Agent, chunks: Chunks, restored: Sequence[str]) -> Result:
     """One cell of the two by two."""
-    read: list[str] = []
-
-    def observe(trial: Trial) -> None:
-        read.append(trial.stores.digest("weights"))
-
+    curve, first, last, changed = LearningCurve(), [], [], False
     before = _digest_parameters(agent)
-    trace = rollout(agent, episodes, seed, intervene=Restore(names), observe=observe)
+    for chunk in chunks:
+        read: list[str] = []
+
+        def observe(trial: Trial, read: list[str] = read) -> None:
+            read.append(trial.stores.digest("weights"))
+
+        intervene = Restore(restored)
+        curve.add(
+            rollout(agent, chunk.episodes(), chunk.start_seed, intervene=intervene, observe=observe)
+        )
+        first.append(read[0])
+        last.append(read[-1])
+        changed |= len(set(read)) > 1
     after = _digest_parameters(agent)
     return {
-        **learning_curve(trace),
-        "weights_first": read[0],
-        "weights_last": read[-1],
-        "weights_changed": len(set(read)) > 1,
+        **curve.summary(),
+        "weights_first": _joined(first),
+        "weights_last": _joined(last),
+        "weights_changed": changed,
         "parameters_before": before,
         "parameters_after": after,
         "parameters_changed": before != after,
     }
+
+
+def _joined(digests: Sequence[str]) -> str:
+    """One digest for those of all chunks."""
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
 
 
 def _digest_parameters(agent: Agent) -> str:

@@ -1,4 +1,4 @@
-"""Where the knowledge held at a trial is: lesions of every subset of stores, shared out."""
+"""Where the knowledge held at a trial is: every subset of stores lesioned, its value divided."""
 
 from __future__ import annotations
 
@@ -11,42 +11,45 @@ import numpy as np
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores
 from metalocus.agents.rollout import Trial, rollout
-from metalocus.envs import Episodes, InvalidTask
+from metalocus.envs import InvalidTask
+from metalocus.envs.checks import require_count
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.shapley import (
-    coalition_name,
+    coalitions,
     shapley_interactions,
     shapley_values,
 )
+from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import (
+    LearningCurve,
     choice_bounds,
-    learning_curve,
-    normalised,
+    choice_value,
     number,
     numbers,
-    standard_error,
 )
+from metalocus.experiments.scoring.sample import Sample, require_finite
 
-COALITIONS = range(2 ** len(STORES))
+KEPT = coalitions(STORES)
+"""The stores that a lesion leaves alone, by the name of their coalition."""
 PAIRS = ["+".join(pair) for pair in combinations(STORES, 2)]
 SAME = 1e-6
 """Probabilities this close are equal: a forward pass in single precision may be batched anew."""
 TOO_LITTLE = 0.02
-"""Less knowledge than this, on the normalised scale, is not divided into fractions."""
+"""Less knowledge than this choice value is not divided into fractions: noise would rule them."""
 
 
 class Locus(Probe):
     """Splits v(all) - v(none) at chosen trials into the shares of the three stores.
 
     At trial t every store outside a subset K is restored to its episode-start value, the
-    agent acts once (the episode then goes on without the lesion), and v(K) is the expected
-    reward of that act under the true means, 0 for chance and 1 for the best arm. Shares
-    are exact Shapley values; the pairwise interactions tell knowledge that is held twice
+    agent acts once (the episode then goes on without the lesion), and v(K) is the choice value
+    of that act: its expected reward under the true means, 0 for chance and 1 for the best arm.
+    Shares are exact Shapley values; the pairwise interactions tell knowledge that is held twice
     (negative) from knowledge that needs both stores (positive).
 
     An agent with all stores restored must act as one whose episode has just begun. A copy
     of the agent taken beforehand shows what that is; where the two differ, knowledge hides
-    outside the stores (``contained`` is False, ``leak`` is what it is worth).
+    outside the stores (``contained`` is False, ``leak`` is its choice value).
 
     Args:
         trials: trials at which to measure, from 0; if None, eight spaced by ratio up to
@@ -59,31 +62,34 @@ class Locus(Probe):
     def __init__(self, trials: Sequence[int] | None = None) -> None:
         self.trials = trials
 
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """Lists over the measured ``trials`` (and over all trials for the ``curve``)."""
-        episodes = fresh()
-        trials = self._trials(episodes.family.horizon)
-        lesions = _Lesions(agent, len(episodes), seed, trials)
-        trace = rollout(agent, episodes, seed, observe=lesions)
-        chance, best = choice_bounds(trace.privileged_value[trials])
-        worth, deviation = normalised(np.stack(lesions.value, axis=1), chance, best)
+        trials = self._trials(chunks.setting.family.horizon)
+        untouched = copy.deepcopy(agent)
+        curve, game, shift = LearningCurve(), Sample(), 0.0
+        for chunk in chunks:
+            lesions = _Lesions(agent, untouched, chunk, trials)
+            trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=lesions)
+            bounds = choice_bounds(trace.privileged_value[trials])
+            curve.add(trace)
+            game.add(np.concatenate([np.stack(lesions.value, axis=1), np.stack(bounds)]))
+            shift = max(shift, lesions.shift)
+        *_, leak, chance, best = game.columns
         gap = (best - chance).mean(axis=1)
         return {
             "trials": trials,
-            **learning_curve(trace),
-            **_worths(worth, deviation),
-            **_parts("shares", STORES, shapley_values, worth, deviation),
-            **_parts("interactions", PAIRS, shapley_interactions, worth, deviation),
-            "leak": numbers(np.array(lesions.leak) / np.where(gap > 0.0, gap, np.nan)),
-            "contained": lesions.shift <= SAME,
+            **curve.summary(),
+            **_divided(game),
+            "leak": numbers(leak.mean(axis=1) / np.where(gap > 0.0, gap, np.nan)),
+            "contained": shift <= SAME,
         }
 
     def _trials(self, horizon: int) -> list[int]:
         if self.trials is None:
             spaced = np.geomspace(1, max(1, horizon - 1), 8).round().astype(int)
             return sorted({min(int(t), horizon - 1) for t in spaced})
-        trials = sorted({int(t) for t in self.trials})
-        if not trials or trials[0] < 0 or trials[-1] >= horizon:
+        trials = sorted({require_count("trials", t, 0) for t in self.trials})
+        if not trials or trials[-1] >= horizon:
             raise InvalidTask(f"trials must be from 0 to {horizon - 1}, got {list(self.trials)}")
         return trials
 
@@ -92,19 +98,16 @@ class _Lesions:
     """Observer that acts from every subset of stores at the chosen trials.
 
     Attributes:
-        value: for each trial, expected reward by subset and episode, [8, N].
-        leak: for each trial, expected reward with all stores restored, above that of an
-            agent whose episode has just begun.
-        shift: greatest difference between the probabilities of those two.
+        value: for each trial, [9, N]: expected value of the act from every subset of stores, and
+            what that from none of them is above that of an agent whose episode has just begun.
+        shift: greatest difference between the probabilities of those last two.
     """
 
-    def __init__(self, agent: Agent, n: int, seed: int, trials: Sequence[int]) -> None:
-        self.agent, self.trials = agent, trials
-        self.untouched = copy.deepcopy(agent)
-        self.beginning = self.untouched.start(n, np.random.default_rng(seed))
+    def __init__(self, agent: Agent, untouched: Agent, chunk: Chunk, trials: Sequence[int]) -> None:
+        self.agent, self.untouched, self.trials = agent, untouched, trials
+        self.beginning = untouched.start(chunk.n, np.random.default_rng(chunk.start_seed))
         self.start = Stores()
         self.value: list[Array] = []
-        self.leak: list[float] = []
         self.shift = 0.0
 
     def __call__(self, trial: Trial) -> None:
@@ -112,44 +115,49 @@ class _Lesions:
             self.start = trial.stores
         if trial.t not in self.trials:
             return
-        acts = [self._act_from(coalition, trial) for coalition in COALITIONS]
+        acts = [self._act_keeping(kept, trial) for kept in KEPT.values()]
         at_start, _ = self.untouched.act(trial.shown, self.beginning)
         difference = acts[0] - at_start
-        self.value.append(
-            np.stack([(probs * trial.privileged_value).sum(axis=1) for probs in acts])
-        )
-        self.leak.append(float((difference * trial.privileged_value).sum(axis=1).mean()))
+        probs = np.stack([*acts, difference])
+        self.value.append((probs * trial.privileged_value).sum(axis=2))
         self.shift = max(self.shift, float(np.abs(difference).max()))
 
-    def _act_from(self, coalition: int, trial: Trial) -> Array:
-        """Action probabilities [N, K] with every store outside the coalition restored."""
-        lost = [store for i, store in enumerate(STORES) if not coalition >> i & 1]
+    def _act_keeping(self, kept: Sequence[str], trial: Trial) -> Array:
+        """Action probabilities [N, K] with all stores but these restored."""
+        lost = [store for store in STORES if store not in kept]
         probs, _ = self.agent.act(trial.shown, trial.stores.restore(self.start, lost))
+        without = " and ".join(lost) or "nothing"
+        require_finite(f"a choice at trial {trial.t} with {without} restored", probs)
         return probs
 
 
-def _worths(worth: Array, deviation: Array) -> Result:
-    """v of every subset and the total; worth [8, trials], deviation [8, trials, N]."""
-    names = [coalition_name(coalition, STORES) for coalition in COALITIONS]
-    error = standard_error(deviation)
-    return {
-        "values": {name: numbers(worth[i]) for i, name in enumerate(names)},
-        "values_se": {name: numbers(error[i]) for i, name in enumerate(names)},
-        "total": numbers(worth[-1] - worth[0]),
-        "total_se": numbers(standard_error(deviation[-1] - deviation[0])),
-    }
+def _divided(game: Sample) -> Result:
+    """The choice value v of every subset, and the shares and interactions of its total.
 
+    Args:
+        game: expected value from every subset, leak, chance and best, [11, trials, M].
+    """
+    *outcomes, _, chance, best = game.columns
+    value, deviation = choice_value(np.stack(outcomes), chance, best)
+    error = game.standard_error(deviation)
+    total = value[-1] - value[0]
 
-def _parts(
-    kind: str, names: Sequence[str], split: Callable[[Array], Array], worth: Array, deviation: Array
-) -> Result:
-    """Named parts that ``split`` makes of a game; worth and deviation as in :func:`_worths`."""
-    part, error = split(worth), standard_error(split(deviation))
-    total = worth[-1] - worth[0]
+    def parts(kind: str, names: Sequence[str], divide: Callable[[Array], Array]) -> Result:
+        """Named parts of the total, their standard errors and what fractions of it they are."""
+        part, part_error = divide(value), game.standard_error(divide(deviation))
+        return {
+            kind: {name: numbers(part[i]) for i, name in enumerate(names)},
+            f"{kind}_se": {name: numbers(part_error[i]) for i, name in enumerate(names)},
+            f"{kind}_fraction": {name: _fractions(part[i], total) for i, name in enumerate(names)},
+        }
+
     return {
-        kind: {name: numbers(part[i]) for i, name in enumerate(names)},
-        f"{kind}_se": {name: numbers(error[i]) for i, name in enumerate(names)},
-        f"{kind}_fraction": {name: _fractions(part[i], total) for i, name in enumerate(names)},
+        "values": {name: numbers(value[i]) for i, name in enumerate(KEPT)},
+        "values_se": {name: numbers(error[i]) for i, name in enumerate(KEPT)},
+        "total": numbers(total),
+        "total_se": numbers(game.standard_error(deviation[-1] - deviation[0])),
+        **parts("shares", STORES, shapley_values),
+        **parts("interactions", PAIRS, shapley_interactions),
     }
 
 

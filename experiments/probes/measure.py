@@ -8,7 +8,6 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
-from metalocus.envs.checks import require_count
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes.base import PROBES, Result
 from metalocus.experiments.runs.load import load_agent
@@ -36,18 +35,18 @@ def measure(
         WrongUse: there is no such probe, or both forms are asked for at once.
         InvalidTask: a number is out of range, the policy has no such form, or the probe has no
             answer on the run's task.
-        NotARun, Corrupt: see :func:`metalocus.experiments.runs.load.load_agent`.
+        NotARun: as :func:`metalocus.experiments.runs.load.load_agent`.
+        Corrupt: as :func:`metalocus.experiments.runs.load.load_agent`.
+        NonFinite: a weight, or a number on the way, is not finite.
     """
     if probe not in PROBES:
         raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(PROBES)}")
     if rewritten and rate is not None:
         raise WrongUse("--rewritten and --rate are two agents; leave out one of them")
-    require_count("episodes", episodes, 2)
-    require_count("seed", seed, 0)
     trained, config = load_agent(run)
     agent, form = _form(trained, rewritten, rate)
     found = PROBES[probe]().run(agent, config.setting.whole(), episodes, seed)
-    return {"probe": probe, "agent": config.agent + form, **found}
+    return {"agent": config.agent + form, **found}
 
 
 def _form(agent: TrainedAgent, rewritten: bool, rate: float | None) -> tuple[Agent, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,9 +10,11 @@ import numpy as np
 from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy, best_arms
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import Trial, rollout
-from metalocus.envs import Episodes, InvalidTask
+from metalocus.envs import InvalidTask
 from metalocus.experiments.probes.base import Probe, Result
-from metalocus.experiments.scoring.curves import number, numbers, standard_error
+from metalocus.experiments.scoring.chunks import Chunks
+from metalocus.experiments.scoring.curves import numbers
+from metalocus.experiments.scoring.sample import Sample
 
 FLOOR = 1e-3
 """Least probability that an agent is taken to give an arm, so that one certain and wrong
@@ -40,43 +42,62 @@ class Optimality(Probe):
     name: ClassVar[str] = "optimality"
     question: ClassVar[str] = "how far is it from Bayes-optimal on its own histories?"
 
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """Lists over all trials, and the sum of ``lost``."""
-        episodes = fresh()
-        reference = best_reference(episodes.family)
+        family = chunks.setting.family
+        reference = best_reference(family)
         if reference.omniscient:
-            name = episodes.family.name
-            raise InvalidTask(f"no reference policy is known to come near the optimum of {name}")
-        rows: list[Array] = []
+            raise InvalidTask(
+                f"no reference policy is known to come near the optimum of {family.name}"
+            )
+        samples = {name: Sample() for name in ("lost", "agreement", "kl", "total_lost")}
+        for chunk in chunks:
+            rows: list[Mapping[str, Array]] = []
 
-        def observe(trial: Trial) -> None:
-            rows.append(_compare(reference, trial))
+            def observe(trial: Trial, rows: list[Mapping[str, Array]] = rows) -> None:
+                rows.append(_compare(reference, trial))
 
-        rollout(agent, episodes, seed, shadows=[reference], observe=observe)
-        measured = np.stack(rows, axis=1)
-        error = standard_error(measured)
-        exact = reference.optimality(episodes.family) == EXACT and episodes.n_tasks is None
-        result: Result = {"reference": reference.name, "exact": exact}
-        for i, name in enumerate(("lost", "agreement", "kl")):
-            result[name] = numbers(measured[i].mean(axis=1))
-            result[f"{name}_se"] = numbers(error[i])
-        lost = measured[0].sum(axis=0)
-        return {
-            **result,
-            "total_lost": number(lost.mean()),
-            "total_lost_se": number(standard_error(lost)),
+            rollout(agent, chunk.episodes(), chunk.start_seed, shadows=[reference], observe=observe)
+            for name, measured in _by_name(rows).items():
+                samples[name].add(measured[None])
+        fixed_tasks = chunks.setting.kwargs.get("n_tasks") is not None
+        result: Result = {
+            "reference": reference.name,
+            "exact": reference.optimality(family) == EXACT and not fixed_tasks,
         }
+        for name, sample in samples.items():
+            mean, error = _summary(sample, 1 if name == "total_lost" else family.horizon)
+            result |= {name: mean, f"{name}_se": error}
+        for name in ("total_lost", "total_lost_se"):
+            (result[name],) = result[name]
+        return result
 
 
-def _compare(reference: ReferencePolicy, trial: Trial) -> Array:
-    """Reward to come lost, agreement and divergence of one trial, [3, N]."""
+def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:
+    """Agreement, divergence and, where it is known, reward to come lost, at one trial, [N]."""
     policy, stores = trial.shadows[0]
-    values = reference.values(stores)
-    if values is None:
-        lost = np.full(len(policy), np.nan)
-    else:
-        lost = values.max(axis=1) - (trial.probs * values).sum(axis=1)
-    agreement = (trial.probs * best_arms(policy)).sum(axis=1)
     ratio = policy / np.maximum(trial.probs, FLOOR)
-    kl = (policy * np.log(np.where(policy > 0.0, ratio, 1.0))).sum(axis=1)
-    return np.stack([lost, agreement, kl])
+    found = {
+        "agreement": (trial.probs * best_arms(policy)).sum(axis=1),
+        "kl": (policy * np.log(np.where(policy > 0.0, ratio, 1.0))).sum(axis=1),
+    }
+    values = reference.values(stores)
+    if values is not None:
+        found["lost"] = values.max(axis=1) - (trial.probs * values).sum(axis=1)
+    return found
+
+
+def _by_name(rows: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """What :func:`_compare` found at all trials, [T, N], and the sum of ``lost``, [1, N]."""
+    found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    if "lost" in found:
+        found["total_lost"] = found["lost"].sum(axis=0, keepdims=True)
+    return found
+
+
+def _summary(sample: Sample, length: int) -> tuple[list[float | None], list[float | None]]:
+    """Means and their standard errors; None for all of them if nothing was measured."""
+    if not sample.n:
+        return [None] * length, [None] * length
+    (measured,) = sample.columns
+    return numbers(measured.mean(axis=1)), numbers(sample.standard_error(measured))

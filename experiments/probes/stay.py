@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Agent, Array
-from metalocus.agents.rollout import rollout
-from metalocus.envs import Episodes, InvalidTask
+from metalocus.agents.rollout import Trial, rollout
+from metalocus.envs import InvalidTask
 from metalocus.envs.families.two_step import TwoStep
 from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import number
+from metalocus.experiments.scoring.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -39,37 +40,40 @@ class StayProbability:
     interaction_se: float
 
 
-def stay_probability(action: Array, reward: Array, stimulus: Array) -> StayProbability:
-    """The analysis of whole episodes.
+def count_stays(action: Array, reward: Array, stimulus: Array) -> Array:
+    """Trials of every kind, and those whose first choice was repeated in the next, [8, N].
+
+    The four kinds are unrewarded common, unrewarded rare, rewarded common, rewarded rare.
+
+    Args:
+        action: [T, N] with two steps a trial.
+        reward: [T, N], 0 or 1.
+        stimulus: one-hot, first stage or state reached, [T, N, 3].
+    """
+    first, state = action[::2], stimulus[1::2].argmax(axis=2) - 1
+    stays = first[1:] == first[:-1]
+    rewarded, rare = reward[1:-1:2] > 0.5, (state != first)[:-1]
+    trials = np.arange(4)[:, None] == (2 * rewarded + rare)[:, None]  # [trials, 4, N]
+    return np.concatenate([trials.sum(axis=0), (trials & stays[:, None]).sum(axis=0)])
+
+
+def stay_probability(counts: Sample) -> StayProbability:
+    """The analysis of whole episodes, from :func:`count_stays`.
 
     What a choice brought is confounded with what the agent knew when it chose: where one
     state pays for long, a model-free agent chooses what leads there and is rewarded
     after common transitions, so that it shows an interaction too (Akam et al. 2015). At
     ``p=0.5`` rewards tell nothing, and only what they change in the agent is left.
 
-    Args:
-        action, reward: [T, N] with two steps a trial.
-        stimulus: one-hot, first stage or state reached, [T, N, 3].
-
-    Raises:
-        InvalidTask: fewer than two trials or two episodes.
-
     Source: Daw et al. 2011, figure 2; the standard error of a ratio of sums over clusters,
     Cochran 1977, "Sampling techniques", equation 6.13 with episodes as units.
     """
-    if len(action) < 4 or action.shape[1] < 2:
-        raise InvalidTask("stay probabilities need two trials and two episodes at least")
-    first, state = action[::2], stimulus[1::2].argmax(axis=2) - 1
-    stays = first[1:] == first[:-1]
-    rewarded, rare = reward[1:-1:2] > 0.5, (state != first)[:-1]
-    trials = np.arange(4) == (2 * rewarded + rare)[..., None]
-    count = trials.sum(axis=0)  # [N, 4], as the next one
-    repeated = (trials & stays[..., None]).sum(axis=0)
-    total = count.sum(axis=0)
-    chance = np.divide(repeated.sum(axis=0), total, out=np.full(4, np.nan), where=total > 0)
+    count, repeated = np.ascontiguousarray(counts.columns.T).reshape(-1, 2, 4).swapaxes(0, 1)
+    total = count.sum(axis=0) * counts.weight
+    stayed = repeated.sum(axis=0) * counts.weight
+    chance = np.divide(stayed, total, out=np.full(4, np.nan), where=total > 0)
     residual = (repeated - chance * count) / np.maximum(total, 1)
-    episodes = len(count)
-    covariance = residual.T @ residual * episodes / (episodes - 1)
+    covariance = residual.T @ residual * counts.weight * counts.n / (counts.n - 1)
     contrasts = np.array([[-0.5, -0.5, 0.5, 0.5], [-1.0, 1.0, 1.0, -1.0]])
     effect = contrasts @ chance
     error = np.sqrt((contrasts @ covariance * contrasts).sum(axis=1))
@@ -89,14 +93,23 @@ class Stay(Probe):
     name: ClassVar[str] = "stay"
     question: ClassVar[str] = "does it plan through the two steps, or repeat what paid?"
 
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``stay`` by what the last trial brought, and the effects, each with its error."""
-        episodes = fresh()
-        if not isinstance(episodes.family, TwoStep):
-            raise InvalidTask(f"stay probabilities are of TwoStep, not of {episodes.family.name}")
-        stimuli: list[Array] = []
-        trace = rollout(agent, episodes, seed, observe=lambda trial: stimuli.append(trial.stimulus))
-        found = stay_probability(trace.action, trace.reward, np.stack(stimuli))
+        family = chunks.setting.family
+        if not isinstance(family, TwoStep):
+            raise InvalidTask(f"stay probabilities are of TwoStep, not of {family.name}")
+        if family.horizon < 4:
+            raise InvalidTask("stay probabilities need two trials at least: a horizon of 4")
+        counts = Sample()
+        for chunk in chunks:
+            stimuli: list[Array] = []
+
+            def observe(trial: Trial, stimuli: list[Array] = stimuli) -> None:
+                stimuli.append(trial.stimulus)
+
+            trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=observe)
+            counts.add(count_stays(trace.action, trace.reward, np.stack(stimuli)))
+        found = stay_probability(counts)
         result: Result = {
             name: {
                 paid: {"common": number(row[0]), "rare": number(row[1])}

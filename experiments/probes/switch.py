@@ -5,20 +5,18 @@ Source: Monsell 2003, "Task switching", where the measure is errors and reaction
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from metalocus.agents.agent import Agent
+from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import Trial, rollout
-from metalocus.envs import Episodes, InvalidTask
+from metalocus.envs import InvalidTask
 from metalocus.envs.families.cued_switching import CuedSwitching
 from metalocus.experiments.probes.base import Probe, Result
-from metalocus.experiments.scoring.curves import number, standard_error
-
-Array = NDArray[Any]
+from metalocus.experiments.scoring.chunks import Chunk, Chunks
+from metalocus.experiments.scoring.curves import number
+from metalocus.experiments.scoring.sample import Sample
 
 
 class Switch(Probe):
@@ -30,71 +28,84 @@ class Switch(Probe):
     name: ClassVar[str] = "switch"
     question: ClassVar[str] = "what does a change of task cost, and what does incongruence?"
 
-    def measure(self, agent: Agent, fresh: Callable[[], Episodes], seed: int) -> Result:
-        """:func:`switch_cost` under ``switch``, and under ``congruence`` as :func:`contrast`.
-
-        The latter is of congruent against incongruent digits.
-        """
-        episodes = fresh()
-        family = episodes.family
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
+        """:func:`cost` of a switch under ``switch``, of incongruent digits under ``congruence``."""
+        family = chunks.setting.family
         if not isinstance(family, CuedSwitching):
             raise InvalidTask(f"switch costs are those of CuedSwitching, not of {family.name}")
-        tasks, congruent = [], []
-
-        def observe(trial: Trial) -> None:
-            tasks.append(episodes.latents["task"])
-            congruent.append(family.congruent(episodes.latents))
-
-        value = rollout(agent, episodes, seed, observe=observe).value
-        same = np.stack(congruent)
-        return {
-            "switch": switch_cost(value, np.stack(tasks)),
-            "congruence": contrast(value, same, ~same),
-        }
+        switches, congruence = Sample(), Sample()
+        for chunk in chunks:
+            performance, task, congruent = _play(agent, family, chunk)
+            switches.add(by_repetition(performance, task))
+            congruence.add(by_kind(performance, congruent, ~congruent))
+        return {"switch": cost(switches), "congruence": cost(congruence)}
 
 
-def switch_cost(performance: Array, task: Array) -> Result:
-    """Performance on trials that repeat the task of the trial before, minus that on switches.
+def _play(agent: Agent, family: CuedSwitching, chunk: Chunk) -> tuple[Array, Array, Array]:
+    """Performance, task and congruence of every trial, each [T, N]."""
+    episodes = chunk.episodes()
+    tasks, congruent = [], []
 
-    A cost is what is lost, so it is positive where switching hurts. The first trial of an
-    episode is neither.
+    def observe(trial: Trial) -> None:
+        tasks.append(episodes.latents["task"])
+        congruent.append(family.congruent(episodes.latents))
+
+    trace = rollout(agent, episodes, chunk.start_seed, observe=observe)
+    return trace.value, np.stack(tasks), np.stack(congruent)
+
+
+def by_repetition(performance: Array, task: Array) -> Array:
+    """:func:`by_kind` of trials that repeat the task of the trial before and of switches.
+
+    The first trial of an episode is neither.
 
     Args:
         performance: of every trial, [T, N]: a reward, its expectation, or 0 and 1.
         task: what was asked, [T, N].
-
-    Returns:
-        As :func:`contrast`: ``one`` is the mean on repeats, ``other`` on switches.
     """
     repeat = task[1:] == task[:-1]
-    return contrast(performance[1:], repeat, ~repeat)
+    return by_kind(performance[1:], repeat, ~repeat)
 
 
-def contrast(performance: Array, one: Array, other: Array) -> Result:
-    """Mean performance on one kind of trial against another, pooled over episodes.
+def by_kind(performance: Array, one: Array, other: Array) -> Array:
+    """Summed performance on, and number of, the trials of one kind, then of another, [4, N].
 
     Args:
         performance: [T, N].
-        one, other: which trials are of either kind, [T, N] booleans.
+        one: which trials are of the first kind, [T, N] booleans.
+        other: which are of the second, [T, N] booleans.
+    """
+    parts = [part for kind in (one, other) for part in (performance * kind, kind)]
+    return np.stack([part.sum(axis=0) for part in parts])
+
+
+def cost(sums: Sample) -> Result:
+    """Mean performance on one kind of trial minus that on the other, pooled over episodes.
+
+    A cost is what is lost, so it is positive where the other kind hurts.
+
+    Args:
+        sums: from :func:`by_kind`.
 
     Returns:
         ``one`` and ``other``, the means; their difference ``cost``; its standard error over
         episodes ``cost_se``. None where there are no such trials.
     """
-    first, first_deviation = _pooled(performance, one)
-    second, second_deviation = _pooled(performance, other)
+    first, first_deviation = _pooled(*sums.columns[:2])
+    second, second_deviation = _pooled(*sums.columns[2:])
     return {
         "one": number(first),
         "other": number(second),
         "cost": number(first - second),
-        "cost_se": number(standard_error(first_deviation - second_deviation)),
+        "cost_se": number(float(sums.standard_error(first_deviation - second_deviation))),
     }
 
 
-def _pooled(performance: Array, which: Array) -> tuple[Array, Array]:
-    """Mean over the trials of a kind, and each episode's part in its error, linearised [N]."""
-    count = which.sum(axis=0)
-    total = (performance * which).sum(axis=0)
-    per_episode = np.where(count.any(), count.mean(), np.nan)
+def _pooled(total: Array, count: Array) -> tuple[float, Array]:
+    """Mean over the trials of a kind, and each episode's part in its error, linearised [M].
+
+    NaN where there is no such trial.
+    """
+    per_episode = count.mean() if count.any() else np.nan
     mean = total.mean() / per_episode
-    return mean, (total - mean * count) / per_episode
+    return float(mean), (total - mean * count) / per_episode

@@ -1,73 +1,93 @@
-"""Scores by trial, and their standard errors."""
+"""Choice values by trial, and their standard errors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from metalocus.agents.rollout import Trace
-
-Array = NDArray[Any]
-
+from metalocus.agents.agent import Agent, Array, NonFinite
+from metalocus.agents.rollout import Trace, rollout
+from metalocus.envs import Setting
+from metalocus.experiments.scoring.chunks import Chunks, named
+from metalocus.experiments.scoring.sample import Sample
 
 LATE = 0.25
-"""The part of an episode that counts as its end in ``final`` scores."""
+"""The part of an episode that counts as its end in ``final``."""
 
 
 def choice_bounds(privileged_value: Array) -> tuple[Array, Array]:
-    """Worth of a uniformly random choice and of the best one, [..., K] -> [...]."""
+    """Expected value of a uniformly random choice and of the best one, [..., K] -> [...]."""
     return privileged_value.mean(axis=-1), privileged_value.max(axis=-1)
 
 
-def normalised(value: Array, chance: Array, best: Array) -> tuple[Array, Array]:
-    """Score on the scale where a uniformly random choice is 0 and the best arm is 1.
+def choice_value(value: Array, chance: Array, best: Array) -> tuple[Array, Array]:
+    """What a choice earns on the scale where a uniformly random one is 0 and the best arm is 1.
 
     All three are averaged over episodes before the ratio is taken, so that episodes with
     nearly equal arms do not dominate.
 
     Args:
-        value: expected reward of the policy's choice, [..., N].
-        chance, best: the :func:`choice_bounds`, [..., N].
+        value: expected value of the policy's choice, [..., N].
+        chance: that of a uniformly random choice, [..., N].
+        best: that of the best choice, [..., N].
 
     Returns:
-        score [...], nan where all arms are equal in every episode; and each episode's
-        deviation from it [..., N], of mean 0 (the ratio linearised).
+        The choice value [...], NaN where all arms are equal in every episode, so that there is
+        none; and each episode's deviation from it [..., N], of mean 0 (the ratio linearised).
     """
     gap = (best - chance).mean(axis=-1)
     gap = np.where(gap > 0.0, gap, np.nan)
-    score = (value - chance).mean(axis=-1) / gap
-    deviation = (value - chance - score[..., None] * (best - chance)) / gap[..., None]
-    return score, deviation
+    mean = (value - chance).mean(axis=-1) / gap
+    deviation = (value - chance - mean[..., None] * (best - chance)) / gap[..., None]
+    return mean, deviation
 
 
-def standard_error(deviation: Array) -> Array:
-    """Of a mean over episodes, [..., N] -> [...]."""
-    error: Array = deviation.std(axis=-1) / np.sqrt(deviation.shape[-1])
-    return error
+class LearningCurve:
+    """Choice values of every trial and of the episodes' last quarter, pooled over chunks."""
+
+    def __init__(self) -> None:
+        self._sample = Sample()
+
+    def add(self, trace: Trace) -> None:
+        """Pool what was played."""
+        value = (trace.probs * trace.privileged_value).sum(axis=2)
+        parts = np.stack([value, *choice_bounds(trace.privileged_value)])
+        late = -max(1, round(LATE * parts.shape[1]))
+        final = parts[:, late:].mean(axis=1, keepdims=True)
+        self._sample.add(np.concatenate([parts, final], axis=1))
+
+    def summary(self) -> dict[str, Any]:
+        """``curve`` by trial and ``final``, with standard errors ``curve_se`` and ``final_se``."""
+        mean, deviation = choice_value(*self._sample.columns)
+        *curve, final = numbers(mean)
+        *curve_se, final_se = numbers(self._sample.standard_error(deviation))
+        return {"curve": curve, "curve_se": curve_se, "final": final, "final_se": final_se}
 
 
-def learning_curve(trace: Trace) -> dict[str, Any]:
-    """Normalised score of every trial and of the episodes' last quarter, with standard errors."""
-    privileged_value = (trace.probs * trace.privileged_value).sum(axis=2)
-    parts = (privileged_value, *choice_bounds(trace.privileged_value))
-    score, deviation = normalised(*parts)
-    late = -max(1, round(LATE * len(privileged_value)))
-    final, final_deviation = normalised(*(part[late:].mean(axis=0) for part in parts))
-    return {
-        "curve": numbers(score),
-        "curve_se": numbers(standard_error(deviation)),
-        "final": number(final),
-        "final_se": number(standard_error(final_deviation)),
-    }
+def learning_curve(agent: Agent, setting: Setting, episodes: int, seed: int) -> dict[str, Any]:
+    """The :class:`LearningCurve` of an agent on fresh episodes of a setting."""
+    curve = LearningCurve()
+    with named(agent, setting):
+        for chunk in Chunks(setting, episodes, seed):
+            curve.add(rollout(agent, chunk.episodes(), chunk.start_seed))
+    return curve.summary()
 
 
-def number(value: Array) -> float | None:
-    """For JSON: None for what is not finite."""
-    return float(value) if np.isfinite(value) else None
+def number(value: float) -> float | None:
+    """For JSON: None for NaN, by which a summary says that there is no such number.
+
+    What is measured cannot be NaN: :meth:`Sample.add` refuses that.
+
+    Raises:
+        NonFinite: the value is infinite.
+    """
+    if np.isinf(value):
+        raise NonFinite("a result is infinite: the rewards are too large to be averaged")
+    return None if np.isnan(value) else float(value)
 
 
-def numbers(values: Array) -> list[float | None]:
+def numbers(values: Iterable[float]) -> list[float | None]:
     """For JSON, [T] -> list."""
     return [number(value) for value in values]

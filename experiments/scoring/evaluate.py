@@ -1,4 +1,4 @@
-"""A trained run beside every applicable reference, on the same fresh episodes."""
+"""Returns and scores of a trained run and of every reference, on the same fresh episodes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import REFERENCES, best_reference
-from metalocus.envs.checks import require_count
-from metalocus.experiments.runs.folder import load_manifest
+from metalocus.envs.checks import require_seed
 from metalocus.experiments.runs.load import load_agent
+from metalocus.experiments.runs.records import load_manifest
+from metalocus.experiments.scoring.chunks import require_episodes
 from metalocus.experiments.scoring.intervals import episode_interval
-from metalocus.experiments.scoring.reference_scores import totals
+from metalocus.experiments.scoring.returns import returns
 
 
 def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]:
-    """Total rewards of the frozen agent, sampled and greedy, and of the references.
+    """Mean returns of the frozen agent, sampled and greedy, and of the references.
 
     Args:
         run: a finished run's folder.
@@ -28,10 +29,12 @@ def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]
         they are equal).
 
     Raises:
-        NotARun, Corrupt: see :func:`metalocus.experiments.runs.load.load_agent`.
+        NotARun: as :func:`metalocus.experiments.runs.load.load_agent`.
+        Corrupt: as :func:`metalocus.experiments.runs.load.load_agent`.
+        InvalidTask: a number is out of range.
+        NonFinite: a number on the way or a return is not finite.
     """
-    require_count("episodes", episodes, 2)
-    require_count("seed", seed, 0)
+    episodes, seed = require_episodes(episodes), require_seed("seed", seed)
     agent, config = load_agent(run)
     setting = config.setting.whole()
     family = setting.family
@@ -43,15 +46,14 @@ def evaluate(run: Path, episodes: int = 10_000, seed: int = 0) -> dict[str, Any]
         if cls.why_not(family) is None:
             players[name] = (cls(family), False)
     found = {
-        name: totals(player, setting, episodes, seed, greedy=greedy)
+        name: episode_interval(returns(player, setting, episodes, seed, greedy=greedy))
         for name, (player, greedy) in players.items()
     }
     best = best_reference(family).name
-    chance, ceiling = found["random"].mean(), found[best].mean()
+    chance, ceiling = found["random"][0], found[best][0]
     policies = {}
-    for name, total in found.items():
-        mean, low, high = episode_interval(total)
-        score = float((mean - chance) / (ceiling - chance)) if ceiling != chance else None
+    for name, (mean, low, high) in found.items():
+        score = (mean - chance) / (ceiling - chance) if ceiling != chance else None
         policies[name] = {"mean": mean, "low": low, "high": high, "score": score}
     return {
         "run": str(run),

@@ -27,8 +27,9 @@ from scipy import stats
 Array = NDArray[Any]
 CONFIDENCE = 0.95
 RESAMPLES = 4000
+"""Of the bootstrap: its standard error is then known to about 1%."""
 MOST_SEEDS = 1000
-"""No more further seeds than this are spoken of."""
+"""Further training seeds that are still worth naming; a need of more counts as out of reach."""
 
 
 class Verdict(StrEnum):
@@ -70,15 +71,15 @@ def interval(values: Array, seed: int = 0) -> Interval:
     if seeds < 2:
         raise ValueError(f"an interval needs at least 2 training seeds, got {seeds}")
     estimate = float(interquartile_mean(values.ravel()))
-    error = standard_error(values, seed)
+    error = bootstrap_error(values, seed)
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, seeds - 1)) * error
     return Interval(estimate, estimate - reach, estimate + reach, seeds)
 
 
-def standard_error(values: Array, seed: int = 0) -> float:
+def bootstrap_error(values: Array, seed: int = 0) -> float:
     """Bootstrap standard error of the interquartile mean, values [strata, seeds].
 
-    Each stratum's seeds are resampled on their own.
+    Each stratum's seeds are resampled separately.
     """
     strata, seeds = values.shape
     rng = np.random.default_rng(seed)
@@ -112,6 +113,7 @@ def more_seeds(values: Array, bound: float, seed: int = 0) -> int | None:
     Args:
         values: [strata, seeds].
         bound: border of the predicted region.
+        seed: of the bootstrap.
 
     Returns:
         How many more (0 if the bound is outside the interval already), None if over
@@ -120,7 +122,7 @@ def more_seeds(values: Array, bound: float, seed: int = 0) -> int | None:
     values = np.atleast_2d(np.asarray(values, dtype=float))
     now = values.shape[1]
     distance = abs(float(interquartile_mean(values.ravel())) - bound)
-    error = standard_error(values, seed) * np.sqrt(now)
+    error = bootstrap_error(values, seed) * np.sqrt(now)
     n = now + np.arange(MOST_SEEDS + 1)
     enough = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * error / np.sqrt(n) < distance
     return int(enough.argmax()) if enough.any() else None

@@ -1,19 +1,14 @@
-"""The named tasks that claims are judged on, and the best reference of each."""
+"""The named settings that claims are judged on, and the score of an agent on a setting."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import best_reference, make_named
-from metalocus.agents.rollout import Trace, fresh_episodes, rollout
-from metalocus.envs import Setting
-
-Array = NDArray[Any]
+from metalocus.envs import InvalidTask, Setting
+from metalocus.experiments.scoring.returns import expected_returns
 
 
 class NamedSetting(Setting):
@@ -22,7 +17,8 @@ class NamedSetting(Setting):
     Args:
         name: as given on the command line.
         title: a few words for people.
-        env, **kwargs: as for :class:`~metalocus.envs.setting.Setting`.
+        env: as for :class:`~metalocus.envs.setting.Setting`.
+        **kwargs: as for :class:`~metalocus.envs.setting.Setting`.
     """
 
     def __init__(self, name: str, title: str, env: str, /, **kwargs: Any) -> None:
@@ -40,25 +36,31 @@ CUED = NamedSetting(
 )
 
 
-def play(agent: Agent, setting: NamedSetting, episodes: int, seed: int) -> Trace:
-    """The agent on fresh episodes of a setting."""
-    return rollout(agent, fresh_episodes(setting, episodes, seed), seed)
-
-
 @cache
-def return_bounds(setting: NamedSetting, episodes: int, seed: int) -> tuple[float, float]:
-    """Mean total expected reward of random choice and of the best reference."""
-    best = play(best_reference(setting.family), setting, episodes, seed)
-    chance = play(make_named("random", setting.family), setting, episodes, seed)
-    return float(chance.value.sum(axis=0).mean()), float(best.value.sum(axis=0).mean())
+def return_bounds(setting: Setting, episodes: int, seed: int) -> tuple[float, float]:
+    """Mean expected return of random choice and of the best reference.
+
+    Raises:
+        InvalidTask: they are equal, so that there is no score.
+    """
+    chance, best = (
+        float(expected_returns(agent, setting, episodes, seed).mean())
+        for agent in (make_named("random", setting.family), best_reference(setting.family))
+    )
+    if chance == best:
+        raise InvalidTask(f"no score on {setting}: random choice earns as much as the best")
+    return chance, best
 
 
-def score(agent: Agent, setting: NamedSetting, episodes: int, seed: int) -> float:
-    """Total reward on a scale where random choice is 0 and the best reference is 1.
+def score(agent: Agent, setting: Setting, episodes: int, seed: int) -> float:
+    """Mean expected return on a scale where random choice is 0 and the best reference is 1.
 
-    Choices are sampled; each counts with its expected reward under the true means, which
-    has the mean of the sampled reward and less noise. All agents meet the same episodes.
+    All agents meet the same episodes.
+
+    Raises:
+        InvalidTask: as :func:`return_bounds`.
+        NonFinite: a number on the way is not finite.
     """
     chance, best = return_bounds(setting, episodes, seed)
-    total = float(np.mean(play(agent, setting, episodes, seed).value.sum(axis=0)))
-    return (total - chance) / (best - chance)
+    mean = float(expected_returns(agent, setting, episodes, seed).mean())
+    return (mean - chance) / (best - chance)

@@ -13,7 +13,7 @@ from metalocus.agents.agent import EXACT
 from metalocus.agents.catalogue import REFERENCES
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
-from metalocus.experiments.scoring.reference_scores import configurations
+from metalocus.experiments.scoring.returns import configurations
 
 EPISODES, CHUNK, SEED = 20_000, 4000, 0
 LONGEST = 10

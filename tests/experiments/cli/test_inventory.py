@@ -11,7 +11,7 @@ from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.cli.inventory import inventory
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.scoring.reference_scores import score
+from metalocus.experiments.scoring.returns import mean_return
 
 PROMISED = {
     *("random", "wsls", "epsilon_greedy", "greedy", "ucb1", "thompson", "gittins"),
@@ -69,7 +69,7 @@ def test_references_name_the_configurations_that_they_can_play(found):
 def test_every_listed_pair_can_be_scored(found):
     for entry in found["references"]:
         for each in entry["configurations"]:
-            scored = score(Setting(each["env"], **each["env_kwargs"]), entry["name"], 3, 0)
+            scored = mean_return(Setting(each["env"], **each["env_kwargs"]), entry["name"], 3, 0)
             assert scored["low"] <= scored["mean"] <= scored["high"]
 
 

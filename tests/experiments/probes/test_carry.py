@@ -5,9 +5,9 @@ import pytest
 
 from metalocus.agents.agent import STORES, Stores
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.rollout import choose, fresh_episodes, rollout
+from metalocus.agents.rollout import choose, fresh_episodes
 from metalocus.envs import Setting, make_family
-from metalocus.experiments.probes.carry import Carry
+from metalocus.experiments.probes.carry import Carryover
 from metalocus.experiments.scoring.curves import learning_curve
 
 BANDIT = "metalocus/BernoulliBandit-v0"
@@ -20,12 +20,12 @@ def agent(name):
 
 
 def curves(name, episodes=1000):
-    return Carry().run(agent(name), Setting(BANDIT), episodes)["restored"]
+    return Carryover().run(agent(name), Setting(BANDIT), episodes)["restored"]
 
 
 @pytest.mark.parametrize("name", [*AGENTS, "counts_split", "policy_gradient", "leaky"])
 def test_sham_is_the_plain_rollout_bit_for_bit(name):
-    plain = learning_curve(rollout(agent(name), fresh_episodes(Setting(BANDIT), 100, 0), 0))
+    plain = learning_curve(agent(name), Setting(BANDIT), 100, 0)
     assert curves(name, 100)["none"] == plain
 
 

@@ -14,7 +14,7 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.envs import Setting, make_episodes, make_family
 from metalocus.experiments.probes import freeze
-from metalocus.experiments.probes.carry import Carry
+from metalocus.experiments.probes.carry import Carryover
 from metalocus.experiments.probes.freeze import RATES, Freeze
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.config import RunConfig
@@ -101,14 +101,14 @@ def test_a_change_of_the_trained_parameters_is_reported():
 
 @pytest.mark.parametrize("name", ["counts_split", "delta_rule", "leaky"])
 def test_updating_and_kept_is_the_plain_rollout_bit_for_bit(name):
-    plain = learning_curve(rollout(named(name), fresh_episodes(Setting(BANDIT), 100, 0), 0))
+    plain = learning_curve(named(name), Setting(BANDIT), 100, 0)
     found = conditions(named(name), 100)["updating+kept"]
     assert {key: found[key] for key in plain} == plain
 
 
 def test_freezing_is_carrying_without_the_weights():
     """Two probes, one intervention: the curves are those of ``carry``."""
-    carried = Carry().run(named("counts_split"), Setting(BANDIT), 100)["restored"]
+    carried = Carryover().run(named("counts_split"), Setting(BANDIT), 100)["restored"]
     frozen = conditions(named("counts_split"), 100)
     for condition, restored in (
         ("frozen+kept", "weights"),
@@ -119,12 +119,6 @@ def test_freezing_is_carrying_without_the_weights():
 
 
 # Trained agents, which are given a rule.
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Rates are tried on few episodes."""
-    monkeypatch.setattr(freeze, "TUNING_EPISODES", 30)
 
 
 def network(name, std=None):
@@ -139,7 +133,7 @@ def network(name, std=None):
 
 
 def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick):
-    found = conditions(network("mlp"), 300)
+    found = Freeze().run(network("mlp"), Setting(BANDIT, horizon=24), 200)["conditions"]
     assert improves(found) == {"updating+kept", "updating+reset"}
     for name, curve in found.items():
         assert curve["weights_changed"] == name.startswith("updating")
@@ -150,7 +144,7 @@ def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick)
 def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
     agent = network(name, std=0.5)
     frozen, carried = (
-        probe.run(agent, Setting(BANDIT, **SHORT), 50) for probe in (Freeze(), Carry())
+        probe.run(agent, Setting(BANDIT, **SHORT), 50) for probe in (Freeze(), Carryover())
     )
     found, plain = frozen["conditions"], carried["restored"]
     assert found["frozen+kept"]["curve"] == plain["weights"]["curve"]
@@ -177,7 +171,7 @@ def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
         assert list(tried) == [f"{rate:g}" for rate in (0.0, *RATES)]
         best = max(RATES, key=lambda rate: tried[f"{rate:g}"])
         assert result["rate"][state] == best
-        again = Carry().run(
+        again = Carryover().run(
             UpdatingAgent(agent.policy, agent.layout, best), Setting(BANDIT, **SHORT), 20, seed=3
         )["restored"]["+".join(names) or "none"]
         assert again["curve"] == result["conditions"][f"updating+{state}"]["curve"]

@@ -12,7 +12,7 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting, make_episodes
 from metalocus.envs.layout import action_space, observation_space
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.probes.carry import Carry
+from metalocus.experiments.probes.carry import Carryover
 from metalocus.experiments.probes.freeze import Freeze
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.scoring.curves import learning_curve
@@ -47,17 +47,15 @@ AGENTS = {
 
 @pytest.mark.parametrize("probe", ["carry", "freeze", "locus", "optimality"])
 @pytest.mark.parametrize("name", AGENTS)
-def test_every_probe_works_with_a_network(probe, name):
+def test_every_probe_works_with_a_network(quick, probe, name):
     result = PROBES[probe]().run(AGENTS[name](), Setting(BANDIT, **KWARGS), episodes=16)
     json.dumps(result, allow_nan=False)
 
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_doing_nothing_is_the_plain_rollout_bit_for_bit(name):
-    plain = learning_curve(
-        rollout(AGENTS[name](), fresh_episodes(Setting(BANDIT, **KWARGS), 64, 0), 0)
-    )
-    sham = Carry().run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)["restored"]["none"]
+    plain = learning_curve(AGENTS[name](), Setting(BANDIT, **KWARGS), 64, 0)
+    sham = Carryover().run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)["restored"]["none"]
     locus = Locus([4, 11]).run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)
     assert sham == plain
     assert locus["curve"] == plain["curve"]
@@ -81,7 +79,7 @@ def test_only_what_a_network_carries_or_sees_again_can_matter(name, holders):
         assert (abs(share[0]) > 1e-6) == (store in holders)
 
 
-def test_a_network_s_weights_change_only_where_they_are_updating():
+def test_a_network_s_weights_change_only_where_they_are_updating(quick):
     found = Freeze().run(AGENTS["recurrent"](), Setting(BANDIT, **KWARGS), 32)["conditions"]
     for name, condition in found.items():
         assert condition["weights_changed"] == name.startswith("updating")

@@ -8,7 +8,8 @@ import pytest
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
-from metalocus.experiments.probes.stay import Stay, StayProbability, stay_probability
+from metalocus.experiments.probes.stay import Stay, StayProbability, count_stays, stay_probability
+from metalocus.experiments.scoring.sample import Sample
 
 TWO_STEP = "metalocus/TwoStep-v0"
 DAW = {"rewards": "drifting", "second_choices": 2, "p_common": 0.7}
@@ -28,6 +29,13 @@ def analysis(name, episodes=300, seed=3, **kwargs):
     return StayProbability(**tables, **{name: found[name] for name in names[2:]})
 
 
+def of_histories(action, reward, stimulus):
+    """The analysis of histories [T, N, ...]."""
+    counts = Sample()
+    counts.add(count_stays(action, reward, stimulus))
+    return stay_probability(counts)
+
+
 def written_out(trials):
     """Arrays [T, 1, ...] from trials (first action, state reached, reward)."""
     first, state, paid = np.array(trials).T
@@ -45,7 +53,7 @@ def test_a_history_counted_by_hand():
     parts = [
         np.concatenate(both, axis=1) for both in zip(*map(written_out, (one, other)), strict=True)
     ]
-    result = stay_probability(*parts)
+    result = of_histories(*parts)
     # rewarded, common: one stays twice of two, the other shifts once; rewarded, rare: shift
     # (one), stay (other), shift (other); unrewarded, common: stay, shift; stay, stay;
     # unrewarded, rare: stay; shift
@@ -56,7 +64,7 @@ def test_a_history_counted_by_hand():
 
 def test_what_never_happened_has_no_probability():
     one = written_out([(0, 0, 1), (0, 0, 1), (0, 0, 0)])
-    result = stay_probability(*(np.concatenate([part, part], axis=1) for part in one))
+    result = of_histories(*(np.concatenate([part, part], axis=1) for part in one))
     np.testing.assert_array_equal(result.stay, [[np.nan, np.nan], [1.0, np.nan]])
     assert np.isnan(result.interaction)
 
@@ -115,7 +123,7 @@ def test_standard_errors_are_those_of_repeated_experiments(name):
     trace = rollout(agent, episodes, observe=lambda trial: stimuli.append(trial.stimulus))
     history = (trace.action, trace.reward, np.array(stimuli))
     experiments = [slice(first, first + 20) for first in range(0, 4000, 20)]
-    results = [stay_probability(*(part[:, rows] for part in history)) for rows in experiments]
+    results = [of_histories(*(part[:, rows] for part in history)) for rows in experiments]
     for value, error in (("reward", "reward_se"), ("interaction", "interaction_se")):
         spread = np.std([getattr(result, value) for result in results])
         claimed = np.mean([getattr(result, error) for result in results])
@@ -126,6 +134,5 @@ def test_other_tasks_and_too_little_are_refused():
     reversal = "metalocus/ReversalBandit-v0"
     with pytest.raises(InvalidTask, match="are of TwoStep, not of ReversalBandit-v0"):
         Stay().run(make_named("random", make_family(reversal)), Setting(reversal), episodes=5)
-    for n, kwargs in ((5, {"horizon": 2}), (1, {})):
-        with pytest.raises(InvalidTask, match="two trials and two episodes"):
-            analysis("random", n, **kwargs)
+    with pytest.raises(InvalidTask, match="need two trials at least: a horizon of 4"):
+        analysis("random", 5, horizon=2)

@@ -6,9 +6,17 @@ import pytest
 from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask, Setting, make_family
-from metalocus.experiments.probes.switch import Switch, contrast, switch_cost
+from metalocus.experiments.probes.switch import Switch, by_kind, by_repetition, cost
+from metalocus.experiments.scoring.sample import Sample
 
 CUED = "metalocus/CuedSwitching-v0"
+
+
+def of_trials(sums):
+    """The cost from sums of one chunk."""
+    sample = Sample()
+    sample.add(sums)
+    return cost(sample)
 
 
 class Sluggish:
@@ -37,7 +45,7 @@ class Sluggish:
 def test_by_hand():
     task = np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
     performance = np.array([[9.0, 9.0], [1.0, 0.2], [0.4, 0.8], [0.9, 0.6]])
-    found = switch_cost(performance, task)
+    found = of_trials(by_repetition(performance, task))
     assert found["one"] == pytest.approx((1.0 + 0.9 + 0.8) / 3)
     assert found["other"] == pytest.approx((0.4 + 0.2 + 0.6) / 3)
     assert found["cost"] == pytest.approx(0.5)
@@ -79,7 +87,7 @@ def test_the_standard_error_is_that_of_repeated_samples():
     costs, errors = [], []
     for _ in range(300):
         ability, task = rng.normal(size=100), rng.integers(2, size=(12, 100))
-        found = switch_cost(ability + rng.normal(size=(12, 100)), task)
+        found = of_trials(by_repetition(ability + rng.normal(size=(12, 100)), task))
         costs.append(found["cost"])
         errors.append(found["cost_se"])
     assert np.mean(errors) == pytest.approx(np.std(costs), rel=0.2)
@@ -87,7 +95,7 @@ def test_the_standard_error_is_that_of_repeated_samples():
 
 def test_where_no_trial_is_of_a_kind_there_is_no_number():
     never, always = np.zeros((4, 3), bool), np.ones((4, 3), bool)
-    found = contrast(np.ones((4, 3)), always, never)
+    found = of_trials(by_kind(np.ones((4, 3)), always, never))
     assert found == {"one": 1.0, "other": None, "cost": None, "cost_se": None}
 
 

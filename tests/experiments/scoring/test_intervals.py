@@ -161,10 +161,10 @@ def test_with_the_seeds_it_wants_the_interval_leaves_the_bound():
     assert 0.3 < np.mean(decided) < 0.9
 
 
-def test_the_most_seeds_that_are_spoken_of():
+def test_the_most_seeds_that_are_named():
     """``None`` begins where more than MOST_SEEDS further seeds would be needed."""
     values = np.array([[-1.0, 0.0, 1.0]])
-    error = statistics.standard_error(values) * np.sqrt(3)
+    error = statistics.bootstrap_error(values) * np.sqrt(3)
     reach = stats.t.ppf(0.975, MOST_SEEDS + 2) * error / np.sqrt(MOST_SEEDS + 3)
     assert more_seeds(values, reach * (1 + 1e-9)) == MOST_SEEDS
     assert more_seeds(values, reach * (1 - 1e-9)) is None

@@ -1,4 +1,4 @@
-"""Scores: their interval, their independence of the batch, and the figures of the papers."""
+"""Returns: their mean and interval, their independence of the batch, and the papers' figures."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import pytest
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes
 from metalocus.envs import InvalidTask, Setting, make_family
-from metalocus.experiments.scoring import reference_scores as module
-from metalocus.experiments.scoring.reference_scores import score, totals
+from metalocus.experiments.scoring import chunks
+from metalocus.experiments.scoring.returns import mean_return, returns
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 
@@ -43,29 +43,29 @@ def assert_near(found, total):
 @pytest.mark.parametrize(("policy", "n_arms", "total"), BANDIT_TOTALS)
 def test_bandit_totals(policy, n_arms, total):
     kwargs = {"n_arms": n_arms, "horizon": 100}
-    assert_near(score(Setting(BANDIT, **kwargs), policy, 4000, 0), total)
+    assert_near(mean_return(Setting(BANDIT, **kwargs), policy, 4000, 0), total)
 
 
 @pytest.mark.parametrize(("p", "hazard", "filtered", "wsls"), REVERSAL_TOTALS)
 def test_reversal_totals(p, hazard, filtered, wsls):
     kwargs = {"p": p, "hazard": hazard, "horizon": 100}
-    assert_near(score(Setting(REVERSAL, **kwargs), "filter", 6000, 0), filtered)
-    assert_near(score(Setting(REVERSAL, **kwargs), "wsls", 6000, 0), wsls)
+    assert_near(mean_return(Setting(REVERSAL, **kwargs), "filter", 6000, 0), filtered)
+    assert_near(mean_return(Setting(REVERSAL, **kwargs), "wsls", 6000, 0), wsls)
 
 
 @pytest.mark.parametrize("n_arms", [2, 5, 10, 50])
-def test_bayes_optimal_scores_its_exact_return(n_arms):
+def test_bayes_optimal_earns_its_exact_return(n_arms):
     kwargs = {"n_arms": n_arms, "horizon": 10}
-    found = score(Setting(BANDIT, **kwargs), "bayes_optimal", 20_000, 1)
+    found = mean_return(Setting(BANDIT, **kwargs), "bayes_optimal", 20_000, 1)
     exact = make_named("bayes_optimal", make_family(BANDIT, **kwargs)).optimal_return
     assert found["mean"] == pytest.approx(exact, abs=2 * (found["high"] - found["low"]))
 
 
 def test_interval_is_of_the_mean_over_episodes():
-    found = score(Setting(BANDIT, **{"horizon": 20}), "random", 900, 4)
-    total = totals(
+    found = mean_return(Setting(BANDIT, horizon=20), "random", 900, 4)
+    total = returns(
         make_named("random", make_family(BANDIT, horizon=20)),
-        Setting(BANDIT, **{"horizon": 20}),
+        Setting(BANDIT, horizon=20),
         900,
         4,
     )
@@ -79,7 +79,7 @@ def test_interval_is_of_the_mean_over_episodes():
 def test_interval_covers_the_known_mean_about_19_times_in_20():
     """Random choice on U[0,1] arms earns T / 2."""
     runs = [
-        score(Setting(BANDIT, **{"horizon": 10}), "random", 200, 1000 * seed) for seed in range(150)
+        mean_return(Setting(BANDIT, horizon=10), "random", 200, 1000 * seed) for seed in range(150)
     ]
     covered = np.mean([run["low"] <= 5.0 <= run["high"] for run in runs])
     assert covered == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / 150) ** 0.5)
@@ -89,9 +89,9 @@ def test_interval_covers_the_known_mean_about_19_times_in_20():
 def test_chunks_do_not_show(monkeypatch, chunk):
     agent = make_named("thompson", make_family(BANDIT, n_arms=3, horizon=10))
     kwargs = {"n_arms": 3, "horizon": 10}
-    whole = totals(agent, Setting(BANDIT, **kwargs), 64, 0)
-    monkeypatch.setattr(module, "CHUNK", chunk)
-    np.testing.assert_array_equal(totals(agent, Setting(BANDIT, **kwargs), 64, 0), whole)
+    whole = returns(agent, Setting(BANDIT, **kwargs), 64, 0)
+    monkeypatch.setattr(chunks, "CHUNK", chunk)
+    np.testing.assert_array_equal(returns(agent, Setting(BANDIT, **kwargs), 64, 0), whole)
 
 
 def test_the_first_episodes_are_the_same_however_many_there_are():
@@ -102,9 +102,9 @@ def test_the_first_episodes_are_the_same_however_many_there_are():
 
 def test_greedy_takes_the_most_probable_arm_throughout():
     agent = make_named("epsilon_greedy", make_family(REVERSAL, cued=True))
-    sampled = totals(agent, Setting(REVERSAL), 300, 0)
-    np.testing.assert_array_equal(totals(agent, Setting(REVERSAL), 300, 0), sampled)
-    assert (totals(agent, Setting(REVERSAL), 300, 0, greedy=True) != sampled).any()
+    sampled = returns(agent, Setting(REVERSAL), 300, 0)
+    np.testing.assert_array_equal(returns(agent, Setting(REVERSAL), 300, 0), sampled)
+    assert (returns(agent, Setting(REVERSAL), 300, 0, greedy=True) != sampled).any()
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_greedy_takes_the_most_probable_arm_throughout():
         ((Setting(REVERSAL), "gittins"), "gittins cannot play"),
         ((Setting(BANDIT), "random", 1), "episodes must be a whole number of at least 2"),
         ((Setting(BANDIT), "random", 10, -1), "seed must be"),
-        ((Setting(BANDIT, **{"arms": 3}), "random", 10, 0), "no argument 'arms'"),
+        ((Setting(BANDIT, arms=3), "random", 10, 0), "no argument 'arms'"),
     ],
 )
 def test_wrong_use_is_refused(args, reason):
     with pytest.raises(InvalidTask, match=reason):
-        score(*args)
+        mean_return(*args)

@@ -1,0 +1,88 @@
+"""Many episodes, played a chunk at a time, so that memory does not grow with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from metalocus.agents.agent import Agent, NonFinite
+from metalocus.agents.rollout import fresh_episodes
+from metalocus.envs import Episodes, InvalidTask, Setting
+from metalocus.envs.checks import require_count
+
+CHUNK = 2000
+"""Episodes played at once. Enough to make NumPy's overhead small; an LSTM's take some 20 MB."""
+MOST_EPISODES = 10_000_000
+"""Their returns take 80 MB, and their mean is known to 1/3,000 of the spread of one."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some of the fresh episodes of a setting.
+
+    Attributes:
+        setting: what is played.
+        seed: of the episodes.
+        first: number of its first episode.
+        n: how many episodes.
+    """
+
+    setting: Setting
+    seed: int
+    first: int
+    n: int
+
+    def episodes(self) -> Episodes:
+        """The episodes at their first trial; every call gives the same ones anew."""
+        return fresh_episodes(self.setting, self.n, self.seed, first=self.first)
+
+    @property
+    def start_seed(self) -> int:
+        """Seed of the chance that an agent takes at the start of these episodes."""
+        return self.seed + self.first
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Fresh episodes of a setting in chunks of ``CHUNK``; each is the same whatever their number.
+
+    Attributes:
+        setting: what is played.
+        n: how many episodes.
+        seed: of the episodes.
+    """
+
+    setting: Setting
+    n: int
+    seed: int
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for first in range(0, self.n, CHUNK):
+            yield Chunk(self.setting, self.seed, first, min(CHUNK, self.n - first))
+
+
+def require_episodes(episodes: Any) -> int:
+    """A number of episodes as an int.
+
+    Raises:
+        InvalidTask: fewer than 2, which have no interval, or more than ``MOST_EPISODES``.
+    """
+    n = require_count("episodes", episodes, 2)
+    if n > MOST_EPISODES:
+        raise InvalidTask(
+            f"episodes must be at most {MOST_EPISODES:,}, got {n:,}: their returns alone would "
+            f"take {8 * n / 1e9:,.1f} GB"
+        )
+    return n
+
+
+@contextmanager
+def named(agent: Agent, setting: Setting) -> Iterator[None]:
+    """Add the agent and the setting to the message of a :class:`NonFinite` raised inside."""
+    try:
+        yield
+    except NonFinite as error:
+        name = getattr(agent, "name", type(agent).__name__)
+        raise NonFinite(f"{name} on {setting}: {error}") from error

@@ -1,0 +1,11 @@
+"""What the tests of probes share."""
+
+import pytest
+
+from metalocus.experiments.probes import freeze
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The freeze probe tries its rates on few episodes."""
+    monkeypatch.setattr(freeze, "TUNING_EPISODES", 20)
