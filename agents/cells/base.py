@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from metalocus.envs.layout import PARTS
 
 Carry = dict[str, Tensor]
 LONGEST = 300.0
-"""Steps that the slowest gated unit remembers before training."""
+"""Steps that the slowest recurrent unit remembers before training; most episodes are shorter."""
 
 
 class Cell(nn.Module, ABC):
@@ -30,8 +31,8 @@ class Cell(nn.Module, ABC):
 
     Attributes:
         output_size: width of the features.
-        n_logits: how many features, the first ones, are the actions' logits, which then no actor
-            reads out; by default there are none.
+        n_logits: number of the first features that are the actions' logits, so that there is no
+            actor's head; 0 for a cell that is read out by one.
     """
 
     name: ClassVar[str]
@@ -100,21 +101,23 @@ CELLS = Registry("cell", "metalocus.agents.cells", classes(Cell))  # type: ignor
 
 
 def init_inputs_(weights: Tensor, bound: float = 4.0) -> None:
-    """Input weights [H, I] from U(-bound, bound), less for more than a dozen inputs.
+    """Draw input weights [H, I] from U(-bound, bound), with a smaller bound above a dozen inputs.
 
-    Far larger than is usual: what must be told apart from the first update on is each pair of
-    action and reward, and small weights hardly do.
+    The default bound is 32 times PyTorch's. Learning within an episode needs features of each pair
+    of action and reward, that is of products of inputs. A layer with small weights is almost
+    linear and gives hardly any; one with large weights gives them from the first update on (a
+    ten-armed bandit is learned ten times faster).
     """
     bound *= min(1.0, (12 / weights.shape[1]) ** 0.5)
     nn.init.uniform_(weights, -bound, bound)
 
 
 def init_chrono_(bias: Tensor) -> None:
-    """Biases [H] of gates that keep, from log U(1, ``LONGEST`` - 1).
+    """Draw biases [H] of gates that keep from log U(1, ``LONGEST`` - 1): chrono initialisation.
 
-    The units then remember for 1 to ``LONGEST`` steps (Tallec & Ollivier 2018, "Can recurrent
-    neural networks warp time?", section 2): what an arm gave must be known when it is chosen
-    again.
+    The units then remember for 2 to ``LONGEST`` steps (Tallec & Ollivier 2018, "Can recurrent
+    neural networks warp time?", section 2), since the reward of an arm must still be known when
+    the arm is chosen again.
     """
     with torch.no_grad():
         bias.uniform_(1.0, LONGEST - 1.0).log_()
@@ -131,8 +134,17 @@ def reset_masks(starts: Tensor) -> list[Tensor | None]:
     return [kept[t] if t in some else None for t in range(len(starts))]
 
 
+def segments(starts: Tensor) -> list[tuple[int, int]]:
+    """First step and end of every run of steps in which no row's episode starts but at the first.
+
+    Args:
+        starts: [T, N].
+    """
+    return list(pairwise(sorted({0, *start_steps(starts), len(starts)})))
+
+
 def start_steps(starts: Tensor) -> list[int]:
-    """Steps at which the episode of some row starts, of starts [T, N]."""
+    """Steps at which the episode of some row starts; starts is [T, N]."""
     steps: list[int] = starts.any(dim=1).nonzero()[:, 0].tolist()
     return steps
 

@@ -2,9 +2,9 @@
 
 The policy is a network with one hidden layer over the stimulus alone; the action and the reward
 of the trial before reach it only by the gradient step that they cause in its weights
-(:mod:`metalocus.agents.cells._inner_loop`). What the outer loop trains is where the weights begin and how far
-each step goes, through the steps themselves: Finn et al. 2017 (MAML), with a step after every
-transition instead of one after a batch of them, and learned step sizes of Li et al. 2017
+(:mod:`metalocus.agents.cells._inner_loop`). What the outer loop trains is where the weights begin
+and how far each step goes, through the steps themselves: Finn et al. 2017 (MAML), with a step after
+every transition instead of one after a batch of them, and learned step sizes of Li et al. 2017
 (Meta-SGD).
 """
 
@@ -17,24 +17,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metalocus.agents.cells._inner_loop import Episodes, Rates, Theta, inner_loop
+from metalocus.agents.cells._inner_loop import Rates, Theta, Transitions, inner_loop
 from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_, keep
 from metalocus.envs import InvalidTask, Layout
 
-STEP_SIZES, ADAPTS = ("one", "layer", "parameter"), ("all", "head")
+ADAPTS = ("all", "head")
 SPEED = 4.0
-"""By which learned logarithms are multiplied: the optimizer's steps are too small for them."""
-FIRST_RATE, FIRST_PACE, FIRST_BASELINE, FIRST_ENTROPY = 1.0, 0.05, 0.8, 0.06
-"""Of the policy gradient before training: change of a logit per unit of gradient there, step size
-of the baseline, the baseline, which is best above the mean reward since that makes for
-exploration, and the entropy's weight, without which the policy is too sure to notice a change."""
-FIRST_VALUE_RATE, FIRST_VALUE, FIRST_TEMPERATURE = 0.2, 0.5, 0.05
-"""Of value regression before training: share of the error that a step mends, value, temperature."""
+"""Factor on parameters that are logarithms: the optimizer's steps, of one size for all parameters,
+would change them too slowly."""
+FIRST_RATE = 1.0
+"""Policy gradient before training: change of a logit per unit of gradient there."""
+FIRST_PACE = 0.05
+"""Step size of the baseline before training: about the mean of the last twenty rewards."""
+FIRST_BASELINE = 0.8
+"""Baseline before training. Above the mean reward it makes for exploration, since most choices then
+become less probable."""
+FIRST_ENTROPY = 0.06
+"""Weight of the entropy before training. Without it an action's probability goes to 1, the gradient
+vanishes, and the policy no longer follows a change of the rewards."""
+FIRST_VALUE_RATE = 0.2
+"""Value regression before training: share of the error that a step takes away."""
+FIRST_VALUE = 0.5
+"""Value of every action before training: the middle of the reward's range."""
+FIRST_TEMPERATURE = 0.05
+"""Temperature of the choice between values before training."""
 SEES = ("stimulus", "action", "reward")
 
 
 class GradientStep(Cell):
-    """A softmax policy that after each transition climbs (reward - baseline) log pi(action).
+    """A softmax policy that ascends (reward - baseline) log pi(action) after each transition.
 
     Its own logits are the action distribution, and the first features; the hidden layer follows
     for the critic. Carries ``layer1`` [N, H, S + 1], ``layer2`` [N, K, H + 1] and the running
@@ -48,13 +59,12 @@ class GradientStep(Cell):
         hidden_size: H.
         n_actions: K; by default there is no stimulus.
         reward_range: least and greatest reward.
-        step_sizes: one number is learned for all (``one``), each ``layer`` or each ``parameter``.
         adapts: ``all`` layers or the ``head``, the second one, alone (Raghu et al. 2019, ANIL).
-        second_order: differentiate through the inner gradient; if not, what it owes to the
+        second_order: differentiate through the inner gradient; if not, its dependence on the
             adapted weights is taken for constant.
 
     Raises:
-        InvalidTask: there is no such choice, or the sizes do not add up.
+        InvalidTask: ``adapts`` is neither, or the sizes do not add up.
     """
 
     name: ClassVar[str] = "gradient_step"
@@ -73,33 +83,29 @@ class GradientStep(Cell):
         hidden_size: int = 32,
         n_actions: int | None = None,
         reward_range: tuple[float, float] = (0.0, 1.0),
-        step_sizes: str = "parameter",
         adapts: str = "all",
         second_order: bool = True,
     ) -> None:
         super().__init__()
         arms = input_size - 1 if n_actions is None else n_actions
         self.sizes = [input_size - 1 - arms, arms, 1]
-        if min(self.sizes) < 0 or step_sizes not in STEP_SIZES or adapts not in ADAPTS:
+        if min(self.sizes) < 0 or adapts not in ADAPTS:
             raise InvalidTask(
-                f"{self.name} takes step_sizes of {STEP_SIZES} and adapts of {ADAPTS}, and inputs "
-                f"for {arms} actions and a reward; got {step_sizes}, {adapts}, {input_size} inputs"
+                f"{self.name} takes adapts of {ADAPTS}, and inputs for {arms} actions and a "
+                f"reward; got {adapts}, {input_size} inputs"
             )
         self.adapts, self.second_order = adapts, second_order
         self.low, self.high = reward_range
         self.layer1 = nn.Parameter(_first_layer(hidden_size, self.sizes[0]))
         self.layer2 = nn.Parameter(torch.empty(arms, hidden_size + 1))
         nn.init.uniform_(self.layer2, -0.1 * hidden_size**-0.5, 0.1 * hidden_size**-0.5)
-        layers = (self.layer1, self.layer2)[adapts == "head" :]
-        scales = [torch.zeros_like(layer) for layer in layers]
-        if step_sizes != "parameter":
-            scales = [torch.zeros(()) for _ in (layers if step_sizes == "layer" else "1")]
-        self.scales = nn.ParameterList(scales)
+        adapted = [self.layer2] if adapts == "head" else [self.layer1, self.layer2]
+        self.scales = nn.ParameterList([torch.zeros_like(layer) for layer in adapted])
         self.n_logits, self.output_size = arms, arms + hidden_size
         self._begin()
 
     def _begin(self) -> None:
-        """Parameters of the loss."""
+        """Make the parameters of the loss."""
         self.baseline = nn.Parameter(torch.full((1,), FIRST_BASELINE))
         self.pace = nn.Parameter(torch.logit(torch.tensor(FIRST_PACE)) / SPEED)
         self.entropy = nn.Parameter(torch.tensor(FIRST_ENTROPY).log() / SPEED)
@@ -108,9 +114,8 @@ class GradientStep(Cell):
         """Step sizes: the first ones times what has been learned of them."""
         first = self.first_rate / (1.0 + len(self.layer1[:, 0]) / 3.0)
         a = [first * torch.exp(SPEED * scale)[..., None] for scale in self.scales]
-        a2 = a[-1].expand(*self.layer2.shape, 1)
-        a1 = None if self.adapts == "head" else a[0].expand(*self.layer1.shape, 1)
-        return Rates(a1, a2, *self._loss_rates())
+        a1 = None if self.adapts == "head" else a[0]
+        return Rates(a1, a[-1], *self._loss_rates())
 
     def _loss_rates(self) -> tuple[Tensor, Tensor]:
         """Step size of the baseline, weight of the entropy."""
@@ -121,7 +126,7 @@ class GradientStep(Cell):
         return Theta(self.layer1[..., None], self.layer2[..., None], self.baseline)
 
     def _logits(self, z: Tensor) -> Tensor:
-        """Of the network's outputs."""
+        """Logits of the actions, from the network's outputs [T, K, N]."""
         return z
 
     def initial(self, n: int) -> Carry:
@@ -136,7 +141,7 @@ class GradientStep(Cell):
         seen = torch.cat([carry["stimulus"][None], F.pad(stimulus, (0, 1), value=1.0)])
         action = action * (keep(starts) * seen[:-1, :, -1])[..., None]
         fraction = (reward[..., 0] - self.low) / (self.high - self.low)
-        given = Episodes(seen.mT.contiguous(), action.mT.contiguous(), fraction, starts)
+        given = Transitions(seen.mT.contiguous(), action.mT.contiguous(), fraction, starts)
         first, n = self._theta(), len(seen[0])
         before = [
             carry[name].movedim(0, -1).contiguous() if name in carry else part.repeat(n)
@@ -151,7 +156,7 @@ class GradientStep(Cell):
 
 
 class ValueStep(GradientStep):
-    """The same over values: each transition mends (value of the action - reward)^2 / 2.
+    """The same over values: each transition descends (value of the action - reward)^2 / 2.
 
     The logits are the values over a learned temperature; there is no baseline.
     """

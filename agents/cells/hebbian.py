@@ -23,7 +23,7 @@ class Hebbian(Plastic):
         super().__init__(input_size, hidden_size, plastic_size, decay=0.9)
 
     def modulator(self) -> Tensor | None:
-        """None."""
+        """There is none: every trial is written alike."""
         return None
 
 

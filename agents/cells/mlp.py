@@ -24,7 +24,7 @@ class MLP(Cell):
         self.output_size = hidden_size
 
     def initial(self, n: int) -> Carry:
-        """Nothing."""
+        """An empty carry: there is no memory."""
         return {}
 
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:

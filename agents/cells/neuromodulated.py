@@ -26,7 +26,7 @@ class Neuromodulated(Plastic):
         self.gate = nn.Linear(hidden_size, 1)
 
     def modulator(self) -> Tensor | None:
-        """The gate."""
+        """Weights and bias of the gate, [H + 1]."""
         return torch.cat([self.gate.weight[0], self.gate.bias])
 
 

@@ -19,8 +19,8 @@ from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_
 
 
 @dataclass(frozen=True)
-class Trace:
-    """What went on inside a pass over T steps.
+class Activations:
+    """Attention and residual stream of a pass over T steps.
 
     Attributes:
         attention: weight of every step (last axis) for every step and head, [L, N, A, T, T].
@@ -87,7 +87,7 @@ class Transformer(Cell):
         cache = torch.cat([old, new], dim=2) if old.shape[2] else new
         return self.norm(stages[-1]).transpose(0, 1), {"cache": cache, "position": position}
 
-    def trace(self, x: Tensor, starts: Tensor) -> Trace:
+    def activations(self, x: Tensor, starts: Tensor) -> Activations:
         """Attention and residual stream of whole episodes from their beginning.
 
         Args:
@@ -100,7 +100,7 @@ class Transformer(Cell):
         mask = self._mask(age, 0)
         streams = zip(self._blocks(), stages[::2], strict=False)  # as they enter each block
         attention = torch.stack([block.attention(stream, mask) for block, stream in streams])
-        return Trace(attention, torch.stack(stages).transpose(1, 2))
+        return Activations(attention, torch.stack(stages).transpose(1, 2))
 
     def _run(self, x: Tensor, age: Tensor, cache: Tensor) -> tuple[list[Tensor], Tensor]:
         """The residual stream [N, T, H] stage by stage, new keys and values [N, L, T, 2, D].

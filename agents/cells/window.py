@@ -12,17 +12,16 @@ from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_
 from metalocus.agents.cells.mlp import MLP
 
 EMBEDDED = 16
-"""Units that each step's input is first read by."""
+"""Units that embed each step's input: enough for products of a few actions and rewards."""
 
 
 class Window(Cell):
     """Two tanh layers applied to what happened in the last ``window`` steps of the episode.
 
     Each step's input is embedded by the same few tanh units; steps before the episode's
-    start are zeros. The first layer begins with weights that fall off with a step's age, at a
-    rate of 0 to 20% drawn for each unit: leaky counts, which training may turn into
-    anything else. Carries ``window`` [N, W - 1, I], the inputs before this one, oldest first
-    (context).
+    start are zeros. Before training the first layer's weights fall off with a step's age, at a
+    rate of 0 to 20% a step drawn for each unit, so that units begin as leaky counts. Carries
+    ``window`` [N, W - 1, I], the inputs before this one, oldest first (context).
     """
 
     name: ClassVar[str] = "window"
@@ -41,7 +40,7 @@ class Window(Cell):
         self.output_size = hidden_size
 
     def initial(self, n: int) -> Carry:
-        """Zeros."""
+        """No inputs before the first, zeros [N, W - 1, I]."""
         like = next(self.parameters())
         return {"window": like.new_zeros(n, self.window - 1, self.input_size)}
 

@@ -1,4 +1,4 @@
-"""The transformer against PyTorch's layers, and what its trace tells."""
+"""The transformer against PyTorch's layers, and the activations inside it."""
 
 import pytest
 import torch
@@ -44,12 +44,12 @@ def pytorchs(block):
 
 
 def test_it_equals_pytorchs_layers(cell):
-    """On whole episodes, whose streams and patterns the trace gives."""
+    """On whole episodes, whose streams and patterns are given."""
     x, starts = inputs()
     y, _ = cell(x, starts, cell.initial(N))
-    trace = cell.trace(x, starts)
+    inside = cell.activations(x, starts)
     stream = torch.tanh(cell.embed(x)) + cell.place(cell.waves[:T])[:, None]
-    close(trace.residual[0], stream)
+    close(inside.residual[0], stream)
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     for depth, block in enumerate(cell.blocks):
         layer = pytorchs(block)
@@ -57,25 +57,25 @@ def test_it_equals_pytorchs_layers(cell):
         _, pattern = layer.self_attn(
             normed, normed, normed, attn_mask=future, average_attn_weights=False
         )
-        close(trace.attention[depth], pattern)
+        close(inside.attention[depth], pattern)
         stream = layer(stream, src_mask=future)
-        close(trace.residual[2 * depth + 2], stream)
+        close(inside.residual[2 * depth + 2], stream)
     close(y, cell.norm(stream))
 
 
-def test_attention_mixes_the_values_as_its_trace_says(cell):
+def test_attention_mixes_the_values_as_its_pattern_says(cell):
     x, starts = inputs((3, 1))
-    trace = cell.trace(x, starts)
+    inside = cell.activations(x, starts)
     for depth, block in enumerate(cell.blocks):
-        before, after = trace.residual[2 * depth : 2 * depth + 2]
+        before, after = inside.residual[2 * depth : 2 * depth + 2]
         values = block.qkv(block.norm(before))[..., 2 * H :].unflatten(-1, (2, -1))
-        mixed = torch.einsum("nats,snad->tnad", trace.attention[depth], values).flatten(2)
+        mixed = torch.einsum("nats,snad->tnad", inside.attention[depth], values).flatten(2)
         close(before + block.out(mixed), after)
 
 
 def test_no_attention_to_the_future_or_to_another_episode(cell):
     _, starts = given = inputs((3, 1), (4, 1), (7, 2))
-    attention = cell.trace(*given).attention
+    attention = cell.activations(*given).attention
     episode = starts.cumsum(0)
     for n in range(N):
         seen = (episode[:, None, n] == episode[None, :, n]).tril()
@@ -121,7 +121,7 @@ def test_cache_is_empty_before_the_start_and_holds_the_rest(cell):
     _, carry = cell(x, starts, cell.initial(N))
     held = (carry["cache"] != 0).any(-1).any(-1)[:, 0].sum(1)
     assert held.tolist() == carry["position"].tolist() == [T, 3, T]
-    kv = cell.blocks[0].qkv(cell.blocks[0].norm(cell.trace(x, starts).residual[0]))[..., H:]
+    kv = cell.blocks[0].qkv(cell.blocks[0].norm(cell.activations(x, starts).residual[0]))[..., H:]
     close(carry["cache"][:, 0].flatten(2)[0], kv[:, 0])
 
 

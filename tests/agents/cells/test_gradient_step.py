@@ -9,7 +9,6 @@ from torch.autograd import gradcheck
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.gradient_step import (
     ADAPTS,
-    STEP_SIZES,
     GradientStep,
     ValueStep,
     from_layout,
@@ -64,10 +63,9 @@ def agent(name, env_id, std=None, observe=DEFAULT_PARTS, **env_kwargs):
 
 @both
 @pytest.mark.parametrize("adapts", ADAPTS)
-@pytest.mark.parametrize("step_sizes", STEP_SIZES)
-def test_gradients_through_the_steps_equal_finite_differences(make, step_sizes, adapts):
+def test_gradients_through_the_steps_equal_finite_differences(make, adapts):
     """Those at the initialisation too, which an episode that starts inside begins from."""
-    cell = small(make, step_sizes=step_sizes, adapts=adapts)
+    cell = small(make, adapts=adapts)
     x, starts = played()
     names, parameters = zip(*cell.named_parameters(), strict=True)
 
@@ -227,8 +225,8 @@ def test_what_it_knows_is_in_its_weights_and_the_last_transition_in_the_context(
 
 
 def test_what_cannot_work_is_refused_in_one_line():
-    for kwargs in ({"step_sizes": "two"}, {"adapts": "tail"}, {"n_actions": 5}):
-        with pytest.raises(InvalidTask, match="takes step_sizes of"):
+    for kwargs in ({"adapts": "tail"}, {"n_actions": 5}):
+        with pytest.raises(InvalidTask, match="takes adapts of"):
             GradientStep(5, **kwargs)
     layout = make_episodes(BANDIT, observe=("action", "first")).layout
     with pytest.raises(InvalidTask, match="observe both"):

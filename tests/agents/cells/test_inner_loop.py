@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metalocus.agents.cells._inner_loop import LOSSES, Episodes, Rates, Theta, inner_loop
+from metalocus.agents.cells._inner_loop import LOSSES, Rates, Theta, Transitions, inner_loop
 
 T, N, S, H, K = 6, 4, 3, 5, 3
 
@@ -21,7 +21,7 @@ def case(adapts_all=True):
     for t, n in ((0, 0), (3, 1), (5, 2), (3, 3)):
         starts[t, n] = 1.0
     action = (torch.rand(T, K, N).double() * (1.0 - starts)[:, None]).requires_grad_()
-    given = Episodes(random(T + 1, S, N), action, random(T, N), starts)
+    given = Transitions(random(T + 1, S, N), action, random(T, N), starts)
     theta = Theta(random(H, S, N), random(K, H + 1, N), random(N))
     first = Theta(random(H, S, 1), random(K, H + 1, 1), random(1))
     a1 = torch.rand(H, S, 1).double().requires_grad_() if adapts_all else None
@@ -90,7 +90,7 @@ def test_steps_and_gradients_are_those_of_autograd_on_the_stated_loss(
 def test_a_step_by_hand(loss):
     """One unit at rest, h = 0, two arms: only biases and what is before the unit can move."""
     x = torch.ones(2, 1, 1).double()
-    given = Episodes(x, torch.eye(2)[None, :, :1].double(), x[1:, 0], torch.zeros(1, 1).double())
+    given = Transitions(x, torch.eye(2)[None, :, :1].double(), x[1:, 0], torch.zeros(1, 1).double())
     weights = torch.tensor([[2.0, 0.5], [0.0, 0.5]]).double()[..., None]
     theta = Theta(x[:1] * 0.0, weights, x[0, 0] * 0.25)
     a1, a2 = torch.full((1, 1, 1), 0.1).double(), torch.full((2, 2, 1), 0.2).double()
@@ -113,7 +113,7 @@ def test_finite_differences_agree_to_second_order(loss):
 
     def run(*flat):
         *outputs, after = inner_loop(
-            Episodes(*flat[:3], given.starts),
+            Transitions(*flat[:3], given.starts),
             Theta(*flat[3:6]),
             Theta(*flat[6:9]),
             Rates(*flat[9:]),

@@ -43,6 +43,73 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
+def rnn_step(layer, x, h):
+    """Elman's equation."""
+    w_x, w_h, b_x, b_h = layer.parameters()
+    return torch.tanh(x @ w_x.T + b_x + PACE * h @ w_h.T + b_h)
+
+
+def gru_step(layer, x, h):
+    """Cho's equations in PyTorch's parametrisation."""
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = (
+        (y @ w.T + b).chunk(3, dim=1)
+        for y, w, b in (
+            (x, layer.weight_ih_l0, layer.bias_ih_l0),
+            (h, layer.weight_hh_l0, layer.bias_hh_l0),
+        )
+    )
+    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+    n = torch.tanh(x_n + r * h_n)
+    return (1 - z) * n + z * h
+
+
+def lstm_step(layer, x, h, c):
+    """Hochreiter and Schmidhuber's equations with Gers' forget gate."""
+    w_x, w_h, b_x, b_h = layer.parameters()
+    i, f, g, o = (x @ w_x.T + h @ w_h.T + b_x + b_h).chunk(4, dim=1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def plain(cell, x, starts, carry):
+    """A cell's equations one step after the other, with PyTorch's own derivatives."""
+    h, ys = carry["h"], []
+    layers, c = getattr(cell, "layers", None), carry.get("c")
+    for x_t, start in zip(x, starts, strict=True):
+        kept = 1 - start[:, None]
+        if isinstance(cell, LSTM):
+            now, after = x_t, []
+            for depth, layer in enumerate(layers):
+                now, memory = lstm_step(layer, now, kept * h[:, depth], kept * c[:, depth])
+                after.append((now, memory))
+            h, c = (torch.stack(part, dim=1) for part in zip(*after, strict=True))
+            ys.append(now)
+        else:
+            h = (rnn_step if isinstance(cell, RNN) else gru_step)(cell.layer, x_t, kept * h)
+            ys.append(h)
+    return torch.stack(ys), {"h": h} if c is None else {"h": h, "c": c}
+
+
+def test_sequences_and_their_gradients_are_the_plain_recurrence_s():
+    """Of LSTMs both ways: starts at few steps, and at more than every ``LONG_RUN``-th."""
+    for make in (RNN, GRU, LSTM, lambda *sizes: LSTM(*sizes, n_layers=2)):
+        for share in (0.0, 0.01, 0.3):
+            torch.manual_seed(2)
+            cell = make(SIZE, H).double()
+            x = torch.randn(24, N, SIZE, dtype=torch.double)
+            starts = (torch.rand(24, N) < share).double()
+            carry = {key: torch.randn_like(value) for key, value in cell.initial(N).items()}
+            leaves = [x, *carry.values(), *cell.parameters()]
+            for leaf in leaves:
+                leaf.requires_grad_()
+            found = []
+            for y, after in (cell(x, starts, carry), plain(cell, x, starts, carry)):
+                loss = (y**2).sum() + sum((value**3).sum() for value in after.values())
+                found.append((y, *after.values(), *torch.autograd.grad(loss, leaves)))
+            for ours, plains in zip(*found, strict=True):
+                torch.testing.assert_close(ours, plains, rtol=1e-9, atol=1e-10)
+
+
 @pytest.mark.parametrize("cell", [RNN, GRU])
 @pytest.mark.parametrize("steps", [1, 9])
 def test_it_equals_pytorchs(cell, steps):
@@ -64,10 +131,9 @@ def test_it_equals_pytorchs(cell, steps):
         close(found[f"layer.{name}"], factors[name] * gradient)
 
 
-@pytest.mark.parametrize("cell", [RNN, GRU])
-def test_it_equals_pytorchs_in_one_pass_in_single_precision(cell):
+def test_simple_units_equal_pytorchs_in_one_pass_in_single_precision():
     torch.manual_seed(3)
-    cell = cell(SIZE, H)
+    cell = RNN(SIZE, H)
     x, h = torch.randn(50, N, SIZE), torch.randn(N, H)
     y, _ = cell(x, torch.zeros(50, N), {"h": h})
     theirs, factors = pytorchs(cell)
@@ -79,9 +145,10 @@ def test_it_equals_pytorchs_in_one_pass_in_single_precision(cell):
         torch.testing.assert_close(mine, factors[name] * gradient, rtol=1e-4, atol=1e-4)
 
 
-def test_half_of_the_simple_units_keep_what_the_other_half_hears():
-    """The first half loses a sixth of it in ten steps, hears no input and hears the second half
-    faintly."""
+def test_half_of_the_simple_units_keep_what_the_other_half_is_given():
+    """The first half loses a sixth of its activity in ten steps, reads no input, and reads the
+    second half by small weights.
+    """
     torch.manual_seed(4)
     cell, quiet = RNN(SIZE, 64), torch.zeros(10, 1, SIZE)
     with torch.no_grad():
@@ -90,13 +157,13 @@ def test_half_of_the_simple_units_keep_what_the_other_half_hears():
     first = torch.cat([torch.full((1, 32), 0.1), torch.zeros(1, 32)], dim=1)
     kept, _ = cell(quiet, torch.zeros(10, 1), {"h": first})
     assert 0.75 < kept[-1, 0, :32].mean() / 0.1 < 0.95
-    heard, _ = cell(torch.randn(2, 1, SIZE), torch.zeros(2, 1), cell.initial(1))
-    assert heard[0, 0, :32].abs().max() == 0.0
-    assert 0.0 < heard[1, 0, :32].abs().mean() < 0.1 < heard[0, 0, 32:].abs().mean()
+    read, _ = cell(torch.randn(2, 1, SIZE), torch.zeros(2, 1), cell.initial(1))
+    assert read[0, 0, :32].abs().max() == 0.0
+    assert 0.0 < read[1, 0, :32].abs().mean() < 0.1 < read[0, 0, 32:].abs().mean()
 
 
 @pytest.mark.parametrize("steps", [*range(1, 9), 33])
-def test_scan_equals_the_recurrence_step_by_step(steps):
+def test_linear_units_are_the_recurrence_in_real_numbers(steps):
     x, starts = sequence(steps, seed=steps)
     cell = LRU(SIZE, H).double()
     h = first = torch.randn(N, 2, H, dtype=torch.double)
