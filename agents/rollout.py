@@ -1,4 +1,8 @@
-"""Playing episodes: an agent on a family, under common random numbers, with interventions on its stores."""
+"""Playing episodes: an agent on a family, with interventions on its stores.
+
+Two agents play the same episodes with the same chance (common random numbers): tasks, rewards and
+the choices drawn from equal probabilities are alike.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.agents.agent import Agent, Stores
+from metalocus.agents.agent import STORES, Agent, NonFinite, Stores
 from metalocus.envs import Episodes, Setting
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, seed_keys
 
@@ -18,22 +22,24 @@ Intervention = Callable[[int, Stores], Stores]
 Observer = Callable[["Trial"], None]
 TUNING_SEED = 10_000
 """Episodes of the seeds from here to twice as far are for tuning; no report uses them."""
-LOGGED = ("action", "reward", "probs", "means", "privileged_value")
+TOLERANCE = 1e-3
+"""How far probabilities may sum from 1; in single precision a thousand actions err by 1e-4."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial of all N episodes, as an observer sees it before the action is taken.
+    """One trial of N episodes, as an observer sees it before the action is taken.
 
     Attributes:
-        t: trial number.
+        t: trial number, the same in all episodes.
         stimulus: [N, S].
-        shown: what the agent sees: the stimulus, or ``privileged_value`` if it is omniscient.
-        stores: what the agent is about to read.
-        probs: its action probabilities [N, K].
+        shown: what the agent sees: the stimulus [N, S], or the privileged value [N, K] if it is
+            omniscient.
+        stores: what the agent is about to read, arrays [N, ...].
+        probs: its action probabilities, [N, K].
         privileged_value: what each action is worth to one who knows the task, [N, K].
-        shadows: action probabilities [N, K] of the shadowing agents, which have seen the same
-            history, and their stores after the act.
+        shadows: for each shadowing agent, which has seen the same history, its action
+            probabilities [N, K] and its stores after the act.
     """
 
     t: int
@@ -47,15 +53,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trace:
-    """What happened in N episodes of T trials.
+    """What happened in N episodes of T trials with K actions.
 
     Attributes:
-        action, reward: [T, N].
-        probs: [T, N, K].
+        action: chosen, [T, N].
+        reward: received, [T, N].
+        probs: action probabilities, [T, N, K].
         means: true expected reward of each action, [T, N, K].
-        privileged_value: what each is worth to one who knows the task, what it leads to included, [T, N, K].
-        start: the stores at the episodes' start.
-        end: the stores after the last transition.
+        privileged_value: what each action is worth to one who knows the task, what it leads to
+            included, [T, N, K].
+        start: stores at the episodes' start, arrays [N, ...].
+        end: stores after the last transition, arrays [N, ...].
     """
 
     action: Array
@@ -68,19 +76,19 @@ class Trace:
 
     @property
     def value(self) -> Array:
-        """Expected reward of each trial under the policy and the true means, [T, N]."""
+        """Expected reward of the choice, over the policy and the true means, [T, N]."""
         value: Array = (self.probs * self.means).sum(axis=2)
         return value
 
     @property
     def total(self) -> Array:
-        """Sampled total reward of each episode, [N]."""
+        """Return of each episode, the sum of its rewards, [N]."""
         total: Array = self.reward.sum(axis=0)
         return total
 
 
 def fresh_episodes(setting: Setting, n: int, seed: int, *, first: int = 0) -> Episodes:
-    """Evaluation episodes of a setting, from number ``first`` on; each is the same whatever n is."""
+    """Evaluation episodes of a setting from number ``first`` on, each the same for any n."""
     return setting.episodes(fresh_keys(n, seed, first))
 
 
@@ -103,52 +111,91 @@ def rollout(
 ) -> Trace:
     """Play every row of ``episodes`` to its end.
 
-    Actions are sampled by inversion from numbers that belong to the episode, so two agents
-    with equal probabilities choose alike.
-
     Args:
         agent: plays.
         episodes: at their first trial.
         seed: of the agent's own start-up chance.
         greedy: take the most probable action instead of sampling.
-        intervene: called before each act with the trial and the stores; returns the
+        intervene: called before each act with the trial number and the stores; returns the
             stores that the agent reads instead.
         shadows: agents that take in the same transitions without acting; none omniscient.
-        observe: called at every trial.
+        observe: called at every trial, before the action is taken.
+
+    Raises:
+        NonFinite: an agent's stores hold NaN, its probabilities are no distribution, or a
+            stimulus or reward is not finite.
     """
-    n, horizon = len(episodes), episodes.family.horizon
+    n, family = len(episodes), episodes.family
+    actions, rewards = np.empty((family.horizon, n), dtype=np.int64), np.empty((family.horizon, n))
+    probs, means, privileged = (np.empty((family.horizon, n, family.n_arms)) for _ in range(3))
     stores = start = agent.start(n, np.random.default_rng(seed))
-    watching = [shadow.start(n, np.random.default_rng(seed)) for shadow in shadows]
-    log: dict[str, list[Array]] = {name: [] for name in LOGGED}
-    for t in range(horizon):
+    shadow_stores = [shadow.start(n, np.random.default_rng(seed)) for shadow in shadows]
+    for t in range(family.horizon):
+        stimulus = episodes.stimulus()
+        _require_finite("stimulus", stimulus, t)
+        means[t], privileged[t] = episodes.means(), episodes.privileged_value()
+        shown = privileged[t] if agent.omniscient else stimulus
         if intervene is not None:
             stores = intervene(t, stores)
-        means, privileged_value, stimulus = (
-            episodes.means(),
-            episodes.privileged_value(),
-            episodes.stimulus(),
+        probs[t], after = act(agent, t, shown, stores)
+        shadow_acts = tuple(
+            act(shadow, t, stimulus, before)
+            for shadow, before in zip(shadows, shadow_stores, strict=True)
         )
-        shown = privileged_value if agent.omniscient else stimulus
-        probs, after = agent.act(shown, stores)
-        acts = [shadow.act(stimulus, seen) for shadow, seen in zip(shadows, watching, strict=True)]
         if observe is not None:
-            observe(Trial(t, stimulus, shown, stores, probs, privileged_value, tuple(acts)))
-        action = choose(probs, episodes.crn.uniform("policy", t), greedy)
-        reward, _ = episodes.step(action)
-        stores = agent.learn(after, shown, action, reward)
-        watching = [
-            shadow.learn(seen, stimulus, action, reward)
-            for shadow, (_, seen) in zip(shadows, acts, strict=True)
+            observe(Trial(t, stimulus, shown, stores, probs[t], privileged[t], shadow_acts))
+        actions[t] = choose(probs[t], episodes.crn.uniform("policy", t), greedy)
+        rewards[t], _ = episodes.step(actions[t])
+        _require_finite("reward", rewards[t], t)
+        stores = agent.learn(after, shown, actions[t], rewards[t])
+        shadow_stores = [
+            shadow.learn(acted, stimulus, actions[t], rewards[t])
+            for shadow, (_, acted) in zip(shadows, shadow_acts, strict=True)
         ]
-        for name, array in zip(
-            LOGGED, (action, reward, probs, means, privileged_value), strict=True
-        ):
-            log[name].append(array)
-    return Trace(**{name: np.stack(rows) for name, rows in log.items()}, start=start, end=stores)
+    return Trace(actions, rewards, probs, means, privileged, start, stores)
 
 
 def choose(probs: Array, u: Array, greedy: bool = False) -> Array:
-    """Actions [N] from probabilities [N, K] by inversion of u [N], or the most probable ones."""
+    """Actions [N] from probabilities [N, K]: the most probable, or by inversion of u [N]."""
+    if greedy:
+        return probs.argmax(axis=1)
     cumulative = np.cumsum(probs, axis=1)
     sampled: Array = (u[:, None] * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
-    return probs.argmax(axis=1) if greedy else sampled
+    return sampled
+
+
+def act(agent: Agent, t: int, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+    """:meth:`Agent.act` at trial t, with what it reads and what it gives checked.
+
+    Raises:
+        NonFinite: a store holds NaN, or the probabilities are no distribution.
+    """
+    who = f"{type(agent).__name__}, trial {t}"
+    for store in STORES:
+        for key, array in getattr(stores, store).items():
+            # the least of them is NaN if any is, and takes no array of flags to find
+            if array.dtype.kind == "f" and array.size and np.isnan(array.min()):
+                row = _first(np.isnan(array))
+                raise NonFinite(f"{who}, episode {row}: the {store} {key!r} is not a number")
+    probs, after = agent.act(stimulus, stores)
+    off = np.abs(probs.sum(axis=1) - 1.0)
+    fine = (probs >= 0.0).all(axis=1) & (off <= TOLERANCE)
+    if not fine.all():
+        row = _first(~fine)
+        raise NonFinite(
+            f"{who}, episode {row}: the action probabilities {probs[row].tolist()} "
+            "are not finite, or no distribution"
+        )
+    return probs, after
+
+
+def _require_finite(what: str, array: Array, t: int) -> None:
+    """Raise :class:`NonFinite` unless all numbers of an array [N, ...] are finite at trial t."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise NonFinite(f"the {what} of episode {_first(~finite)} at trial {t} is not finite")
+
+
+def _first(flags: Array) -> int:
+    """First row of flags [N, ...] that has a True."""
+    return int(flags.reshape(len(flags), -1).any(axis=1).argmax())
