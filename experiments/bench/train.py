@@ -5,7 +5,6 @@ Every contestant works in a process of its own, so that its peak memory is its o
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -24,29 +23,29 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.bench.base import ROUNDS, TEN_ARMS, Row
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 
-Row = dict[str, Any]
-TASK: tuple[str, dict[str, Any]] = (
-    "metalocus/BernoulliBandit-v0",
-    {"n_arms": 10, "horizon": 100},
-)
 WIDTH = 64
-ROUNDS = 3
+"""Units of every contestant's LSTM and of its heads' layers."""
 ENOUGH_SECONDS = 2.0
 """CPU time after which a contestant has shown its speed in a round."""
 GOALS = (75.0, 80.0)
+"""Mean returns; random choice earns 50 and the best reference 83.6."""
 PATIENCE = 60.0
 """CPU seconds in which the goals must be reached."""
-SETTINGS: Mapping[str, dict[str, int]] = {
+SIZES: Mapping[str, dict[str, int]] = {
     "32 environments, as by default": {"n_envs": 32, "n_epochs": 10, "batch_size": 128},
     "256 environments, small batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 1_600},
     "256 environments, large batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 6_400},
 }
 TUNED = "256 environments, large batches"
-"""The setting in which the others learn for the goals."""
-LENGTHS, BATCHES = (50, 200, 1000), (64, 512, 4096)
+"""The sizes with which the others learn for the goals."""
+LENGTHS = (50, 200, 1000)
+"""Trials of an episode, with 256 environments."""
+BATCHES = (64, 512, 4096)
+"""Environments, with episodes of 100 trials."""
 GIGANTIC = (1000, 1024)
 """Trials and environments at which memory is to stay below 4 GB."""
 
@@ -63,7 +62,7 @@ def bench_train(device: str = "cpu") -> list[Row]:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InvalidTask("device is cuda, but no CUDA device is there; leave --device out")
-    rows = [_speeds(name, setting, device) for name, setting in SETTINGS.items()]
+    rows = [_speeds(name, sizes, device) for name, sizes in SIZES.items()]
     rows += [
         {"measure": "learning", "trainer": name, **_apart(_learning, name, device)}
         for name in ("ours", "recurrent_ppo", "memoryless_ppo")
@@ -84,13 +83,13 @@ def bench_train(device: str = "cpu") -> list[Row]:
     return rows
 
 
-def _speeds(name: str, setting: Mapping[str, int], device: str) -> Row:
+def _speeds(name: str, sizes: Mapping[str, int], device: str) -> Row:
     """The best of several rounds of each contestant."""
     contestants = ["ours", "recurrent_ppo", "recurrent_ppo_native", "memoryless_ppo"]
     best: dict[str, Row] = {}
     for _ in range(ROUNDS):
         for contestant in contestants:
-            found = _apart(_speed, contestant, dict(setting), device)
+            found = _apart(_speed, contestant, dict(sizes), device)
             if contestant not in best or found["rate"] > best[contestant]["rate"]:
                 best[contestant] = found
     row: Row = {"measure": "speed", "setting": name}
@@ -103,40 +102,42 @@ def _speeds(name: str, setting: Mapping[str, int], device: str) -> Row:
 
 def _apart(work: Callable[..., Row], *args: Any) -> Row:
     """What ``work`` finds in a fresh process, and that process's peak memory in MB."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, torch.set_num_threads, (1,)) as pool:  # one thread
         found, peak = pool.submit(_watched, work, args).result()
     return {**found, "peak_mb": peak}
 
 
 def _watched(work: Callable[..., Row], args: tuple[Any, ...]) -> tuple[Row, int]:
-    torch.set_num_threads(1)
+    """What ``work`` finds, and the peak memory of this process in MB."""
+    import resource  # is missing on Windows, where the other benches run
+
     found = work(*args)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     return found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
-def _speed(contestant: str, setting: dict[str, int], device: str) -> Row:
+def _speed(contestant: str, sizes: dict[str, int], device: str) -> Row:
     """Trained steps per CPU second, after one rollout to warm up."""
-    model = _trainer(contestant, setting, device)
+    model = _trainer(contestant, sizes, device)
     return {"rate": 1e6 / _seconds_per_million(model)}
 
 
 def _cost(agent: str, horizon: int, n_envs: int, device: str) -> Row:
     """CPU seconds per million steps of an agent with the default settings."""
-    env_id, kwargs = TASK
-    steps, setting = horizon * n_envs, Setting(env_id, **{**kwargs, "horizon": horizon})
-    config = RunConfig(setting, agent, steps, 0, n_envs, device)
+    setting = Setting(TEN_ARMS.env, **{**TEN_ARMS.kwargs, "horizon": horizon})
+    config = RunConfig(setting, agent, horizon * n_envs, 0, n_envs, device)
     return {"cpu_s_per_million": round(_seconds_per_million(build_model(config)), 2)}
 
 
 def _seconds_per_million(model: Any) -> float:
-    """Of CPU time; of wall time where another device does the work."""
+    """Of CPU time, training a rollout at a time; of wall time where another device works."""
     clock = time.process_time if model.device.type == "cpu" else time.perf_counter
     steps, spent, done = model.n_steps * model.n_envs, 0.0, 0
     model.learn(steps)
     while spent < ENOUGH_SECONDS:
         began = clock()
-        model.learn(steps, reset_num_timesteps=False)
+        model.learn(steps)
         spent, done = spent + clock() - began, done + steps
     return 1e6 * spent / done
 
@@ -145,11 +146,11 @@ def _learning(contestant: str, device: str) -> Row:
     """CPU seconds to each goal, None if it takes longer than ``PATIENCE``.
 
     Ours has its defaults, with the steps that its schedules can be run through in that time;
-    the others have the setting ``TUNED``.
+    the others have the sizes ``TUNED``.
     """
-    setting = {"n_envs": 256} if contestant == "ours" else dict(SETTINGS[TUNED])
+    sizes = {"n_envs": 256} if contestant == "ours" else dict(SIZES[TUNED])
     watch = _Watch()
-    _trainer(contestant, setting, device).learn(5_000_000, callback=watch)
+    _trainer(contestant, sizes, device).learn(5_000_000, callback=watch)
     return {f"cpu_s_to_{goal:g}": watch.reached.get(goal) for goal in GOALS}
 
 
@@ -174,13 +175,13 @@ class _Watch(BaseCallback):
                 self.reached[goal] = round(time.process_time() - self.began, 1)
 
 
-def _trainer(contestant: str, setting: dict[str, int], device: str) -> Any:
+def _trainer(contestant: str, sizes: dict[str, int], device: str) -> Any:
     """A model of 64 LSTM units, an own LSTM for the critic, and two layers of heads each.
 
-    With no more than ``n_envs`` in the setting, ours has its own defaults throughout.
+    With no more than ``n_envs`` in the sizes, ours has its own defaults throughout.
     """
-    env_id, kwargs = TASK
-    n_envs, rest = setting["n_envs"], {k: v for k, v in setting.items() if k != "n_envs"}
+    env_id, kwargs = TEN_ARMS.env, dict(TEN_ARMS.kwargs)
+    n_envs, rest = sizes["n_envs"], {k: v for k, v in sizes.items() if k != "n_envs"}
     common: dict[str, Any] = {**rest, "seed": 0, "device": device, "stats_window_size": n_envs}
     if contestant == "recurrent_ppo":
         env: Any = make_vec_env(env_id, n_envs, seed=0, env_kwargs=kwargs)

@@ -2,8 +2,8 @@
 
 ``python -m metalocus.experiments.bench.tune_online`` runs it again and prints what it finds. It
 is a random search in two rounds, both on tuning episodes (seeds from 10,000) that no
-report uses: every setting plays the same first episodes, and the best few play many more,
-of another seed, to decide. It takes about a quarter of an hour.
+report uses: every choice of constants plays the same first episodes, and the best few play many
+more, of another seed, to decide. It takes about a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from metalocus.agents.online.learner import OnlineLearner
 from metalocus.agents.online.pearce_hall import PearceHallSettings
 from metalocus.agents.online.policy_gradient import PolicyGradientSettings
 from metalocus.agents.online.policy_gradient_variants import AdamSettings, MomentumSettings
-from metalocus.agents.rollout import TUNING_SEED, fresh_episodes, rollout
-from metalocus.envs import Setting, make_family
+from metalocus.agents.rollout import TUNING_SEED
+from metalocus.envs import Setting
+from metalocus.experiments.scoring.returns import expected_returns
 
-TASKS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("metalocus/BernoulliBandit-v0", {"n_arms": 2, "horizon": 50}),
-    ("metalocus/BernoulliBandit-v0", {"n_arms": 5, "horizon": 100}),
-    ("metalocus/BernoulliBandit-v0", {"n_arms": 10, "horizon": 100}),
-    ("metalocus/ReversalBandit-v0", {"p": 0.75, "hazard": 0.02, "horizon": 100}),
+SETTINGS = (
+    Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=50),
+    Setting("metalocus/BernoulliBandit-v0", n_arms=5, horizon=100),
+    Setting("metalocus/BernoulliBandit-v0", n_arms=10, horizon=100),
+    Setting("metalocus/ReversalBandit-v0", p=0.75, hazard=0.02, horizon=100),
 )
+"""What the rules are tuned on."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,20 @@ class Budget:
     """How much to search.
 
     Attributes:
-        settings: tried in the first round.
+        constants: how many choices of them are tried in the first round.
         episodes: that each of them plays.
         finalists: that go on to the second round.
         final_episodes: that each of those plays.
     """
 
-    settings: int = 400
+    constants: int = 400
     episodes: int = 1000
     finalists: int = 15
     final_episodes: int = 20_000
 
 
 QUICK = Budget(episodes=200, final_episodes=5000)
-"""As many settings, on fewer episodes."""
+"""As many choices, on fewer episodes."""
 
 
 def draw_policy_gradient(rng: np.random.Generator) -> PolicyGradientSettings:
@@ -139,35 +141,28 @@ SEARCHED_QUICKLY = frozenset(
         "reinforce",
     }
 )
+"""Rules whose constants were found with the budget ``QUICK``."""
 
 
 def search(
-    rule: str, env_id: str, env_kwargs: dict[str, Any], budget: Budget, seed: int = TUNING_SEED
+    rule: str, setting: Setting, budget: Budget, seed: int = TUNING_SEED
 ) -> tuple[Any, float]:
-    """The best settings found for a rule on a task, with their mean total in the second round."""
+    """The best constants found for a rule, with their mean return in the second round."""
     rng = np.random.default_rng(seed)
-    tried = [DRAW[rule](rng) for _ in range(budget.settings)]
-    scores = [
-        mean_total(rule, settings, env_id, env_kwargs, budget.episodes, seed) for settings in tried
-    ]
-    finalists = [tried[i] for i in np.argsort(scores)[::-1][: budget.finalists]]
-    finals = [
-        mean_total(rule, settings, env_id, env_kwargs, budget.final_episodes, seed + 1)
-        for settings in finalists
-    ]
-    best = int(np.argmax(finals))
-    return finalists[best], finals[best]
+    tried = [DRAW[rule](rng) for _ in range(budget.constants)]
+    first = [mean_return(rule, one, setting, budget.episodes, seed) for one in tried]
+    finalists = [tried[i] for i in np.argsort(first)[::-1][: budget.finalists]]
+    second = [mean_return(rule, one, setting, budget.final_episodes, seed + 1) for one in finalists]
+    best = int(np.argmax(second))
+    return finalists[best], second[best]
 
 
-def mean_total(
-    rule: str, settings: Any, env_id: str, env_kwargs: dict[str, Any], episodes: int, seed: int
-) -> float:
-    """Mean total of the policy's expected rewards over the episodes of a seed."""
+def mean_return(rule: str, constants: Any, setting: Setting, episodes: int, seed: int) -> float:
+    """Mean expected return of a rule with these constants over the episodes of a seed."""
     agent = ONLINE[rule]
     assert issubclass(agent, OnlineLearner)
-    played = fresh_episodes(Setting(env_id, **env_kwargs), episodes, seed)
-    trace = rollout(agent(played.family, settings), played, seed)
-    return float(trace.value.sum(axis=0).mean())
+    learner = agent(setting.family, constants)
+    return float(expected_returns(learner, setting, episodes, seed).mean())
 
 
 def _draw_acting(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -192,14 +187,13 @@ def _rounded(value: float) -> float:
 
 
 def main() -> None:
-    """Search for every rule on every task that it can play."""
-    for env_id, env_kwargs in TASKS:
-        family = make_family(env_id, **env_kwargs)
+    """Search for every rule on every setting that it can play."""
+    for setting in SETTINGS:
         for rule, agent in ONLINE.items():
-            if agent.why_not(family) is None:
+            if agent.why_not(setting.family) is None:
                 budget = QUICK if rule in SEARCHED_QUICKLY else Budget()
-                settings, total = search(rule, env_id, env_kwargs, budget)
-                print(f"{rule} {env_id} {env_kwargs}: {settings} {total:.2f}", flush=True)
+                constants, found = search(rule, setting, budget)
+                print(f"{rule} on {setting}: {constants} {found:.2f}", flush=True)
 
 
 if __name__ == "__main__":

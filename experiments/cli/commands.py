@@ -253,7 +253,7 @@ def bench(
         device: to train on.
         json: print as JSON.
     """
-    from metalocus.experiments.bench.speed import BENCHES
+    from metalocus.experiments.bench.benches import BENCHES
 
     if device != "cpu" and what != "train":
         raise WrongUse(f"only training is measured on {device}; leave --device out")

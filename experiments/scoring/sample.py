@@ -49,7 +49,7 @@ class Sample:
     @property
     def weight(self) -> float:
         """Episodes that each of the M points stands for; 1 for an episode itself."""
-        return self.n / self.columns.shape[-1]
+        return float(self.n / self.columns.shape[-1])
 
     def standard_error(self, deviation: Array) -> Array:
         """Of a mean over episodes, [..., M] -> [...].
@@ -77,7 +77,7 @@ def _points(columns: Array, weights: Array) -> Array:
     c, n = len(columns), weights.sum()
     mean = columns @ (weights / n)
     spread = (columns - mean[..., None]) * np.sqrt(weights / n)
-    root = np.linalg.qr(np.moveaxis(spread, 0, -1), mode="r")  # [..., min(M, C), C]
+    root = np.asarray(np.linalg.qr(np.moveaxis(spread, 0, -1), mode="r"))  # [..., min(M, C), C]
     directions = np.sqrt(c + 1) * helmert(c + 1)[: root.shape[-2]]
     offsets = np.einsum("...rc,rp->c...p", root, directions)
     points: Array = mean[..., None] + offsets

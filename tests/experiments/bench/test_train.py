@@ -1,6 +1,7 @@
 """The bench of the engine: equal networks, honest goals, and every row it promises."""
 
 import pytest
+import torch
 
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.policy import n_parameters
@@ -11,10 +12,10 @@ TINY = {"n_envs": 2, "n_epochs": 1, "batch_size": 100}
 
 @pytest.fixture
 def small(monkeypatch):
-    """A bench of tiny settings, within this process."""
+    """A bench of tiny sizes, within this process."""
     known = {name: TRAINABLES[name] for name in ("lstm", "mlp")}
     for name, value in {
-        "SETTINGS": {"tiny": TINY},
+        "SIZES": {"tiny": TINY},
         "TUNED": "tiny",
         "LENGTHS": (10,),
         "BATCHES": (4,),
@@ -39,14 +40,14 @@ def test_every_measure_is_reported(small):
     assert rows[-2]["over_lstm"] == 1.0
 
 
-def test_a_contestant_of_another_process_reports_its_own_memory():
+def test_a_contestant_has_a_process_of_its_own_with_one_thread():
     found = bench_train._apart(abs_of, -3)
-    assert found["found"] == 3
+    assert (found["found"], found["threads"]) == (3, 1)
     assert 10 < found["peak_mb"] < 4000
 
 
 def abs_of(x):
-    return {"found": abs(x)}
+    return {"found": abs(x), "threads": torch.get_num_threads()}
 
 
 def test_networks_are_alike():
