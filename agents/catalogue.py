@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from metalocus.agents.agent import UNRANKED, NamedAgent, ReferencePolicy
-from metalocus.agents.references.generic.oracle import Oracle
+from metalocus.agents.references.generic.policies import Oracle
 from metalocus.envs import Family, InvalidTask
 from metalocus.envs.discovery import Registry, classes, unknown
 

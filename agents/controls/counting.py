@@ -1,7 +1,7 @@
-"""What the hand-wired controls share: a table of counts, and their known locus.
+"""Base of the hand-wired controls: a table of counts, and the locus that is known.
 
-Every control counts in the same way and acts in the same way; all that differs is where
-the table stands. So whatever a probe says about them, it says about the stores.
+The counting controls count and choose alike; they differ only in the stores that hold the
+table. So differences between them in what a probe reports are due to the stores.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from metalocus.agents.agent import Array, NamedAgent, Stores, best_arms, spread
 
 CONSTANT_INPUT = np.ones(1)
-"""The one-hot input of an agent that sees only one situation, [1]."""
+"""The input of a linear layer that is read without a stimulus, [1]."""
 
 INDEPENDENT = {"state+weights": 0.0, "state+context": 0.0, "weights+context": 0.0}
-"""Interactions where at most one store holds anything."""
+"""Interactions of pairs of stores of which at most one holds anything."""
 
 
 class Control(NamedAgent):
@@ -41,7 +41,7 @@ class Counting(Control):
     """Counts every arm's successes and failures; pulls an arm of highest posterior mean.
 
     The prior is Beta(1, 1), ties are spread evenly, and a reward inside the family's range
-    counts as that fraction of a success. Subclasses say where the table stands.
+    counts as that fraction of a success. Subclasses say which stores hold the table.
     """
 
     @abstractmethod
@@ -49,7 +49,7 @@ class Counting(Control):
         """The counts that these stores hold: successes and failures, [N, K, 2]."""
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """Equal probability on the arms of highest posterior mean."""
+        """Equal probability on the arms of highest posterior mean, [N, K]."""
         counts = self.table(stores)
         mean = (1.0 + counts[..., 0]) / (2.0 + counts.sum(axis=2))
         return spread(best_arms(mean)), stores
@@ -59,7 +59,7 @@ class Counting(Control):
         return np.zeros((n, self.n_arms, 2))
 
     def evidence(self, action: Array, reward: Array) -> Array:
-        """The table of one transition: 1 in all, on the arm pulled, [N, K, 2]."""
+        """The counts of one transition: 1 in all, on the arm pulled, [N, K, 2]."""
         success = self.reward_fraction(reward)
         pulled = np.arange(self.n_arms) == action[:, None]
         counts: Array = pulled[..., None] * np.stack([success, 1.0 - success], axis=1)[:, None]

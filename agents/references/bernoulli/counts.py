@@ -1,4 +1,4 @@
-"""What the counting policies share: successes and failures of every arm, and tables over them."""
+"""Posterior counts: successes and failures of every arm, and tables over them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from metalocus.agents.agent import Array, ReferencePolicy, Stores
+from metalocus.agents.agent import Array, NonFinite, ReferencePolicy, Stores
 from metalocus.envs import Family
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 from metalocus.envs.families.reversal_bandit import ReversalBandit
 
 Prior = tuple[float, float]
+"""Parameters (a, b) of a Beta distribution."""
 
 
 class CountingPolicy(ReferencePolicy):
-    """Counts what every arm has paid; its belief is a Beta posterior for each arm alone.
+    """Counts the successes and failures of every arm; the belief is one Beta posterior an arm.
 
     The state holds ``successes`` and ``failures``, both [N, K]. Under a dependent prior
     (p2 = 1 - p1) the arms are treated as independent and uniform, as Thompson sampling,
@@ -31,7 +32,7 @@ class CountingPolicy(ReferencePolicy):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Rewards must be 0 or 1 and the arms the only actions."""
+        """Only Bernoulli and reversal bandits can be played: actions are arms, rewards 0 or 1."""
         if isinstance(family, BernoulliBandit | ReversalBandit):
             return None
         return "it knows Bernoulli and reversal bandits alone"
@@ -42,7 +43,7 @@ class CountingPolicy(ReferencePolicy):
         return Stores(state={"successes": empty, "failures": empty.copy()})
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
-        """Count the pull."""
+        """Add the pull to the counts of its arm."""
         pulled = np.arange(self.n_arms) == action[:, None]
         paid = pulled * reward[:, None]
         successes = stores.state["successes"] + paid
@@ -81,9 +82,14 @@ def triangle(pulls: int) -> tuple[Array, Array]:
 def cell(successes: Array, failures: Array, pulls: int) -> Array:
     """Place in ``triangle(pulls)``, elementwise.
 
-    Counts that only an intervention on the stores can make, broken or beyond the table,
+    Counts that only an intervention on the stores can make, fractions or beyond the table,
     are read as the nearest ones in it.
+
+    Raises:
+        NonFinite: a count is NaN or infinite.
     """
+    if not (np.isfinite(successes).all() and np.isfinite(failures).all()):
+        raise NonFinite("the counts of successes and failures are not finite")
     s = np.clip(np.rint(successes), 0, pulls).astype(np.int64)
     f = np.clip(np.rint(failures), 0, pulls - s).astype(np.int64)
     n = s + f

@@ -1,4 +1,4 @@
-"""The finite-horizon index: like Gittins', but for the trials that are left."""
+"""The finite-horizon Gittins index of Bernoulli arms, for the number of trials left."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.references.bernoulli.calibration import (
-    SURE_REWARDS,
+from metalocus.agents.references.bernoulli.counts import Prior, cell, mean_reward, triangle
+from metalocus.agents.references.bernoulli.index import (
+    RETIREMENT_REWARDS,
     IndexPolicy,
     indifference,
 )
-from metalocus.agents.references.bernoulli.counts import Prior, cell, mean_reward, triangle
 from metalocus.envs import Family
 
 LONGEST = 120
+"""Trials: time and memory grow with the cube of the horizon, here 5 s and 0.4 GB."""
 
 
 class FiniteIndex(IndexPolicy):
     """Pulls the arm of highest index for the number of trials left.
 
-    The index is the sure reward a trial for which one would just give the arm up, were
-    these two all there is and the trials left as many as they are. It explores less and
-    less, and at the last trial it is the posterior mean. Not optimal, but close.
+    The index is that of the retirement problem in which the episode ends after the trials left:
+    the retirement reward a trial at which pulling the arm once more and retiring now are worth
+    the same. It falls as the end comes near; at the last trial it is the posterior mean.
 
     Source: Bradt, Johnson & Karlin 1956, "On sequential designs for maximizing the sum of
     n observations", for the one arm against a known one; as an index, Kaufmann 2018, "On
@@ -42,13 +43,16 @@ class FiniteIndex(IndexPolicy):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """The table grows with the cube of the horizon."""
-        if family.horizon > LONGEST:
-            return f"its table allows at most {LONGEST} trials, got {family.horizon}; try `gittins`"
-        return super().why_not(family)
+        """Only horizons whose table can be made: it grows with their cube."""
+        reason = super().why_not(family)
+        if reason is None and family.horizon > LONGEST:
+            n_bytes = 8.0 * len(RETIREMENT_REWARDS) * family.horizon**2 / 2.0
+            size = f"{family.horizon} take {n_bytes:,.0f} bytes"
+            return f"its table allows at most {LONGEST} trials, {size}; try `gittins`"
+        return reason
 
     def index(self, stores: Stores) -> Array:
-        """[N, K]."""
+        """Finite-horizon index of every arm, [N, K]."""
         last = self.family.horizon - 1
         cells = cell(stores.state["successes"], stores.state["failures"], last)
         played = np.minimum(self.pulls[cells].sum(axis=1), last)
@@ -60,21 +64,22 @@ class FiniteIndex(IndexPolicy):
 def finite_table(horizon: int, prior: Prior) -> Array:
     """Index after t pulls in all of an arm with given counts, [T, C] with C as in ``triangle``.
 
-    Backward induction on the worth of an arm that can be given up for a sure reward: with
-    n trials left, the better of n sure rewards and one pull followed by the same choice.
-    Arms that cannot have been pulled so often by then have no index, nan.
+    Backward induction on the value of the retirement problem: with n trials left, the better of
+    n retirement rewards and one pull followed by the same choice. Counts that cannot be reached
+    in t pulls have no index, NaN.
     """
     wins, losses = triangle(horizon - 1)
     mean = mean_reward(wins, losses, prior)[:, None]
     failed = np.arange(len(mean)) + wins + losses + 1
     table = np.full((horizon, len(mean)), np.nan)
-    value = np.zeros(((horizon + 1) * (horizon + 2) // 2, len(SURE_REWARDS)))
+    value = np.zeros(((horizon + 1) * (horizon + 2) // 2, len(RETIREMENT_REWARDS)))
+    # From the values with one trial fewer left to those with `left`.
     for left in range(1, horizon + 1):
         n = (horizon - left + 1) * (horizon - left + 2) // 2
         chance, after = mean[:n], failed[:n]
         failure = value[after]
-        privileged_value = failure + chance * (1.0 + value[after + 1] - failure)
-        sure = left * SURE_REWARDS
-        table[horizon - left, :n] = indifference(privileged_value - sure)
-        value = np.maximum(privileged_value, sure)
+        pull = failure + chance * (1.0 + value[after + 1] - failure)
+        retire = left * RETIREMENT_REWARDS
+        table[horizon - left, :n] = indifference(pull - retire)
+        value = np.maximum(pull, retire)
     return table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
-from math import comb
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +13,11 @@ from metalocus.agents.agent import Array
 from metalocus.agents.references.bernoulli.counts import Prior, cell, mean_reward, triangle
 
 MOST_STATES = 5_000_000
+"""Posteriors of a plan: about 0.5 GB and 3 s for two to five arms."""
 
 
 class Plan(Protocol):
-    """What acting optimally from every posterior is worth.
+    """The optimal action values at every posterior.
 
     Attributes:
         optimal_return: expected total reward of the optimal policy from the prior.
@@ -31,12 +32,18 @@ class Plan(Protocol):
 def why_too_large(n_arms: int, horizon: int) -> str | None:
     """Why :class:`ExchangeablePlan` cannot be made, None if it can."""
     arms = min(n_arms, horizon)
-    if ((horizon + 1) * (horizon + 2) // 2) ** arms >= 2**63:
+    kinds = (horizon + 1) * (horizon + 2) // 2
+    if arms * math.log2(kinds) >= 63:
         return f"{n_arms} arms and {horizon} trials do not fit a 64-bit state; use fewer of either"
-    states = count_states(arms, horizon)
+    # Counting all is slow where they are many; ordered ones are easily counted, and each multiset
+    # has at most arms! orders.
+    states = math.comb(horizon - 1 + 2 * arms, 2 * arms) // math.factorial(arms)
+    if states <= MOST_STATES:
+        states = count_states(arms, horizon)
     if states > MOST_STATES:
-        size = f"{n_arms} arms and {horizon} trials have {states:,} posteriors"
-        return f"{size}, the limit is {MOST_STATES:,}; use fewer of either"
+        size = f"{n_arms} arms and {horizon} trials have at least {states:,} posteriors"
+        n_bytes = f"(some {states * (arms + 1) * 8:,} bytes)"
+        return f"{size} {n_bytes}, the limit is {MOST_STATES:,}; use fewer of either"
     return None
 
 
@@ -45,12 +52,13 @@ def count_states(arms: int, horizon: int) -> int:
 
     There are n + 1 kinds of arm of n pulls, so i of them can be chosen in C(n + i, i) ways.
     """
-    ways = np.zeros((horizon, arms + 1), dtype=object)
+    ways = np.zeros((horizon, arms + 1), dtype=object)  # by pulls in all and pulled arms
     ways[0, 0] = 1
+    # Adds the arms of n pulls to the multisets of arms of fewer pulls.
     for n in range(1, horizon):
         more = ways.copy()
         for i in range(1, min(arms, (horizon - 1) // n) + 1):
-            more[n * i :, i:] += comb(n + i, i) * ways[: horizon - n * i, : arms + 1 - i]
+            more[n * i :, i:] += math.comb(n + i, i) * ways[: horizon - n * i, : arms + 1 - i]
         ways = more
     return int(ways.sum())
 
@@ -65,9 +73,9 @@ class ExchangeablePlan:
     """Bayes-optimal play of independent arms that share one Beta prior.
 
     The arms are exchangeable, so a posterior is a multiset of (successes, failures). Of
-    each level, the posteriors after t pulls, are kept: ``keys`` [S], every arm's cell in
-    descending order packed into one integer, ascending; and ``q`` [S, A], the privileged_value of
-    pulling each arm in that order. Only arms within reach count, A = min(K, T).
+    each level, the posteriors after t pulls, two arrays are kept. ``keys`` [S], ascending: the
+    arms' cells in descending order, packed into one integer. ``q`` [S, A]: the value of pulling
+    each arm, in that order. No more arms than trials can be pulled, so A = min(K, T).
     Source: the recursion of Bellman 1956, "A problem in the sequential design of experiments".
     """
 
@@ -79,11 +87,13 @@ class ExchangeablePlan:
         self.base = len(self.pulls)
         self.keys: list[Array] = [np.zeros(1, dtype=np.int64)]
         children: list[Array] = []
+        # Forward: the posteriors that each level leads to, and their places in the next level.
         for _ in range(horizon - 1):
             following, child = np.unique(self.outcomes(self.keys[-1]), return_inverse=True)
             self.keys.append(following)
             children.append(child.astype(np.int32).reshape(-1, arms, 2))
         self.q: list[Array] = [self.mean[self.unpack(self.keys[-1])]]
+        # Backward: the values of a level from those of the next.
         for keys, child in zip(self.keys[-2::-1], reversed(children), strict=True):
             mean = self.mean[self.unpack(keys)]
             after = self.q[0].max(axis=1)[child]
@@ -91,19 +101,20 @@ class ExchangeablePlan:
         self.optimal_return = float(self.q[0].max())
 
     def values(self, successes: Array, failures: Array) -> Array:
-        """Worth of every arm, [N, K]; as at the last trial where no pull is left."""
+        """Value of every arm, [N, K]; its posterior mean where no trial is left."""
         cells = cell(successes, failures, self.horizon)
         order = np.argsort(-cells, axis=1, kind="stable")
         ranked = np.take_along_axis(cells, order, axis=1)[:, : self.arms]
         keys, played = self.pack(ranked), self.pulls[cells].sum(axis=1)
-        privileged_value = np.zeros(ranked.shape)
+        q = np.zeros(ranked.shape)
+        # Rows of one level are looked up together.
         for level in np.unique(played[played < self.horizon]):
             rows = played == level
-            privileged_value[rows] = self.q[level][np.searchsorted(self.keys[level], keys[rows])]
-        # Arms beyond reach are untouched, as the last one in reach then is.
+            q[rows] = self.q[level][np.searchsorted(self.keys[level], keys[rows])]
+        # Arms beyond A are untried, and so then is the last of the A.
         rank = np.minimum(np.argsort(order, axis=1), self.arms - 1)
-        privileged_value = np.take_along_axis(privileged_value, rank, axis=1)
-        return np.where(played[:, None] < self.horizon, privileged_value, self.mean[cells])
+        q = np.take_along_axis(q, rank, axis=1)
+        return np.where(played[:, None] < self.horizon, q, self.mean[cells])
 
     def outcomes(self, keys: Array) -> Array:
         """Keys after a failure and after a success of every arm, [S] -> [S, A, 2]."""
@@ -125,23 +136,33 @@ class ExchangeablePlan:
         return digits % self.base
 
 
+def why_too_long(horizon: int) -> str | None:
+    """Why :class:`MirroredPlan` cannot be made, None if it can."""
+    states = horizon * (horizon + 1) // 2
+    if states <= MOST_STATES:
+        return None
+    size = f"{horizon} trials have {states:,} posteriors (some {states * 16:,} bytes)"
+    return f"{size}, the limit is {MOST_STATES:,}; use fewer trials"
+
+
 class MirroredPlan:
     """Bayes-optimal play of two arms with p2 = 1 - p1.
 
-    A success of one arm says what a failure of the other says, so every pull tells the
-    same about p1 whichever arm it is: the worths differ by the coming reward alone, and
+    A success of one arm is as likely, given p1, as a failure of the other. So a pull of either
+    arm is equally informative about p1, the two values differ by the coming reward alone, and
     greedy choice on the exact posterior mean is Bayes-optimal.
 
     Args:
         horizon: trials T.
-        first_mean: posterior mean of p1 after that many signs for and against it,
-            elementwise.
+        first_mean: posterior mean of p1 after a number of successes of arm 1 or failures of arm
+            2, and a number of the opposite, elementwise.
     """
 
     def __init__(self, horizon: int, first_mean: Callable[[Array, Array], Array]) -> None:
         self.horizon = horizon
         self.q: Array = np.empty((horizon * (horizon + 1) // 2, 2))
         after = np.zeros(horizon + 1)
+        # From the optimal values after n + 1 pulls to those after n.
         for n in reversed(range(horizon)):
             signs = np.arange(n + 1)
             mean = first_mean(signs, n - signs)
@@ -152,7 +173,7 @@ class MirroredPlan:
         self.optimal_return = float(after[0])
 
     def values(self, successes: Array, failures: Array) -> Array:
-        """Worth of every arm, [N, 2]."""
+        """Value of every arm, [N, 2]."""
         signs = successes + failures[:, ::-1]
         values: Array = self.q[cell(signs[:, 0], signs[:, 1], self.horizon - 1)]
         return values

@@ -11,13 +11,17 @@ from metalocus.agents.agent import Array, Stores, best_arms, spread
 from metalocus.agents.references.bernoulli import quadrature
 from metalocus.agents.references.bernoulli.counts import CountingPolicy, beta_prior, cell, triangle
 from metalocus.agents.references.bernoulli.quadrature import Rule
+from metalocus.agents.references.checks import too_large
 from metalocus.envs import Family
 
-LONGEST = 500
 LEAST_PARAMETER = 0.05
+"""Least Beta parameter for which the double-exponential rule errs by no more than 1e-9."""
 MOST_NODES = 1000
+"""Nodes of a Gauss-Legendre rule; beyond, the double-exponential rule needs fewer."""
 CHUNK_ENTRIES = 500_000
+"""Entries of an array [N, K, nodes] that are computed at once, 4 MB: it stays in the cache."""
 TINY = 1e-280
+"""Least value of a distribution function, so that it can be divided by."""
 
 
 class Thompson(CountingPolicy):
@@ -25,13 +29,14 @@ class Thompson(CountingPolicy):
 
     P(arm k is best) = ∫ f_k(x) Π_{j≠k} F_j(x) dx, with f and F the density and the
     distribution function of an arm's Beta posterior. Under a prior of whole parameters
-    this is a polynomial, and Gauss-Legendre quadrature with enough nodes is exact; under
-    another the double-exponential rule errs by about 1e-9.
+    the integrand is a polynomial, and Gauss-Legendre quadrature with enough nodes is exact;
+    under another the double-exponential rule errs by about 1e-9.
 
     Attributes:
         distribution: F at the nodes for every arm that an episode can produce, [C, M] with
-            C as in ``triangle``.
+            C as in ``triangle``. Rows are computed when they are first needed.
         hazard: f / F there, [C, M]: times Π_j F_j it is the integrand.
+        known: which rows have been computed, [C].
 
     Source: Thompson 1933, "On the likelihood that one unknown probability exceeds another".
     """
@@ -44,21 +49,31 @@ class Thompson(CountingPolicy):
         self.rule = self.choose_rule()
         successes, failures = triangle(family.horizon - 1)
         self.a, self.b = successes + self.prior[0], failures + self.prior[1]
-        distribution = quadrature.beta_distribution(self.a, self.b, self.rule)
-        self.distribution = np.maximum(distribution, TINY)
-        self.hazard = quadrature.beta_density(self.a, self.b, self.rule) / self.distribution
+        shape = len(self.a), len(self.rule.x)
+        self.distribution, self.hazard = np.empty(shape), np.empty(shape)
+        self.known = np.zeros(len(self.a), dtype=bool)
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """The table must fit into memory, and the prior not be all at the ends."""
+        """The table must fit into memory, and no prior parameter be nearly 0."""
         reason = super().why_not(family)
         if reason is not None:
             return reason
-        if family.horizon > LONGEST:
-            return f"its table allows at most {LONGEST} trials, got {family.horizon}"
         if min(beta_prior(family)) < LEAST_PARAMETER:
             return f"prior parameters below {LEAST_PARAMETER} are beyond its quadrature"
-        return None
+        return too_large(
+            f"its table of {family.horizon} trials and {family.n_arms} arms",
+            8.0 * family.horizon * (family.horizon + 1) * cls.count_nodes(family),
+            advice="use fewer of either",
+        )
+
+    @classmethod
+    def count_nodes(cls, family: Family) -> int:
+        """Nodes of the rule that is used."""
+        degree = integrand_degree(family)
+        if degree is not None and degree < 2 * MOST_NODES:
+            return degree // 2 + 1
+        return quadrature.count_double_exponential(beta_prior(family), family.horizon)
 
     def choose_rule(self) -> Rule:
         """Exact if the integrand is a polynomial of reasonable degree."""
@@ -76,12 +91,25 @@ class Thompson(CountingPolicy):
         probs = np.concatenate(parts)
         return probs / probs.sum(axis=1, keepdims=True), stores
 
+    def _fill(self, cells: Array) -> None:
+        """Compute the rows of the tables that are not known yet, a few at a time."""
+        new = cells[~self.known[cells]]
+        rows = max(1, CHUNK_ENTRIES // len(self.rule.x))
+        for i in range(0, len(new), rows):
+            these = new[i : i + rows]
+            a, b = self.a[these], self.b[these]
+            distribution = np.maximum(quadrature.beta_distribution(a, b, self.rule), TINY)
+            self.distribution[these] = distribution
+            self.hazard[these] = quadrature.beta_density(a, b, self.rule) / distribution
+        self.known[new] = True
+
     def best(self, cells: Array) -> Array:
-        """Chance of each arm to be the best, from the arms' places in the table, [N, K]."""
+        """Probability that each arm is the best, from the arms' places in the table, [N, K]."""
         return self.integral(cells, self.rule.weights)
 
     def integral(self, cells: Array, weights: Array) -> Array:
         """∫ f_k Π_{j≠k} F_j with the given weights of the nodes, [M] or [N, M] -> [N, K]."""
+        self._fill(np.unique(cells))
         all_below = self.distribution[cells].prod(axis=1) * weights
         integral: Array = (self.hazard[cells] @ all_below[..., None])[..., 0]
         return integral
@@ -92,7 +120,7 @@ class OptimisticThompson(Thompson):
 
     With m the highest of the means, the best arm is the one of highest sample if any
     sample is above m, and otherwise the one of mean m. The column OTS of Duan et al. 2016
-    must be another rule: at 10 arms and 100 pulls it has 81.4, where this one earns 78.1.
+    must be another rule: at 10 arms and 100 pulls it has 81.4, where this one has 78.1.
 
     Source: May, Korda, Lee & Leslie 2012, "Optimistic Bayesian sampling in
     contextual-bandit problems".
@@ -107,7 +135,7 @@ class OptimisticThompson(Thompson):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Only polynomials are integrated over a part of the interval."""
+        """The integrand must be a polynomial, to be integrated over a part of [0, 1]."""
         reason = super().why_not(family)
         if reason is not None:
             return reason
@@ -116,14 +144,20 @@ class OptimisticThompson(Thompson):
             return "it needs a prior of whole numbers, small enough for exact quadrature"
         return None
 
-    def choose_rule(self) -> Rule:
+    @classmethod
+    def count_nodes(cls, family: Family) -> int:
         """Twice the nodes: the integrand is replaced by its interpolant."""
+        degree = integrand_degree(family)
+        return MOST_NODES if degree is None else degree + 1  # why_not refuses what has none
+
+    def choose_rule(self) -> Rule:
+        """A Gauss-Legendre rule whose nodes the integrand can be interpolated at."""
         degree = integrand_degree(self.family)
         assert degree is not None  # why_not has refused it
         return quadrature.gauss_legendre(degree + 1)
 
     def best(self, cells: Array) -> Array:
-        """Highest sample above the highest mean, or no sample above it, [N, K]."""
+        """P(highest sample, above the highest mean) + P(no sample above it) on the best means."""
         a, b = self.a[cells], self.b[cells]
         means = a / (a + b)
         highest = means.max(axis=1)

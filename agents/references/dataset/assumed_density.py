@@ -9,11 +9,12 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from metalocus.agents.agent import NEAR, Array, Stores
-from metalocus.agents.references.dataset.belief import LabelPolicy
+from metalocus.agents.references.dataset.labels import LabelPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 
 LEAST_VARIANCE = 1e-12
+"""Of a projection, so that it can be divided by; far below any that matters to a choice."""
 
 
 class AssumedDensity(LabelPolicy):
@@ -33,7 +34,7 @@ class AssumedDensity(LabelPolicy):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Linear rules alone."""
+        """Only linear rules: the belief is about a separating plane."""
         reason = super().why_not(family)
         if reason is not None:
             return reason
@@ -42,11 +43,11 @@ class AssumedDensity(LabelPolicy):
 
     @classmethod
     def optimality(cls, family: Family) -> int:
-        """Near: the belief is an approximation."""
+        """Near the optimum: the belief is an approximation."""
         return NEAR
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """The prior."""
+        """The standard normal prior of the plane's normal vector."""
         f = self.family.features
         belief = {"mean": np.zeros((n, f)), "covariance": np.tile(np.eye(f), (n, 1, 1))}
         return Stores(state=belief | self.nothing_told(n))

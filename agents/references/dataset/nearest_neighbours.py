@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import NEAR, Array, Stores
-from metalocus.agents.references.dataset.belief import LabelPolicy
+from metalocus.agents.references.checks import MOST_BYTES_OF_AN_EPISODE, too_large
+from metalocus.agents.references.dataset.labels import LabelPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 
@@ -16,7 +17,7 @@ from metalocus.envs.families.dataset_bandit import DatasetBandit
 class NearestNeighbours(LabelPolicy):
     """Takes the label of most of the nearest examples.
 
-    The examples are kept as they were and read again at the query, so they are in the
+    The examples are kept as they are and read again at the query, so they are in the
     context: ``inputs`` [N, M, F] and one-hot ``labels`` [N, M, K], all zero while missing.
 
     Class attributes:
@@ -36,19 +37,30 @@ class NearestNeighbours(LabelPolicy):
         self.k = min(noisy if self.family.noise else clean, self.family.n_examples)
 
     @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """Only examples of inputs with labels can be read, if they fit into memory."""
+        reason = super().why_not(family)
+        if reason is not None:
+            return reason
+        assert isinstance(family, DatasetBandit)
+        n_bytes = 8.0 * family.n_examples * (family.features + family.n_arms)
+        what = f"the context of {family.n_examples} examples"
+        return too_large(what, n_bytes, MOST_BYTES_OF_AN_EPISODE, "use fewer examples")
+
+    @classmethod
     def optimality(cls, family: Family) -> int:
-        """Near where the rule is its own; with few examples of many features ridge is better."""
+        """Near the optimum for the rule ``neighbour``; ridge is better with many features."""
         assert isinstance(family, DatasetBandit)  # why_not has refused all others
         return NEAR if family.rule == "neighbour" else super().optimality(family)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """No examples yet."""
+        """An empty window of examples."""
         shape = (n, self.family.n_examples)
         inputs, labels = (np.zeros((*shape, size)) for size in (self.family.features, self.n_arms))
         return Stores(state=self.nothing_told(n), context={"inputs": inputs, "labels": labels})
 
     def take(self, stores: Stores, inputs: Array, outcomes: Array, given: Array) -> Stores:
-        """Append the examples; the window is as long as the dataset."""
+        """Append the examples to the window, which is as long as the dataset."""
         new, m = {"inputs": inputs, "labels": outcomes}, inputs.shape[1]
         context = {}
         for key, old in stores.context.items():
@@ -57,7 +69,7 @@ class NearestNeighbours(LabelPolicy):
         return replace(stores, context=context)
 
     def votes(self, stores: Stores, query: Array) -> Array:
-        """How many of the nearest examples have each label, [N, K]."""
+        """Number of the nearest examples that have each label, [N, K]."""
         inputs, labels = stores.context["inputs"], stores.context["labels"]
         distance = ((inputs - query[:, None]) ** 2).sum(axis=2)
         distance = np.where(labels.any(axis=2), distance, np.inf)

@@ -13,12 +13,12 @@ from metalocus.envs.families.dataset_bandit import DatasetBandit
 
 
 class Posterior(ReferencePolicy):
-    """Bayes-optimal on examples of arms: the Beta posterior of each arm, looking ahead.
+    """Bayes-optimal on examples of arms and rewards: a Beta posterior an arm, with lookahead.
 
     With one choice left, the arm of highest posterior mean is optimal. With two
-    (``again``), the first also counts what it tells the second: a two-step dynamic
-    programme. Shuffled evidence says the same of every arm, so it is not counted; with
-    exchangeable arms that is optimal too.
+    (``again``), the value of the first includes the information that it gives the second:
+    dynamic programming over two steps. Shuffled evidence says the same about every arm, so it
+    is not counted; with exchangeable arms that is optimal too.
 
     The state holds successes and failures, [N, K, 2]: ``evidence`` from the examples and
     ``feedback`` from its own choices.
@@ -36,25 +36,25 @@ class Posterior(ReferencePolicy):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Examples of arms and their rewards alone."""
+        """Only examples of arms and their rewards can be read."""
         if isinstance(family, DatasetBandit) and family.rule == "arms":
             return None
         return "it reads arm-reward examples, which only DatasetBandit with rule='arms' shows"
 
     @classmethod
     def optimality(cls, family: Family) -> int:
-        """Exact."""
+        """Exact: conjugate posteriors, and all of the at most two choices are planned."""
         return EXACT
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """Nothing seen, nothing tried."""
+        """No evidence and no feedback."""
         empty = np.zeros((n, self.n_arms, 2))
         return Stores(state={"evidence": empty, "feedback": empty.copy()})
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """Count the examples that come with the query; the arms of greatest value, [N, K]."""
         stores = self._count(stores, stimulus, self.dataset.asked(stimulus))
-        return spread(best_arms(self._worth(stores))), stores
+        return spread(best_arms(self._action_values(stores))), stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Count the choice if it was one that pays, else the example shown."""
@@ -75,13 +75,14 @@ class Posterior(ReferencePolicy):
     def values(self, stores: Stores) -> Array | None:
         """Exact reward still to come if the arm is chosen next, [N, K].
 
-        0 while examples are still to come: no choice counts before the query. None where shuffled
-        examples tell which chances there are, but not whose, and there is a second choice.
+        0 while examples are still to come: no choice counts before the query. None for shuffled
+        examples with two choices: they are evidence about the set of the arms' chances, so the
+        reward to come is not that of the posterior used here.
         """
-        return None if self.dataset.again and self.dataset.shuffled else self._worth(stores)
+        return None if self.dataset.again and self.dataset.shuffled else self._action_values(stores)
 
-    def _worth(self, stores: Stores) -> Array:
-        """What the choice goes by, [N, K]."""
+    def _action_values(self, stores: Stores) -> Array:
+        """Values that the choice is made by, [N, K]."""
         evidence, feedback = stores.state["evidence"], stores.state["feedback"]
         counts = 1.0 + feedback + (0.0 if self.dataset.shuffled else evidence)
         successes, pulls = counts[:, :, 0], counts.sum(axis=2)

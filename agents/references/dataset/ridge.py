@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.references.dataset.belief import LabelPolicy
+from metalocus.agents.references.dataset.labels import LabelPolicy
 
 
 class Ridge(LabelPolicy):
@@ -30,7 +30,7 @@ class Ridge(LabelPolicy):
     penalty: ClassVar[float] = 1.0
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """No examples yet."""
+        """Sums of no examples."""
         size = self.family.features + (self.family.rule == "neighbour")
         sums = {"gram": np.zeros((n, size, size)), "moment": np.zeros((n, size, self.n_arms))}
         return Stores(state=sums | self.nothing_told(n))

@@ -8,22 +8,21 @@ import numpy as np
 from scipy import stats
 
 from metalocus.agents.agent import NEAR, UNRANKED, Array, Stores, best_arms, spread
-from metalocus.agents.references.gaussian.belief import GaussianPolicy
-from metalocus.agents.references.gaussian.gaussian_grid import GaussianGrid
+from metalocus.agents.references.gaussian.grid import GaussianGrid
+from metalocus.agents.references.gaussian.posterior import GaussianPolicy
 from metalocus.envs import Family
 
 
 class KnowledgeGradient(GaussianPolicy):
     """Pulls the arm of highest mean + (trials after this one) x knowledge gradient.
 
-    The knowledge gradient of an arm is by how much one reward of it raises the highest
-    posterior mean, in expectation: optimal if the next trial were the last to teach
-    anything. Where the noise is unknown the change of a mean follows Student's t
-    distribution.
+    The knowledge gradient of an arm is the expected rise of the highest posterior mean by one
+    more reward of that arm. The index would be optimal if nothing were learned after the coming
+    trial. Where the noise is unknown, the change of a mean follows Student's t distribution.
 
     Source: Ryzhov, Powell & Frazier 2012, "The knowledge gradient algorithm for a general
-    class of online learning problems"; of the gradient, Frazier, Powell
-    & Dayanik 2008, "A knowledge-gradient policy for sequential information collection".
+    class of online learning problems"; for the gradient, Frazier, Powell & Dayanik 2008, "A
+    knowledge-gradient policy for sequential information collection".
     """
 
     name: ClassVar[str] = "knowledge_gradient"
@@ -31,7 +30,7 @@ class KnowledgeGradient(GaussianPolicy):
 
     @classmethod
     def optimality(cls, family: Family) -> int:
-        """Near, where the grid is not nearer."""
+        """Near the optimum where the grid, which is nearer, cannot play."""
         return NEAR if GaussianGrid.why_not(family) else UNRANKED
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:

@@ -1,1 +1,4 @@
-"""Policies of linear contextual arms."""
+"""Policies of linear contextual arms, on Bayesian linear regression.
+
+Read ``regression.py`` first, then ``policies.py`` (greedy, LinUCB, Thompson).
+"""

@@ -1,4 +1,4 @@
-"""One step of a hidden-Markov filter: what a reward says, and what may have switched since."""
+"""One step of a hidden-Markov filter: Bayes' rule on an observation, then the transition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metalocus.agents.agent import Array
 
 
 def posterior(belief: Array, likelihood: Array) -> Array:
-    """Bayes' rule over M hypotheses, both [N, M]; where nothing is left, all are alike."""
+    """Bayes' rule over M hypotheses, both [N, M]; uniform where no hypothesis is possible."""
     joint = belief * likelihood
     evidence = joint.sum(axis=1, keepdims=True)
     anew = np.full_like(joint, 1.0 / joint.shape[1])
@@ -18,7 +18,7 @@ def posterior(belief: Array, likelihood: Array) -> Array:
 
 
 def after_hazard(belief: Array, hazard: ArrayLike) -> Array:
-    """Belief after a switch with the hazard's chance to any other alternative, [..., M >= 2]."""
+    """Belief after a switch, with the hazard's probability, to one of the others, [..., M >= 2]."""
     total = belief.sum(axis=-1, keepdims=True)
     elsewhere = (total - belief) / (belief.shape[-1] - 1)
     after: Array = belief + np.asarray(hazard) * (elsewhere - belief)

@@ -12,10 +12,11 @@ from metalocus.envs import Family
 from metalocus.envs.families.two_step import FIRST, TwoStep
 
 NO_ACTION = -1
+"""Stands for the last first action before there is one."""
 
 
 class Hybrid(ReferencePolicy):
-    """SARSA(λ) values and planned ones in a weighted mean; softmax choice.
+    """A weighted mean of SARSA(λ) values and planned values, with softmax choice.
 
     The states' values V(s, c) are learned from reward. A first action's value is the mean of
     what SARSA(λ) has learned for it, weight 1 - w, and of Σ_s P(s | a) max_c V(s, c), weight
@@ -47,11 +48,11 @@ class Hybrid(ReferencePolicy):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """The two-step task alone."""
+        """Only the two-step task can be played."""
         return None if isinstance(family, TwoStep) else "its two stages are those of TwoStep"
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """All values 0."""
+        """All values 0, and no last action."""
         first, second = np.zeros((n, 2)), np.zeros((n, 2, self.second_choices))
         chosen = np.full(n, NO_ACTION)
         return Stores(state={"first": first, "second": second, "chosen": chosen})
@@ -88,7 +89,7 @@ class Hybrid(ReferencePolicy):
 
 
 class ModelFree(Hybrid):
-    """SARSA(λ) alone: what paid is repeated, whatever led to it."""
+    """SARSA(λ) alone: repeats first actions that led to reward, by common or rare transitions."""
 
     name: ClassVar[str] = "model_free"
     summary: ClassVar[str] = "two-step: SARSA(λ) alone (Daw 2011 with w = 0)"

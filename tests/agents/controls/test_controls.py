@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from metalocus.agents.agent import STORES, Stores
 from metalocus.agents.catalogue import CONTROLS, make_named
 from metalocus.agents.controls.counting import Counting
-from metalocus.agents.controls.counts_split import MODULUS, CountsSplit
+from metalocus.agents.controls.two_stores import MODULUS, CountsSplit
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import Setting, make_family
 

@@ -13,7 +13,6 @@ from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.envs.registry import FAMILIES
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
-REFERENCES = REFERENCES
 PROMISED = ["random", "wsls", "epsilon_greedy", "greedy", "ucb1", "thompson", "gittins"]
 PROMISED += ["finite_index", "bayes_optimal", "filter", "oracle"]
 COUNTING = [name for name, cls in REFERENCES.items() if issubclass(cls, CountingPolicy)]
@@ -154,7 +153,7 @@ def test_what_cannot_be_played_is_refused_with_a_reason_of_one_line(name, env_id
         ("bayes_optimal", BANDIT, {"n_arms": 3, "horizon": 100}, "limit is 5,000,000"),
         ("bayes_optimal", BANDIT, {"n_arms": 10, "horizon": 100}, "64-bit"),
         ("filter", BANDIT, {}, "ReversalBandit"),
-        ("thompson", BANDIT, {"horizon": 501}, "at most 500 trials"),
+        ("thompson", BANDIT, {"horizon": 1000}, "limit is 1,200,000,000"),
         ("thompson", BANDIT, {"prior": "beta(0.01,1)"}, "below 0.05"),
         ("optimistic_thompson", BANDIT, {"prior": "beta(0.5,1)"}, "whole numbers"),
     ],
