@@ -1,5 +1,7 @@
-"""Task families for learning inside an episode, as NumPy cores and Gymnasium environments.
+"""What is learned: task families as batched NumPy cores, and as Gymnasium and SB3 environments.
 
+Read ``family.py`` first (what a task is), then ``families/bernoulli_bandit.py`` (the simplest one)
+and ``episodes.py`` (N running episodes), which ``single.py``, ``vector.py`` and ``sb3.py`` wrap.
 Importing this package registers every family with Gymnasium under ``metalocus/``.
 """
 

@@ -30,7 +30,7 @@ class InvalidTask(ValueError):
         super().__init__(" ".join(message.split()))
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value as it is written in a message: its ``repr``, cut to about 80 characters."""
     try:
         return _short.repr(value.tolist() if isinstance(value, np.ndarray) else value)
@@ -47,39 +47,39 @@ def require(condition: bool, message: str) -> None:
 def require_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """``value`` if it is one of the texts in ``choices``, else :class:`InvalidTask`."""
     known = isinstance(value, str) and value in choices
-    require(known, f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
+    require(known, f"{name} must be one of {', '.join(choices)}, got {short_repr(value)}")
     return str(value)
 
 
 def require_options(options: Any, *known: str) -> Mapping[str, Any]:
     """The options of a ``reset``, none if None, or :class:`InvalidTask` if one is not ``known``."""
     given = {} if options is None else options
-    require(isinstance(given, Mapping), f"options must be a dictionary, got {shown(given)}")
+    require(isinstance(given, Mapping), f"options must be a dictionary, got {short_repr(given)}")
     for name in given:
-        listed = f"options has no {shown(name)}; choose from {', '.join(known)}"
+        listed = f"options has no {short_repr(name)}; choose from {', '.join(known)}"
         require(name in known, listed)
     return dict(given)
 
 
 def require_flag(name: str, value: Any) -> bool:
-    """``value`` as a bool if it is True or False (Python's or NumPy's), else :class:`InvalidTask`."""
+    """``value`` as a bool if it is True or False, also NumPy's, else :class:`InvalidTask`."""
     flag = isinstance(value, bool | np.bool_)
-    require(flag, f"{name} must be True or False, got {shown(value)}")
+    require(flag, f"{name} must be True or False, got {short_repr(value)}")
     return bool(value)
 
 
 def require_count(name: str, value: Any, least: int, most: int = LARGEST_COUNT) -> int:
     """``value`` as an int from ``least`` to ``most``, or :class:`InvalidTask`."""
     whole = _is_whole(value) and value >= least
-    require(whole, f"{name} must be a whole number of at least {least}, got {shown(value)}")
-    require(value <= most, f"{name} must be at most {most}, got {shown(value)}")
+    require(whole, f"{name} must be a whole number of at least {least}, got {short_repr(value)}")
+    require(value <= most, f"{name} must be at most {most}, got {short_repr(value)}")
     return int(value)
 
 
 def require_seed(name: str, value: Any) -> int:
     """``value`` as an int of at least 0, of any size, or :class:`InvalidTask`."""
     whole = _is_whole(value) and value >= 0
-    require(whole, f"{name} must be a whole number of at least 0, got {shown(value)}")
+    require(whole, f"{name} must be a whole number of at least 0, got {short_repr(value)}")
     return int(value)
 
 
@@ -87,24 +87,23 @@ def require_probability(name: str, value: Any) -> float:
     """``value`` as a float in [0, 1], or :class:`InvalidTask`."""
     number = _number(value)
     inside = 0.0 <= number <= 1.0
-    require(inside, f"{name} must be a probability in [0, 1], got {shown(value)}")
+    require(inside, f"{name} must be a probability in [0, 1], got {short_repr(value)}")
     return number
 
 
 def require_number(name: str, value: Any, least: float, above: bool = False) -> float:
-    """``value`` as a finite float of at least ``least`` (above it if ``above``), or
-    :class:`InvalidTask`."""
+    """``value`` as a finite float of at least (or ``above``) ``least``, or :class:`InvalidTask`."""
     expected = f"{name} must be a finite number {'above' if above else 'of at least'} {least:g}"
     number = _number(value)
     fits = least < number < math.inf if above else least <= number < math.inf
-    require(fits, f"{expected}, got {shown(value)}")
+    require(fits, f"{expected}, got {short_repr(value)}")
     return number
 
 
 def require_below(name: str, value: Array, n: int) -> None:
     """Raise :class:`InvalidTask` unless all whole numbers of an array are from 0 to n - 1."""
     inside = bool(((value >= 0) & (value < n)).all())
-    require(inside, f"{name} must be from 0 to {n - 1}, got {shown(value)}")
+    require(inside, f"{name} must be from 0 to {n - 1}, got {short_repr(value)}")
 
 
 def require_within(name: str, value: Array, low: float, high: float) -> None:
@@ -127,7 +126,7 @@ def require_actions(actions: Any, n: int, n_arms: int) -> NDArray[np.int64]:
     fits = given.shape == (n,) and given.dtype.kind in "iu"
     if not fits or given.astype(np.uint64).max() >= n_arms:  # below 0 wraps to huge
         expected = f"{n} whole numbers from 0 to {n_arms - 1}"
-        raise InvalidTask(f"actions must be {expected}, got {shown(actions)}")
+        raise InvalidTask(f"actions must be {expected}, got {short_repr(actions)}")
     return given.astype(np.int64)
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import TypeVar
 
-from metalocus.envs.checks import InvalidTask, require, shown
+from metalocus.envs.checks import InvalidTask, require, short_repr
 
 Entry = TypeVar("Entry")
 Base = TypeVar("Base")
@@ -50,7 +50,9 @@ class Registry(Mapping[str, Entry]):
             for name, entry in self.entries(module):
                 first = home.setdefault(name, module.__name__)
                 same = found.setdefault(name, entry) is entry
-                two = f"two things are called {self.kind} {name!r}: in {first} and {module.__name__}"
+                two = (
+                    f"two things are called {self.kind} {name!r}: in {first} and {module.__name__}"
+                )
                 require(same, f"{two}; rename one")
         return dict(sorted(found.items()))
 
@@ -98,7 +100,7 @@ def classes(base: type[Base]) -> Callable[[ModuleType], Iterator[tuple[str, type
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """A message for a name that does not exist: the nearest that does, and all of them."""
-    return f"unknown {kind} {shown(name)}{suggestion(name, known)}"
+    return f"unknown {kind} {short_repr(name)}{suggestion(name, known)}"
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.checks import InvalidTask, require, require_count, require_seed, shown
+from metalocus.envs.checks import InvalidTask, require, require_count, require_seed, short_repr
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, episode_keys, seed_keys
 from metalocus.envs.family import Array, Family, Latents
 from metalocus.envs.layout import DEFAULT_PARTS, Layout
@@ -97,11 +97,13 @@ class Episodes:
             InvalidTask: the task names unknown latents or has impossible values.
         """
         named = isinstance(task, Mapping)
-        require(named, f"task must map names of latents to values, got {shown(task)}")
+        require(named, f"task must map names of latents to values, got {short_repr(task)}")
         where = slice(None) if rows is None else rows
         given = dict(self.latents)
         for name, value in task.items():
-            require(name in given, f"task has no {shown(name)}; its latents are {', '.join(given)}")
+            require(
+                name in given, f"task has no {short_repr(name)}; its latents are {', '.join(given)}"
+            )
             given[name] = given[name].copy()
             given[name][where] = _fitted(name, value, given[name])[where]
         self.family.check_task(given)
@@ -164,6 +166,8 @@ def _fitted(name: str, value: Any, latent: Array) -> Array:
             full = np.broadcast_to(value, latent.shape)
             fitted = full.astype(latent.dtype, casting="same_kind")
     except (TypeError, ValueError):
-        raise InvalidTask(f"{expected}, got {shown(value)}") from None
-    require(bool(np.isfinite(fitted).all()), f"task {name!r} must be finite, got {shown(value)}")
+        raise InvalidTask(f"{expected}, got {short_repr(value)}") from None
+    require(
+        bool(np.isfinite(fitted).all()), f"task {name!r} must be finite, got {short_repr(value)}"
+    )
     return fitted

@@ -118,7 +118,7 @@ class Family(ABC):
             most = f"{name} can have at most {MOST_INDICES} {what}, got {size}"
             require(size <= MOST_INDICES, most)
         largest = max(abs(bound) for bound in self.reward_range)
-        fits = largest <= np.finfo(np.float32).max
+        fits = largest <= float(np.finfo(np.float32).max)
         require(fits, f"rewards of {name} reach {largest:g}, too much for float32")
         observed = self.stimulus_size + self.n_arms + 3
         needed = episodes * (self.latent_size + observed) * BYTES_PER_NUMBER

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from metalocus.envs.checks import InvalidTask, require, shown
+from metalocus.envs.checks import InvalidTask, require, short_repr
 from metalocus.envs.family import Family
 
 PARTS = ("stimulus", "action", "reward", "first", "time")
@@ -40,11 +40,11 @@ class Layout:
         try:
             names = [observe] if isinstance(observe, str) else list(observe)
         except TypeError:
-            raise InvalidTask(f"observe must name parts, got {shown(observe)}") from None
+            raise InvalidTask(f"observe must name parts, got {short_repr(observe)}") from None
         for name in names:
             known = isinstance(name, str) and name in PARTS
             choice = f"choose from {', '.join(PARTS)}"
-            require(known, f"observe has no part {shown(name)}; {choice}")
+            require(known, f"observe has no part {short_repr(name)}; {choice}")
         sizes = dict(zip(PARTS, (family.stimulus_size, family.n_arms, 1, 1, 1), strict=True))
         self.family = family
         self.slices: dict[str, slice] = {}

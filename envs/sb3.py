@@ -72,6 +72,11 @@ class BatchVecEnv(VecEnv):
         super().__init__(n, observation_space(self.layout), action_space(self.layout))
         self.seed(first)
 
+    @property
+    def metalocus_horizon(self) -> int:
+        """Trials in an episode, under a name that no foreign environment has."""
+        return self.episodes.family.horizon
+
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed row i with seed + i at the next reset."""
         first = _drawn(seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metalocus.envs.checks import InvalidTask, shown
+from metalocus.envs.checks import InvalidTask, short_repr
 from metalocus.envs.common_random_numbers import Keys
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.family import Family
@@ -87,4 +87,6 @@ def _plain(name: str, value: Any) -> Any:
         return [_plain(name, each) for each in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise InvalidTask(f"{name} must be a number, a text, a flag, None or a list of them, got {shown(value)}")
+    raise InvalidTask(
+        f"{name} must be a number, a text, a flag, None or a list of them, got {short_repr(value)}"
+    )

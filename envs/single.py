@@ -15,7 +15,7 @@ from metalocus.envs.checks import (
     require_flag,
     require_options,
     require_seed,
-    shown,
+    short_repr,
 )
 from metalocus.envs.common_random_numbers import first_key
 from metalocus.envs.layout import action_space, observation_space
@@ -49,6 +49,11 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
         self.action_space = action_space(self.episodes.layout)
         self._keyed_by: np.random.Generator | None = None
 
+    @property
+    def metalocus_horizon(self) -> int:
+        """Trials in an episode, under a name that no foreign environment has."""
+        return self.episodes.family.horizon
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -80,7 +85,7 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
         if self._keyed_by is None or self.episodes.t[0] >= self.episodes.family.horizon:
             raise ResetNeeded("no episode is under way; call reset() before step()")
         if not self.action_space.contains(action):
-            raise InvalidTask(f"action must be in {self.action_space}, got {shown(action)}")
+            raise InvalidTask(f"action must be in {self.action_space}, got {short_repr(action)}")
         reward, done = self.episodes.step(np.array([int(action)]))
         observation = self.episodes.observation()[0]
         return observation, float(reward[0]), bool(done[0]), False, self._info()

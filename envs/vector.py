@@ -26,7 +26,7 @@ from metalocus.envs.checks import (
     require_flag,
     require_options,
     require_seed,
-    shown,
+    short_repr,
 )
 from metalocus.envs.common_random_numbers import first_key
 from metalocus.envs.layout import action_space, observation_space
@@ -66,7 +66,7 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
     ) -> None:
         modes = {key: mode for mode in STEPS for key in (mode, mode.value)}
         known = isinstance(autoreset_mode, AutoresetMode | str) and autoreset_mode in modes
-        wrong = f"autoreset_mode must be NEXT_STEP or SAME_STEP, got {shown(autoreset_mode)}"
+        wrong = f"autoreset_mode must be NEXT_STEP or SAME_STEP, got {short_repr(autoreset_mode)}"
         require(known, wrong)
         self.autoreset_mode = modes[autoreset_mode]
         self.metadata = {
@@ -151,7 +151,8 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
 
     def _row_seeds(self, seed: Any) -> Sequence[int | None]:
         """A seed for every row; None where the row goes on with its next episode."""
-        if isinstance(seed, Sequence) or (isinstance(seed, np.ndarray) and seed.ndim):
+        listed = isinstance(seed, Sequence) and not isinstance(seed, str)
+        if listed or (isinstance(seed, np.ndarray) and seed.ndim):
             require(len(seed) == self.num_envs, f"seed must be {self.num_envs} seeds, one a row")
             seeds = [None if one is None else require_seed("seed", one) for one in seed]
         else:

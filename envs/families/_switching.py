@@ -1,4 +1,4 @@
-"""What the families with a hidden switch share: a hazard, and somewhere else to go."""
+"""The hidden switch that several families share: to another value, at a hazard rate."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ def switched(
     t: ArrayLike,
     stream: str = "switch",
 ) -> Array:
-    """Where a hidden choice among n goes on: with the hazard's chance to another, all alike.
+    """A hidden value after a possible switch, [N]: any other value is equally likely.
 
     Args:
         current: [N] integers below n.
         n: at least 2.
         hazard: chance of a switch, a number or [N].
-        crn, t, stream: the switch's own random numbers; nothing that the agent does bears on it.
+        crn: the episodes' random numbers; what they are does not depend on the actions.
+        t: time, a number or [N].
+        stream: name of the random numbers.
     """
     switch = crn.uniform(stream, t) < hazard
     if n == 2:

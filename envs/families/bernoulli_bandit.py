@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_count, require_probability
+from metalocus.envs.checks import require, require_count, require_within, short_repr
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
@@ -21,7 +21,7 @@ class BernoulliBandit(Family):
 
     ## Description
     The classic test of learning inside an episode: which arm is best can be found out
-    only by pulling. Exploration must be paid for with pulls.
+    only by pulling, and every pull that explores costs a pull of the best arm.
 
     ## Action Space
     ``Discrete(n_arms)``: the arm to pull.
@@ -73,11 +73,12 @@ class BernoulliBandit(Family):
     def __init__(self, n_arms: int = 2, horizon: int = 50, prior: str = "uniform") -> None:
         self.n_arms = require_count("n_arms", n_arms, 2)
         self.horizon = require_count("horizon", horizon, 1)
+        require(isinstance(prior, str), f"prior must be {_PRIORS}, got {short_repr(prior)}")
         self.prior = str(prior)
         self.beta = _parse_beta(self.prior)
         if self.beta is None:
             known = self.prior == "dependent" or self.prior in _DEPENDENT
-            require(known, f"prior must be {_PRIORS}, got {prior!r}")
+            require(known, f"prior must be {_PRIORS}, got {short_repr(prior)}")
             require(self.n_arms == 2, f"prior {self.prior!r} needs n_arms=2, got {n_arms}")
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
@@ -102,14 +103,13 @@ class BernoulliBandit(Family):
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Bernoulli reward; the task does not change."""
+        """Bernoulli reward; the latents do not change."""
         chance = latents["means"][np.arange(len(action)), action]
         return bernoulli_rewards(chance, action, t, crn), latents
 
     def check_task(self, latents: Latents) -> None:
         """Every mean is a probability."""
-        for value in latents["means"].ravel():
-            require_probability("means", value)
+        require_within("means", latents["means"], 0.0, 1.0)
 
     @property
     def support(self) -> tuple[float, float] | None:
@@ -130,5 +130,5 @@ def _parse_beta(prior: str) -> tuple[float, float] | None:
     except ValueError:
         a = b = -1.0
     positive = 0.0 < a < np.inf and 0.0 < b < np.inf
-    require(positive, f"prior beta(a,b) needs two positive numbers, got {prior!r}")
+    require(positive, f"prior beta(a,b) needs two positive numbers, got {short_repr(prior)}")
     return a, b

@@ -1,4 +1,4 @@
-"""Binding of cues to actions: each cue has its action, dealt anew for every episode."""
+"""Binding of cues to actions, drawn anew for every episode."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_below, require_count, require_flag
+from metalocus.envs.checks import (
+    require,
+    require_below,
+    require_choice,
+    require_count,
+    require_flag,
+    short_repr,
+)
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._digits import DIGIT_SIZE, digit_images
 from metalocus.envs.family import Array, Family, Latents
 
 CUES = ("bits", "digits", "fixed")
 MOST_CUES = 64
+"""More than any memory here is asked to hold; drawing them takes time quadratic in their number."""
 MOST_BITS = 32
+"""So that the number of different cues fits the 53 bits of a uniform number."""
 
 
 class CueBinding(Family):
-    """Random cues, each bound to an action; they come again and again in random order.
+    """Random cues, each bound to an action, shown repeatedly in random order.
 
     ## Description
-    How many arbitrary pairs can be held at once? Cues and their actions are dealt anew for
-    every episode, so what is right for a cue can only be found by trying and be known later
-    only by remembering. Cues come in passes: each pass shows every cue once, in a new
-    random order, so that the first pass tries and the later ones remember.
+    How many arbitrary pairs can be held in memory at once? Cues and their actions are drawn
+    anew for every episode, so the action of a cue is found by trying and has to be
+    remembered until the cue is shown again. Cues come in passes: each pass shows every cue
+    once, in a new random order. In the first pass the agent can only try.
 
     Cues are random bits, or real images of handwritten digits (which digit an image shows
-    says nothing on its action). With ``cues="fixed"`` the same cues serve in all episodes, as
-    in the control of Miconi: only the actions are new, and cues need not be told apart by
-    memory. With ``fixed_actions=True`` too, the actions are the same as well, and nothing
+    says nothing about its action). With ``cues="fixed"`` all episodes have the same cues, as
+    in the control of Miconi: only the actions are new, and training can learn to recognise
+    the cues. With ``fixed_actions=True`` too, the actions are the same as well, and nothing
     needs to be learned within an episode: the control.
 
     ## Action Space
@@ -40,8 +49,8 @@ class CueBinding(Family):
     feedback (previous action and reward, first-step flag).
 
     ## Starting State
-    A set of ``n_cues`` different cues, every set alike. Each cue's action is drawn uniformly
-    and independently, so cues may share one.
+    A set of ``n_cues`` different cues, all sets equally likely. Each cue's action is drawn
+    uniformly and independently, so several cues may have the same action.
 
     ## Rewards
     1 for the action that is bound to the cue shown, else 0.
@@ -92,22 +101,18 @@ class CueBinding(Family):
         cue_bits: int = 16,
         fixed_actions: bool = False,
     ) -> None:
-        self.n_cues = require_count("n_cues", n_cues, 1)
-        require(self.n_cues <= MOST_CUES, f"n_cues must be at most {MOST_CUES}, got {n_cues}")
+        self.n_cues = require_count("n_cues", n_cues, 1, MOST_CUES)
         self.n_arms = require_count("n_arms", n_arms, 2)
         self.horizon = require_count("horizon", horizon, 1)
-        require(cues in CUES, f"cues must be one of {', '.join(CUES)}, got {cues!r}")
-        self.kind = cues
-        self.cue_bits = require_count("cue_bits", cue_bits, 1)
-        require(self.cue_bits <= MOST_BITS, f"cue_bits must be at most {MOST_BITS}, got {cue_bits}")
-        require_flag("fixed_actions", fixed_actions)
+        self.kind = require_choice("cues", cues, CUES)
+        self.cue_bits = require_count("cue_bits", cue_bits, 1, MOST_BITS)
+        self.fixed_actions = self.telling = require_flag("fixed_actions", fixed_actions)
         needs = 'fixed_actions=True needs cues="fixed": new cues cannot be known beforehand'
-        require(cues == "fixed" or not fixed_actions, needs)
-        self.fixed_actions = self.telling = fixed_actions
+        require(self.kind == "fixed" or not self.fixed_actions, needs)
         sizes = {"bits": self.cue_bits, "digits": DIGIT_SIZE, "fixed": self.n_cues}
-        self.stimulus_size = sizes[cues]
-        self.n_codes = 2**self.cue_bits if cues == "bits" else self.n_cues
-        if cues == "digits":
+        self.stimulus_size = sizes[self.kind]
+        self.n_codes = 2**self.cue_bits if self.kind == "bits" else self.n_cues
+        if self.kind == "digits":
             self.n_codes = len(digit_images())
         few = f"cue_bits={cue_bits} makes {self.n_codes} different cues, too few for {n_cues}"
         require(self.n_codes >= self.n_cues, few)
@@ -152,20 +157,25 @@ class CueBinding(Family):
         shown = code[:, None] >> each & 1 if self.kind == "bits" else code[:, None] == each
         return shown.astype(np.float32)
 
+    @property
+    def latent_size(self) -> int:
+        """``cues``, ``bound`` and ``order`` of every cue, and ``shown``."""
+        return 3 * self.n_cues + 1
+
     def check_task(self, latents: Latents) -> None:
         """Different cues of the kind, each bound to an action and shown once in a pass."""
         cues, order, each = latents["cues"], latents["order"], np.arange(self.n_cues)
         require_below("cues", cues, self.n_codes)
         different = bool((np.diff(np.sort(cues, axis=1), axis=1) > 0).all())
-        require(different, f"cues must be different, got {cues.tolist()}")
+        require(different, f"cues must be different, got {short_repr(cues)}")
         own = self.kind != "fixed" or bool((cues == each).all())
-        require(own, f"fixed cues are 0, 1, ... in turn, got {cues.tolist()}")
+        require(own, f"fixed cues are 0, 1, ... in this order, got {short_repr(cues)}")
         require_below("bound", latents["bound"], self.n_arms)
         given = not self.fixed_actions or bool((latents["bound"] == each % self.n_arms).all())
         require(given, f"fixed_actions binds cue i to action i modulo {self.n_arms}")
         require_below("shown", latents["shown"], self.n_cues)
         once = bool((np.sort(order, axis=1) == each).all())
-        require(once, f"order must name every cue once, got {order.tolist()}")
+        require(once, f"order must name every cue once, got {short_repr(order)}")
 
     def _order(self, crn: CommonRandomNumbers, t: Array | int) -> Array:
         """A random order of the cues for the pass that begins at t, [N, C]."""
@@ -173,17 +183,17 @@ class CueBinding(Family):
 
 
 def _shown(latents: Latents, name: str) -> Array:
-    """A property of the cue shown, [N]."""
-    shown = latents["shown"]
-    value: Array = latents[name][np.arange(len(shown)), shown]
+    """A property of the cue that is shown, [N]."""
+    which = latents["shown"]
+    value: Array = latents[name][np.arange(len(which)), which]
     return value
 
 
 def _distinct(crn: CommonRandomNumbers, many: int, below: int) -> Array:
-    """Different whole numbers below a bound, every set alike, [N, many].
+    """Different whole numbers below a bound, all sets equally likely, [N, many].
 
     Floyd's algorithm (Bentley & Floyd 1987, "A sample of brilliance"): the i-th number is
-    drawn from all up to the i-th last; one that is taken gives way to that last one.
+    drawn from 0 to last_i = below - many + i, and replaced by last_i if it was drawn before.
     """
     last = below - many + np.arange(many)
     chosen = (crn.uniform("cues", 0, np.arange(many)[None]) * (last + 1)).astype(np.int64)

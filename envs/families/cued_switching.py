@@ -24,16 +24,16 @@ CATEGORIES = np.stack([DIGITS % 2, DIGITS > 5], axis=1).astype(np.int64)
 
 
 class CuedSwitching(Family):
-    """A cue says which of two questions to answer on a digit: is it odd, or is it above five?
+    """A cue says which of two questions to answer about a digit: is it odd, or is it above five?
 
     ## Description
-    The task switch of the psychology laboratory. Both questions are answered with the same
-    two keys, so a digit is congruent (both ask for the same key) or incongruent. The rules
-    are the same in every episode and the cue stands beside every digit: a policy without
-    memory can be perfect, nothing is to be learned within an episode, and only responding
-    is asked for. People are slower and err more when the task has just changed; see
+    The task-switching experiment of psychology. Both questions are answered with the same
+    two keys, so a digit is congruent (both tasks ask for the same key) or incongruent. The
+    rules are the same in every episode and the cue is shown with every digit, so a policy
+    without memory can be perfect and nothing needs to be learned within an episode. People
+    are slower and err more when the task has just changed; see
     :func:`metalocus.experiments.probes.switch.switch_cost`. With ``new_keys=True`` the keys of
-    both tasks are dealt anew for every episode, and have to be learned from the feedback.
+    both tasks are drawn anew for every episode, and have to be learned from the feedback.
 
     ## Action Space
     ``Discrete(2)``: the key.
@@ -62,7 +62,7 @@ class CuedSwitching(Family):
     * ``run_length``: trials of one task in a row, in place of ``hazard``; 2 for alternating
       runs. Default None: tasks follow at random.
     * ``horizon``: trials in an episode. Default 50.
-    * ``new_keys``: deal the keys anew for every episode. Default False.
+    * ``new_keys``: draw the keys anew for every episode. Default False.
 
     ## References
     Monsell 2003, "Task switching"; Rogers & Monsell 1995, "Costs of a predictable switch
@@ -101,11 +101,9 @@ class CuedSwitching(Family):
         """``task`` [N] and ``digit`` [N] of the first trial, ``swapped`` [N, 2]."""
         task = (crn.uniform("task") < 0.5).astype(np.int64)
         swapped = (crn.uniform("keys", 0, np.arange(2)[None]) < 0.5).astype(np.int64)
-        return {
-            "task": task,
-            "digit": _digit(crn, 0),
-            "swapped": swapped if self.new_keys else np.zeros_like(swapped),
-        }
+        if not self.new_keys:
+            swapped = np.zeros_like(swapped)
+        return {"task": task, "digit": _digit(crn, 0), "swapped": swapped}
 
     def means(self, latents: Latents) -> Array:
         """1 for the right key, 0 for the other, [N, 2]."""

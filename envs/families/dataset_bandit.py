@@ -1,4 +1,4 @@
-"""One-timestep learning: all the evidence in a single observation, then one choice."""
+"""Learning within one timestep: a single observation holds all examples, then one choice."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metalocus.envs.checks import (
-    InvalidTask,
     require,
+    require_below,
+    require_choice,
     require_count,
     require_flag,
     require_probability,
+    require_within,
 )
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
@@ -21,22 +23,22 @@ RULES = ("arms", "linear", "neighbour")
 
 
 class DatasetBandit(Family):
-    """A handful of labelled examples is shown at once, and one action must be chosen by them.
+    """Labelled examples are shown at once, and one action must be chosen from what they say.
 
     ## Description
-    Whatever is learned here is learned inside a single timestep: one observation holds
+    All learning takes place inside a single timestep: one observation holds
     ``n_examples`` examples of a rule drawn anew for every episode, and the only choice
     follows at once. With ``rule="arms"`` an example is an arm and what it paid; else it is
     an input with its label, and the action is the label of one more input, the query.
 
-    * ``again=True`` asks once more, with the evidence gone: only what was carried over
-      helps. The choice and its reward are themselves a trace; ``observe=("stimulus",
-      "first")`` withholds them.
+    * ``again=True`` asks a second time, without the examples: only what was carried over
+      from the first time helps. The first choice and its reward carry information too;
+      ``observe=("stimulus", "first")`` withholds them.
     * ``sequence=True`` shows the same examples one a trial before the query, for agents
       that learn from trial to trial. Actions before the query do nothing and pay nothing.
       Equal seeds give equal tasks, examples and random numbers in both forms.
-    * ``shuffled=True`` is the control: a hidden random renaming of the actions stands
-      between the examples and what pays. Examples look the same and are worth nothing.
+    * ``shuffled=True`` is the control: a hidden random permutation of the actions decides
+      what pays, so the examples look the same and carry no information.
 
     ## Action Space
     ``Discrete(n_arms)``: the arm to pull, or the query's label.
@@ -70,9 +72,9 @@ class DatasetBandit(Family):
     * ``features``: numbers in an input; of no effect with ``arms``. Default 4.
     * ``noise``: probability that an example's label is replaced by a random one; not with
       ``arms``, whose rewards are random anyway. Default 0.
-    * ``again``: ask a second time, without the evidence. Default False.
+    * ``again``: ask a second time, without the examples. Default False.
     * ``sequence``: one example a trial. Default False.
-    * ``shuffled``: rename the actions behind the evidence. Default False.
+    * ``shuffled``: permute the actions at random, unseen. Default False.
 
     ## References
     Garg et al. 2022, "What can transformers learn in-context?" (linear rules in context);
@@ -110,26 +112,27 @@ class DatasetBandit(Family):
         sequence: bool = False,
         shuffled: bool = False,
     ) -> None:
-        require(rule in RULES, f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-        self.rule, self.again = rule, require_flag("again", again)
+        self.rule = require_choice("rule", rule, RULES)
+        self.again = require_flag("again", again)
         self.sequence = require_flag("sequence", sequence)
         self.shuffled = require_flag("shuffled", shuffled)
         self.n_arms = require_count("n_arms", n_arms, 2)
         self.n_examples = require_count("n_examples", n_examples, 1)
         self.features = require_count("features", features, 1)
         self.noise = require_probability("noise", noise)
-        labelled = rule != "arms"
+        labelled = self.rule != "arms"
         require(labelled or not self.noise, "noise is of labels: leave it out with rule='arms'")
-        require(rule != "linear" or self.n_arms == 2, f"rule 'linear' needs n_arms=2, got {n_arms}")
+        two = self.rule != "linear" or self.n_arms == 2
+        require(two, f"rule 'linear' needs n_arms=2, got {self.n_arms}")
         self.input_size = self.features if labelled else self.n_arms
         self.query_size = self.features if labelled else 0
         self.example_size = self.input_size + (self.n_arms if labelled else 1)
         together = self.n_examples * self.example_size + self.query_size
-        self.stimulus_size = self.example_size + 1 if sequence else together
+        self.stimulus_size = self.example_size + 1 if self.sequence else together
         self.stimulus_range = (-1.0 if labelled else 0.0, 1.0)
-        self.asks_at = self.n_examples if sequence else 0
-        self.horizon = self.asks_at + (2 if again else 1)
-        self.telling = not sequence and not shuffled
+        self.asks_at = self.n_examples if self.sequence else 0
+        self.horizon = self.asks_at + (2 if self.again else 1)
+        self.telling = not self.sequence and not self.shuffled
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``chances`` [N, K], ``examples`` [N, M, E], ``query`` [N, Q], ``trial`` [N]."""
@@ -140,6 +143,7 @@ class DatasetBandit(Family):
         return drawn | {"trial": np.zeros(len(crn), dtype=np.int64)}
 
     def _begin_arms(self, crn: CommonRandomNumbers) -> Latents:
+        """Chances, and examples of an arm each with its reward; the query is empty."""
         each = np.arange(self.n_examples)[None]
         chances = crn.uniform("task", 0, np.arange(self.n_arms)[None])
         arm = (crn.uniform("arm", 0, each) * self.n_arms).astype(np.int64)
@@ -150,6 +154,7 @@ class DatasetBandit(Family):
         return {"chances": chances, "examples": examples, "query": query}
 
     def _begin_labels(self, crn: CommonRandomNumbers) -> Latents:
+        """Examples of an input each with its label, a query, and its label as the chances."""
         n, m, k, f = len(crn), self.n_examples, self.n_arms, self.features
         inputs = _points(crn, "input", m + 1, f)
         if self.rule == "linear":
@@ -179,10 +184,8 @@ class DatasetBandit(Family):
     ) -> tuple[Array, Latents]:
         """Bernoulli reward at the query, nothing before it."""
         chance = self.means(latents)[np.arange(len(action)), action]
-        since = np.maximum(
-            t - self.asks_at, 0
-        )  # the query's random numbers are those of the other form
-        reward = bernoulli_rewards(chance, action, since, crn)
+        since_query = np.maximum(t - self.asks_at, 0)  # so both forms draw the same rewards
+        reward = bernoulli_rewards(chance, action, since_query, crn)
         return reward, {**latents, "trial": latents["trial"] + 1}
 
     def stimulus(self, latents: Latents) -> Array:
@@ -201,6 +204,11 @@ class DatasetBandit(Family):
             shown[:, :size] = np.where((trial == 0)[:, None], examples.reshape(n, size), 0.0)
             shown[:, size:] = query
         return shown
+
+    @property
+    def latent_size(self) -> int:
+        """``chances``, ``examples``, ``query`` and ``trial``."""
+        return self.n_arms + self.n_examples * self.example_size + self.query_size + 1
 
     def asked(self, stimulus: Array) -> Array:
         """Whether the stimulus [N, S] asks for a choice that pays, [N]."""
@@ -225,16 +233,11 @@ class DatasetBandit(Family):
         return stimulus[:, first : first + self.query_size].astype(float)
 
     def check_task(self, latents: Latents) -> None:
-        """Chances are probabilities, what is shown stays in its range."""
-        for value in latents["chances"].ravel():
-            require_probability("chances", value)
-        low, high = self.stimulus_range
+        """Chances are probabilities; examples and query are in the range of the stimulus."""
+        require_within("chances", latents["chances"], 0.0, 1.0)
         for name in ("examples", "query"):
-            inside = (latents[name] >= low) & (latents[name] <= high)
-            require(bool(inside.all()), f"{name} must be numbers from {low:g} to {high:g}")
-        trial = latents["trial"]
-        if (trial < 0).any() or (trial > self.horizon).any():
-            raise InvalidTask(f"trial must be from 0 to {self.horizon}, got {trial.tolist()}")
+            require_within(name, latents[name], *self.stimulus_range)
+        require_below("trial", latents["trial"], self.horizon + 1)
 
 
 def nearest(points: Array, centres: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_count, require_number
+from metalocus.envs.checks import require, require_count, require_number, require_within
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents
 
@@ -21,9 +21,9 @@ class GaussianBandit(Family):
     """K arms that pay unknown means, drawn anew for every episode, with Gaussian noise.
 
     ## Description
-    The bandit in which one reward says little and many say much: a learner must average,
-    and weigh an average by the number of rewards in it. With ``sd=None`` it must find out
-    how much they say, too. With ``prior_sd=0`` all means are 0 and there is nothing to
+    A single reward carries little information about its arm: a learner must average
+    rewards, and trust an average by the number of rewards in it. With ``sd=None`` it must
+    estimate the noise as well. With ``prior_sd=0`` all means are 0 and there is nothing to
     learn: the control.
 
     ## Action Space
@@ -106,18 +106,14 @@ class GaussianBandit(Family):
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Gaussian reward; the task does not change."""
+        """Gaussian reward; the latents do not change."""
         sd = self.sd if self.sd is not None else latents["sd"]
         mean = latents["means"][np.arange(len(action)), action]
         return mean + sd * crn.normal("reward", t, action), latents
 
     def check_task(self, latents: Latents) -> None:
         """Means, and an unknown standard deviation, within what the prior can draw."""
-        most = self.largest_mean
-        require(
-            bool((np.abs(latents["means"]) <= most).all()),
-            f"means must be numbers from {-most:g} to {most:g}",
-        )
+        require_within("means", latents["means"], -self.largest_mean, self.largest_mean)
         if self.sd is None:
             sd = latents["sd"]
             require(

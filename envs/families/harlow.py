@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike
 from metalocus.envs.checks import (
     require,
     require_below,
+    require_choice,
     require_count,
     require_flag,
     require_probability,
+    require_within,
 )
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families._digits import DIGIT_SIZE, digit_images, digit_labels
@@ -27,11 +29,11 @@ class Harlow(Family):
 
     ## Description
     Before each trial two objects are shown, one at the left and one at the right; the agent
-    takes one. Which object pays stays the same throughout the episode, where it lies does
-    not. The first choice can only be a guess; all later ones can be right, by what the first
-    has shown: learned in one trial, on objects never seen before. With ``fixed=True``
-    the objects and the one that pays are the same in every episode: the control, in which
-    nothing needs to be learned within the episode.
+    takes one. Which object pays stays the same throughout the episode, while its side changes.
+    The first choice can only be a guess. Its reward tells which object pays, so all later
+    choices can be right: learning in one trial, about objects never seen before. With
+    ``fixed=True`` the objects and the one that pays are the same in every episode: the
+    control, in which nothing needs to be learned within the episode.
 
     ## Action Space
     ``Discrete(2)``: take the object at the left (0) or at the right (1).
@@ -47,7 +49,7 @@ class Harlow(Family):
 
     ## Rewards
     1 with probability ``p`` for the object that pays and ``1 - p`` for the other, else 0. The
-    sides are drawn anew before each trial.
+    sides are drawn at random before each trial.
 
     ## Episode End
     Terminates after ``horizon`` trials; never truncates.
@@ -91,15 +93,13 @@ class Harlow(Family):
         horizon: int = 6,
         fixed: bool = False,
     ) -> None:
-        known = objects in ("features", "digits")
-        require(known, f"objects must be 'features' or 'digits', got {objects!r}")
-        self.objects = objects
+        self.objects = require_choice("objects", objects, ("features", "digits"))
         self.features = require_count("features", features, 1)
         self.p = require_probability("p", p)
         self.horizon = require_count("horizon", horizon, 1)
         self.fixed = self.telling = require_flag("fixed", fixed)
         self.n_arms = 2
-        self.object_size = DIGIT_SIZE if objects == "digits" else self.features
+        self.object_size = DIGIT_SIZE if self.objects == "digits" else self.features
         self.stimulus_size = 2 * self.object_size
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
@@ -132,16 +132,17 @@ class Harlow(Family):
 
     @staticmethod
     def _side(crn: CommonRandomNumbers, t: ArrayLike) -> Array:
+        """Side of the object that pays at trial t, [N]."""
         return (crn.uniform("side", t) < 0.5).astype(np.int64)
 
     def means(self, latents: Latents) -> Array:
-        """p on the side of the object that pays, 1 - p on the other, [N, 2]."""
+        """Probability p on the side of the object that pays, 1 - p on the other, [N, 2]."""
         return np.where(np.arange(2) == latents["side"][:, None], self.p, 1.0 - self.p)
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Bernoulli reward; then new sides, which are no doing of the agent."""
+        """Bernoulli reward; then the sides of the next trial, whatever the action."""
         chance = np.where(action == latents["side"], self.p, 1.0 - self.p)
         reward = bernoulli_rewards(chance, action, t, crn)
         return reward, {**latents, "side": self._side(crn, t + 1)}
@@ -153,11 +154,15 @@ class Harlow(Family):
         shown: Array = objects[np.arange(len(side))[:, None], order].reshape(len(side), -1)
         return shown
 
+    @property
+    def latent_size(self) -> int:
+        """The numbers of both ``objects``, and ``side``."""
+        return 2 * self.object_size + 1
+
     def check_task(self, latents: Latents) -> None:
         """The side is 0 or 1, the objects differ and their numbers are in [0, 1]."""
         require_below("side", latents["side"], 2)
         objects = latents["objects"]
-        within = bool(((objects >= 0.0) & (objects <= 1.0)).all())
-        require(within, "objects must be made of numbers in [0, 1]")
+        require_within("objects", objects, 0.0, 1.0)
         differ = bool((objects[:, 0] != objects[:, 1]).any(axis=1).all())
         require(differ, "objects must differ from each other")

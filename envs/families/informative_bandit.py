@@ -1,4 +1,4 @@
-"""The eleven-armed bandit of which one poor arm tells which of the others is rich."""
+"""Wang's eleven-armed bandit, in which the reward of one arm tells which other arm is best."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class InformativeBandit(Family):
     """Ten arms of which one pays 5 and nine pay 1; the eleventh pays a tenth of its number.
 
     ## Description
-    Exploration that costs reward at once: the eleventh arm pays less than any other, but
-    its reward says which arm is the target. With ``informative=False`` it pays the tenth
-    of a number drawn anew at every pull, so only trying arms finds the target; with
-    ``cued=True`` the target is shown, so that nothing needs to be found out: the controls.
+    Information has a price here: the eleventh arm pays no more than any other, but its
+    reward tells which arm is the target. There are two controls. With ``informative=False``
+    the eleventh arm pays the tenth of a number drawn anew at every pull, so the target can
+    only be found by trying arms. With ``cued=True`` the target is shown, so nothing needs to
+    be learned.
 
     ## Action Space
     ``Discrete(11)``: arms 1 to 10 are actions 0 to 9, the informative arm is action 10.
@@ -78,7 +79,7 @@ class InformativeBandit(Family):
         return {"target": _number(crn.uniform("task"))}
 
     def means(self, latents: Latents) -> Array:
-        """5, 1, and of the eleventh arm what it pays, or pays on average, [N, 11]."""
+        """5 or 1; for the eleventh arm its reward, or the mean of its rewards, [N, 11]."""
         target = latents["target"]
         means = np.full((len(target), self.n_arms), OTHER_REWARD)
         means[np.arange(len(target)), target] = TARGET_REWARD
@@ -89,11 +90,11 @@ class InformativeBandit(Family):
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """The arm's fixed reward, but chance on an uninformative eleventh arm."""
+        """The arm's fixed reward, or a random one on an uninformative eleventh arm."""
         target = latents["target"]
-        told = target if self.informative else _number(crn.uniform("reward", t))
+        number = target if self.informative else _number(crn.uniform("reward", t))
         of_ten = np.where(action == target, TARGET_REWARD, OTHER_REWARD)
-        return np.where(action == N_TARGETS, UNIT * (told + 1), of_ten), latents
+        return np.where(action == N_TARGETS, UNIT * (number + 1), of_ten), latents
 
     def stimulus(self, latents: Latents) -> Array:
         """One-hot target if cued, [N, 10]; else [N, 0]."""

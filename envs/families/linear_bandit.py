@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_count, require_number
+from metalocus.envs.checks import require_count, require_number, require_within
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents
 
@@ -18,10 +18,10 @@ class LinearBandit(Family):
     """Each arm pays a hidden linear function of a context that is shown anew every trial.
 
     ## Description
-    Learning that must generalise: no context comes twice, so what is learned in an episode
-    is a map and not a table. With ``prior_sd=0`` the map is 0 and the contexts say nothing,
-    ever: the control. (With ``n_tasks=1`` the map is the same in all episodes, so training
-    finds it and nothing is left to learn within one.)
+    Learning must generalise: every context is new, so an agent has to learn the map from
+    contexts to rewards. With ``prior_sd=0`` the map is 0 and contexts carry no information:
+    the control. With ``n_tasks=1`` the map is the same in all episodes, so that training can
+    learn it and nothing needs to be learned within an episode.
 
     ## Action Space
     ``Discrete(n_arms)``.
@@ -94,7 +94,7 @@ class LinearBandit(Family):
         return {"weights": weights, "context": self._context(crn, 0)}
 
     def means(self, latents: Latents) -> Array:
-        """x . w of every arm, [N, K]."""
+        """Product x . w of every arm, [N, K]."""
         means: Array = (latents["weights"] @ latents["context"][:, :, None])[:, :, 0]
         return means
 
@@ -111,14 +111,16 @@ class LinearBandit(Family):
         """The context, [N, d]."""
         return latents["context"]
 
+    @property
+    def latent_size(self) -> int:
+        """``weights`` and ``context``."""
+        return (self.n_arms + 1) * self.n_features
+
     def check_task(self, latents: Latents) -> None:
         """Weights and context within what can be drawn."""
         limits = {"weights": LARGEST_NORMAL * self.weight_sd, "context": _WIDTH}
         for name, most in limits.items():
-            require(
-                bool((np.abs(latents[name]) <= most).all()),
-                f"{name} must be numbers from {-most:g} to {most:g}",
-            )
+            require_within(name, latents[name], -most, most)
 
     def _context(self, crn: CommonRandomNumbers, t: Array | int) -> Array:
         """Contexts of trial t, [N, d]."""

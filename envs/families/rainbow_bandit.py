@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metalocus.envs.checks import (
-    require,
     require_below,
     require_count,
     require_flag,
     require_probability,
+    require_within,
 )
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
@@ -21,13 +21,14 @@ CHANNELS = 3
 
 
 class RainbowBandit(Family):
-    """Two arms in two colours, new in every episode, one of which pays; the sides change.
+    """Two coloured arms, in new colours every episode; one colour pays, on a random side.
 
     ## Description
-    The agent must find out which colour pays and follow it from side to side: reward has
-    to be bound to a colour never seen before, not to an action. A policy that learns
-    "stay with the arm that paid" is at chance. With ``cued=True`` the paying colour is
-    shown a third time, so that nothing needs to be learned: the control.
+    The agent must find out which colour pays and choose the side where it is shown: reward
+    has to be bound to a colour never seen before, not to an action. A policy that repeats
+    the action that paid is at chance. With ``cued=True`` the paying colour is
+    shown a second time, in a place of its own, so that nothing needs to be learned: the
+    control.
 
     ## Action Space
     ``Discrete(2)``: the left or the right arm.
@@ -86,13 +87,13 @@ class RainbowBandit(Family):
         return {"colour": colour, "side": _side(crn, 0)}
 
     def means(self, latents: Latents) -> Array:
-        """p on the paying colour's side, 1 - p on the other, [N, 2]."""
+        """Probability p on the paying colour's side, 1 - p on the other, [N, 2]."""
         return np.where(np.arange(2) == latents["side"][:, None], self.p, 1.0 - self.p)
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Bernoulli reward, then the colours are placed anew."""
+        """Bernoulli reward; then the sides of the next trial, whatever the action."""
         chance = np.where(action == latents["side"], self.p, 1.0 - self.p)
         reward = bernoulli_rewards(chance, action, t, crn)
         return reward, {**latents, "side": _side(crn, t + 1)}
@@ -105,8 +106,7 @@ class RainbowBandit(Family):
 
     def check_task(self, latents: Latents) -> None:
         """Colours in the unit cube; the side is 0 or 1."""
-        colour = latents["colour"]
-        require(bool(((colour >= 0) & (colour <= 1)).all()), "colour must be numbers from 0 to 1")
+        require_within("colour", latents["colour"], 0.0, 1.0)
         require_below("side", latents["side"], 2)
 
 

@@ -1,4 +1,4 @@
-"""Restless Gaussian bandits: the means of all arms wander, pulled or not."""
+"""Restless Gaussian bandits: the means of all arms drift, whether they are pulled or not."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_count, require_number, require_probability
+from metalocus.envs.checks import (
+    require_count,
+    require_number,
+    require_probability,
+    require_within,
+)
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents
 
+LONGEST = 10**6
+"""Trials of an episode at most: the range of the rewards is a sum over them."""
+
 
 class RestlessBandit(Family):
-    """K arms whose means wander: a random walk, or an Ornstein-Uhlenbeck process.
+    """K arms whose means drift: a random walk, or an Ornstein-Uhlenbeck process.
 
     ## Description
-    What was learned on an arm grows old: a learner must weigh recent rewards more, by a
-    rate that follows the drift, and look again at arms that it has left alone. With
-    ``pull_back=1`` every trial's means are drawn anew, so nothing that was learned is of
-    any use: the control.
+    Old rewards say less about an arm than recent ones: a learner must weigh recent rewards
+    more, by a rate that follows the drift, and try arms again that it has not pulled for
+    long. With ``pull_back=1`` the means are drawn anew at every trial, so past rewards
+    carry no information: the control.
 
     ## Action Space
     ``Discrete(n_arms)``: the arm to pull.
@@ -42,7 +50,7 @@ class RestlessBandit(Family):
 
     ## Arguments
     * ``n_arms``: number of arms, at least 2. Default 2.
-    * ``horizon``: trials in an episode. Default 50.
+    * ``horizon``: trials in an episode, at most a million. Default 50.
     * ``drift_sd``: standard deviation of a mean's change in a trial. Default .5; 0 for
       means that stay.
     * ``pull_back``: share of its distance from 0 that a mean loses in a trial; 0 is a
@@ -80,7 +88,7 @@ class RestlessBandit(Family):
         sd: float = 1.0,
     ) -> None:
         self.n_arms = require_count("n_arms", n_arms, 2)
-        self.horizon = require_count("horizon", horizon, 1)
+        self.horizon = require_count("horizon", horizon, 1, LONGEST)
         self.drift_sd = require_number("drift_sd", drift_sd, 0.0)
         self.pull_back = require_probability("pull_back", pull_back)
         self.prior_sd = require_number("prior_sd", prior_sd, 0.0)
@@ -102,7 +110,7 @@ class RestlessBandit(Family):
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Gaussian reward, then every mean drifts; drifts are chance, not the agent's doing."""
+        """Gaussian reward; then every mean drifts, whatever the action."""
         means = latents["means"]
         reward = means[np.arange(len(action)), action] + self.sd * crn.normal("reward", t, action)
         drift = crn.normal("drift", t + 1, np.arange(self.n_arms)[None])
@@ -111,7 +119,4 @@ class RestlessBandit(Family):
     def check_task(self, latents: Latents) -> None:
         """Means within what the prior can draw."""
         most = LARGEST_NORMAL * self.prior_sd
-        require(
-            bool((np.abs(latents["means"]) <= most).all()),
-            f"means must be numbers from {-most:g} to {most:g}",
-        )
+        require_within("means", latents["means"], -most, most)

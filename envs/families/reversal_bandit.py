@@ -14,13 +14,13 @@ from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 
 class ReversalBandit(Family):
-    """One arm pays with probability p, the others with 1 - p; which one switches at a hazard rate.
+    """One arm pays with probability p, the others with 1 - p; the good arm switches at a hazard.
 
     ## Description
-    Probabilistic reversal learning: the agent must notice from the rewards alone that
-    the good arm has become a bad one. With ``cued=True`` the good arm is shown before
-    every trial, so that a policy without memory can respond perfectly and nothing
-    needs to be learned: the control that tells responsiveness from learning.
+    Probabilistic reversal learning: the agent must infer from the rewards alone that
+    the good arm has changed. With ``cued=True`` the good arm is shown before every trial,
+    so a policy without memory can respond perfectly and nothing needs to be learned: the
+    control that tells responding from learning.
 
     ## Action Space
     ``Discrete(n_arms)``.
@@ -30,12 +30,12 @@ class ReversalBandit(Family):
     one-hot good arm if ``cued``.
 
     ## Starting State
-    Every arm is as likely to be the good one.
+    The good arm is drawn uniformly.
 
     ## Rewards
     1 with probability ``p`` on the good arm and ``1 - p`` on any other, else 0. Before every
-    trial but the first, another arm becomes the good one with probability ``hazard``, each
-    of the others alike.
+    trial but the first, another arm becomes the good one with probability ``hazard``, all
+    others equally likely.
 
     ## Episode End
     Terminates after ``horizon`` trials; never truncates.
@@ -49,8 +49,9 @@ class ReversalBandit(Family):
     * ``hazard``: probability of a switch before each trial. Default .02.
     * ``horizon``: trials in an episode. Default 100.
     * ``cued``: show the good arm. Default False.
-    * ``n_arms``: number of arms, at least 2. Default 2, where one arm's reward says as much
-      as the other's and no choice explores; with more, finding the good arm again does.
+    * ``n_arms``: number of arms, at least 2. Default 2, where both arms' rewards are equally
+      informative and no choice explores. With more arms, finding the new good arm takes
+      exploration.
 
     ## References
     Behrens et al. 2007, "Learning the value of information in an uncertain world";
@@ -86,22 +87,21 @@ class ReversalBandit(Family):
         self.p = require_probability("p", p)
         self.hazard = require_probability("hazard", hazard)
         self.horizon = require_count("horizon", horizon, 1)
-        self.cued = require_flag("cued", cued)
-        self.stimulus_size = self.n_arms if cued else 0
-        self.telling = cued
+        self.cued = self.telling = require_flag("cued", cued)
+        self.stimulus_size = self.n_arms if self.cued else 0
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``good`` [N], the good arm of the first trial."""
         return {"good": self.n_arms - 1 - (crn.uniform("task") * self.n_arms).astype(np.int64)}
 
     def means(self, latents: Latents) -> Array:
-        """p for the good arm, 1 - p for the others, [N, K]."""
+        """Probability p for the good arm, 1 - p for the others, [N, K]."""
         return np.where(np.arange(self.n_arms) == latents["good"][:, None], self.p, 1.0 - self.p)
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Bernoulli reward, then perhaps a switch; switches are chance, not the agent's doing."""
+        """Bernoulli reward; then a switch at the hazard rate, whatever the action."""
         good = latents["good"]
         chance = np.where(action == good, self.p, 1.0 - self.p)
         reward = bernoulli_rewards(chance, action, t, crn)

@@ -1,4 +1,4 @@
-"""Card sorting in the Wisconsin style: which feature counts changes without a signal."""
+"""Card sorting in the Wisconsin style: the relevant feature changes without a signal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 
 class RuleSwitching(Family):
-    """Sort each card to the pile that matches it in the one feature that counts now.
+    """Sort each card to the pile that matches it in the relevant feature, the rule.
 
     ## Description
     Before every trial a card with several features is shown, say a colour, a shape and a
     number. Pile k shows value k in every feature, as the four key cards of the Wisconsin
     test do (one red triangle, two green stars, ...), so each feature of the card points to
-    a pile. One feature is the rule, and only feedback tells which; it changes without a
-    signal, and the feedback on one card is evidence on the rule for all others. With
+    a pile. One feature is the rule, which only feedback can tell and which changes without a
+    signal. Feedback on one card is evidence about the rule for all other cards. With
     ``cued=True`` the rule is shown, and nothing needs to be learned: the control.
 
     ## Action Space
@@ -30,23 +30,23 @@ class RuleSwitching(Family):
     ## Observation Space
     The card, a one-hot value for each feature (``n_features * n_arms`` numbers), then
     feedback (previous action and reward, first-step flag). If ``cued``, the one-hot rule
-    comes first. A card tells something at once: a pile that it matches in two features is
-    right more often than one that it matches in one.
+    comes first. A card alone is evidence: a pile that it matches in two features is right
+    more often than one that it matches in one.
 
     ## Starting State
-    Every feature is as likely to be the rule. The values of every card are drawn
-    independently, so all ``n_arms ** n_features`` cards (the test's 64) are as frequent.
+    The rule is drawn uniformly. The values of every card are drawn independently, so all
+    ``n_arms ** n_features`` cards (the test's 64) are equally frequent.
 
     ## Rewards
     1 with probability ``p`` on the right pile and ``1 - p`` on any other, else 0. Before
     every trial but the first, another feature becomes the rule with probability ``hazard``,
-    each of the others alike.
+    all others equally likely.
 
     ## Episode End
     Terminates after ``horizon`` trials; never truncates.
 
     ## Information
-    ``rule`` (the feature that counts) and ``card`` (its values) only with ``reveal=True``.
+    ``rule`` (the relevant feature) and ``card`` (its values) only with ``reveal=True``.
 
     ## Arguments
     * ``n_arms``: number of piles, and of values of a feature, at least 2. Default 4.
@@ -88,7 +88,7 @@ class RuleSwitching(Family):
         self.hazard = require_probability("hazard", hazard)
         self.horizon = require_count("horizon", horizon, 1)
         self.cued = require_flag("cued", cued)
-        self.cue_size = self.n_features if cued else 0
+        self.cue_size = self.n_features if self.cued else 0
         self.stimulus_size = self.cue_size + self.n_features * self.n_arms
         self.telling = True
 
@@ -98,14 +98,14 @@ class RuleSwitching(Family):
         return {"rule": rule, "card": self._card(crn, 0)}
 
     def means(self, latents: Latents) -> Array:
-        """p for the right pile, 1 - p for the others, [N, K]."""
+        """Probability p for the right pile, 1 - p for the others, [N, K]."""
         right = self._right(latents)
         return np.where(np.arange(self.n_arms) == right[:, None], self.p, 1.0 - self.p)
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Bernoulli reward, then perhaps another rule, and the next card."""
+        """Bernoulli reward; then another rule at the hazard rate, and the next card."""
         chance = np.where(action == self._right(latents), self.p, 1.0 - self.p)
         reward = bernoulli_rewards(chance, action, t, crn)
         rule = switched(latents["rule"], self.n_features, self.hazard, crn, t + 1)
@@ -132,6 +132,6 @@ class RuleSwitching(Family):
         return right
 
     def _card(self, crn: CommonRandomNumbers, t: Array | int) -> Array:
-        """[N, F]."""
+        """The card of trial t: for each feature the pile that it points to, [N, F]."""
         u = crn.uniform("card", t, np.arange(self.n_features)[None])
         return (u * self.n_arms).astype(np.int64)

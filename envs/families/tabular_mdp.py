@@ -12,15 +12,18 @@ from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNum
 from metalocus.envs.family import Array, Family, Latents
 
 REWARD_MEAN = 1.0
+LONGEST_INNER = 10_000
+"""Steps of an inner episode at most: at every reset the optimal values are computed by backward
+induction, a step of Python each."""
 
 
 class TabularMDP(Family):
-    """A random Markov decision process, played from its first state again and again.
+    """A random Markov decision process, in which several inner episodes are played.
 
     ## Description
     An episode holds ``n_episodes`` inner episodes of ``inner_horizon`` steps in one and the
-    same process, drawn anew for the next episode. Both its rewards and its transitions
-    have to be found out, and what is found in one inner episode is of use in the next. With
+    same process, which is drawn anew for every episode. Its rewards and transitions have to
+    be learned, and what is learned in one inner episode helps in the next. With
     ``n_tasks=1`` there is one process for all episodes: the control, in which nothing needs
     to be learned within them.
 
@@ -43,13 +46,13 @@ class TabularMDP(Family):
 
     ## Information
     ``state``, ``inner`` (step within the inner episode), ``rewards``, ``transitions`` and
-    ``optimal`` (privileged_value of every action by step and state to one who knows the process) only
-    with ``reveal=True``.
+    ``optimal`` (optimal value of every action by inner step and state) only with
+    ``reveal=True``.
 
     ## Arguments
     * ``n_states``: number of states. Default 10.
     * ``n_actions``: number of actions, at least 2. Default 5.
-    * ``inner_horizon``: steps in an inner episode. Default 10.
+    * ``inner_horizon``: steps in an inner episode, at most 10,000. Default 10.
     * ``n_episodes``: inner episodes in an episode. Default 10.
 
     ## References
@@ -73,40 +76,46 @@ class TabularMDP(Family):
     ) -> None:
         self.n_states = require_count("n_states", n_states, 1)
         self.n_arms = require_count("n_actions", n_actions, 2)
-        self.inner_horizon = require_count("inner_horizon", inner_horizon, 1)
+        self.inner_horizon = require_count("inner_horizon", inner_horizon, 1, LONGEST_INNER)
         self.n_episodes = require_count("n_episodes", n_episodes, 1)
         self.horizon = self.n_episodes * self.inner_horizon
         self.stimulus_size = self.n_states + 1
-        most = 2.0 * LARGEST_NORMAL  # of the mean and of the noise about it
+        most = 2.0 * LARGEST_NORMAL  # once for the mean, once for the noise about it
         self.reward_range = (REWARD_MEAN - most, REWARD_MEAN + most)
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
-        """``rewards`` [N, S, A], ``transitions`` [N, S, A, S], ``optimal`` [N, H, S, A] and
-        the place in them, ``state`` and ``inner`` [N]."""
+        """The process, ``optimal`` values of its actions, and the place in it.
+
+        ``rewards`` [N, S, A], ``transitions`` [N, S, A, S], ``optimal`` [N, H, S, A],
+        ``state`` [N], and ``inner`` [N], the step within the inner episode.
+        """
         n, states, actions = len(crn), self.n_states, self.n_arms
         pairs, triples = np.arange(states * actions)[None], np.arange(states**2 * actions)[None]
         rewards = REWARD_MEAN + crn.normal("rewards", 0, pairs).reshape(n, states, actions)
         times = -np.log1p(-crn.uniform("transit", 0, triples)).reshape(n, states, actions, states)
-        transitions = times / times.sum(axis=3, keepdims=True)  # exponentials: a flat Dirichlet
+        transitions = times / times.sum(axis=3, keepdims=True)  # of exponentials: flat Dirichlet
         start = np.zeros(n, dtype=np.int64)
         drawn = {"rewards": rewards, "transitions": transitions}
         return self.complete({**drawn, "state": start, "inner": start.copy()})
 
     def complete(self, latents: Latents) -> Latents:
-        """With ``optimal`` as it follows from the rewards and transitions."""
+        """The latents with ``optimal`` computed from the rewards and transitions."""
         rewards, transitions = latents["rewards"], latents["transitions"]
         return {**latents, "optimal": optimal_values(rewards, transitions, self.inner_horizon)}
 
     def means(self, latents: Latents) -> Array:
-        """Mean rewards in the present state, [N, A]."""
+        """Mean rewards in the current state, [N, A]."""
         means: Array = latents["rewards"][np.arange(len(latents["state"])), latents["state"]]
         return means
 
     def privileged_value(self, latents: Latents) -> Array:
-        """Reward of the inner episode's rest, [N, A]: later ones do not depend on this one."""
+        """Optimal value of every action in the rest of the inner episode, [N, A].
+
+        Later inner episodes do not depend on the action.
+        """
         rows = np.arange(len(latents["state"]))
-        privileged_value: Array = latents["optimal"][rows, latents["inner"], latents["state"]]
-        return privileged_value
+        value: Array = latents["optimal"][rows, latents["inner"], latents["state"]]
+        return value
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
@@ -129,8 +138,14 @@ class TabularMDP(Family):
         shown[:, -1] = latents["inner"] == 0
         return shown
 
+    @property
+    def latent_size(self) -> int:
+        """``rewards``, ``transitions`` and ``optimal`` of every pair, ``state`` and ``inner``."""
+        pairs = self.n_states * self.n_arms
+        return pairs * (1 + self.n_states + self.inner_horizon) + 2
+
     def check_task(self, latents: Latents) -> None:
-        """Places exist, transitions are distributions and rewards can come from the prior."""
+        """State and inner step exist, transitions are distributions, the prior has the rewards."""
         require_below("state", latents["state"], self.n_states)
         require_below("inner", latents["inner"], self.inner_horizon)
         transitions = latents["transitions"]
@@ -141,7 +156,7 @@ class TabularMDP(Family):
 
 
 def optimal_values(rewards: Array, transitions: Array, horizon: int) -> Array:
-    """Q*: worth of every action with h steps done, by backward induction, [N, H, S, A].
+    """Optimal value Q* of every action at inner step h, by backward induction, [N, H, S, A].
 
     Q_h(s, a) = r(s, a) + Σ_s' P(s' | s, a) max_a' Q_{h+1}(s', a'), and Q_H = 0.
 

@@ -1,4 +1,4 @@
-"""The two-step task: a choice whose transition, common or rare, stands between it and reward."""
+"""The two-step task: a first choice, a common or a rare transition, then reward."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_below, require_count, require_probability
+from metalocus.envs.checks import (
+    require,
+    require_below,
+    require_choice,
+    require_count,
+    require_probability,
+    require_within,
+)
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 FIRST = 0
 """The first stage; 1 and 2 are the states of the second."""
 DRIFT = 0.025
+"""Standard deviation of a drifting chance's change in a trial (Daw et al. 2011)."""
 LOW, HIGH = 0.25, 0.75
+"""Bounds of a drifting chance (Daw et al. 2011)."""
 
 
 class TwoStep(Family):
-    """A first choice leads, commonly or rarely, to one of two states that pay by hidden chances.
+    """A first choice leads to one of two states, commonly its own; each pays at a hidden rate.
 
     ## Description
     Each trial takes two steps. The first action leads to the state of its number with
-    probability ``p_common``, else to the other state. There the second action is paid for,
-    or, with ``second_choices=1``, the state alone pays and the second action changes
-    nothing. Which action commonly leads where is the same in every episode; what pays is
-    hidden and changes. A reward after a rare transition speaks for the *other* first action
-    to whoever knows the transitions, and for the same one to whoever repeats what paid.
-    With ``p_common=0.5`` the first choice leads nowhere in particular: the control, in which
-    nothing that is learned about the states can be of use to it (with one second choice
-    nothing at all can be earned by learning).
+    probability ``p_common``, else to the other state. There the second action decides the
+    chance of reward; with ``second_choices=1`` the state alone decides it and the second
+    action has no effect. The transitions are the same in every episode; the chances of reward
+    are hidden and change. After a reward that followed a rare transition, a model-based agent,
+    which knows the transitions, takes the *other* first action, and a model-free agent, which
+    repeats what was rewarded, takes the same one. With ``p_common=0.5`` both first actions
+    lead to either state equally often: the control, in which learning about the states cannot
+    improve the first choice (and with one second choice learning cannot improve anything).
 
     ## Action Space
     ``Discrete(2)``, in both stages.
@@ -100,19 +109,16 @@ class TwoStep(Family):
         hazard: float = 0.025,
         horizon: int = 200,
     ) -> None:
-        known = rewards in ("switching", "drifting")
-        require(known, f"rewards must be 'switching' or 'drifting', got {rewards!r}")
-        self.rewards = rewards
-        self.second_choices = require_count("second_choices", second_choices, 1)
-        require(self.second_choices <= 2, f"second_choices must be 1 or 2, got {second_choices}")
-        one = self.second_choices == 1 or rewards == "drifting"
+        self.rewards = require_choice("rewards", rewards, ("switching", "drifting"))
+        self.second_choices = require_count("second_choices", second_choices, 1, 2)
+        one = self.second_choices == 1 or self.rewards == "drifting"
         require(one, "second_choices must be 1 if rewards are 'switching'; or let them be drifting")
         self.p_common = require_probability("p_common", p_common)
         self.p = require_probability("p", p)
         self.hazard = require_probability("hazard", hazard)
         self.horizon = require_count("horizon", horizon, 2)
         even = self.horizon % 2 == 0
-        require(even, f"horizon must be even, for a trial takes two steps; got {horizon}")
+        require(even, f"horizon must be even, for a trial takes two steps; got {self.horizon}")
         self.n_arms = 2
         self.stimulus_size = 3
 
@@ -144,14 +150,14 @@ class TwoStep(Family):
         return np.where(state[:, None] == FIRST, 0.0, paid)
 
     def privileged_value(self, latents: Latents) -> Array:
-        """Expected reward of the trial's rest, [N, 2]: later ones are no doing of the agent."""
+        """Expected reward until the end of the trial, [N, 2]; later trials do not depend on it."""
         before = self.chances(latents).max(axis=2) @ self.transitions.T
         return np.where(latents["state"][:, None] == FIRST, before, self.means(latents))
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """A transition and no reward at the first stage; a reward and a change at the second."""
+        """A transition without reward at the first stage; reward, then a change, at the second."""
         state = latents["state"]
         first = state == FIRST
         reward = np.zeros(len(state))
@@ -173,7 +179,7 @@ class TwoStep(Family):
     def _changed(
         self, latents: Latents, keep: Array, t: Array, crn: CommonRandomNumbers
     ) -> Latents:
-        """What pays in the next trial, but as it was in the rows to keep [N]."""
+        """Chances of reward, or the good state, at step t; the old ones in the rows ``keep``."""
         if self.rewards == "switching":
             switch = (crn.uniform("switch", t) < self.hazard) & ~keep
             return {"good": np.where(switch, 1 - latents["good"], latents["good"])}
@@ -198,5 +204,4 @@ class TwoStep(Family):
         if self.rewards == "switching":
             require_below("good", latents["good"], 2)
         else:
-            within = bool(((latents["chances"] >= LOW) & (latents["chances"] <= HIGH)).all())
-            require(within, f"chances must be from {LOW} to {HIGH}")
+            require_within("chances", latents["chances"], LOW, HIGH)

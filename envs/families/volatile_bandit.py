@@ -1,4 +1,4 @@
-"""A reversal task whose hazard rate itself switches, unseen, between calm and volatile blocks."""
+"""A reversal task whose hazard rate switches, without a signal, between stable and volatile."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
 
 
 class VolatileBandit(Family):
-    """Two arms that pay with p and 1 - p; they switch rarely or often, in blocks without a signal.
+    """Two arms that pay with p and 1 - p; they switch rarely or often, in unsignalled blocks.
 
     ## Description
-    Two levels are hidden: which arm is the good one, and whether the world is calm or
-    volatile. In a calm block a loss is best taken for noise, in a volatile one for a switch,
-    so a learner does best whose rate of learning follows the volatility that it infers.
-    With ``low_hazard`` equal to ``high_hazard`` there is one level only, and a fixed rate
-    loses nothing: the control. With ``cued=True`` the good arm is shown, and nothing needs to
-    be learned at all.
+    Two things are hidden: which arm is the good one, and whether the block is stable or
+    volatile. A loss is probably noise in a stable block and a switch in a volatile one, so
+    the best learning rate follows the inferred volatility. With ``low_hazard`` equal to
+    ``high_hazard`` there is one kind of block only, and a fixed learning rate is as good: the
+    control. With ``cued=True`` the good arm is shown, and nothing needs to be learned at all.
 
     ## Action Space
     ``Discrete(2)``.
@@ -43,8 +42,8 @@ class VolatileBandit(Family):
 
     ## Rewards
     1 with probability ``p`` on the good arm and ``1 - p`` on the other, else 0. Before every
-    trial but the first, the volatility changes with probability ``level_hazard``; then the
-    good arm switches with the hazard of the level that now holds.
+    trial but the first, the kind of block changes with probability ``level_hazard``; then the
+    good arm switches with the hazard of the block.
 
     ## Episode End
     Terminates after ``horizon`` trials; never truncates.
@@ -54,7 +53,7 @@ class VolatileBandit(Family):
 
     ## Arguments
     * ``p``: the good arm's probability of reward. Default .8.
-    * ``low_hazard``: probability of a switch before a trial in a calm block. Default .01.
+    * ``low_hazard``: probability of a switch before a trial in a stable block. Default .01.
     * ``high_hazard``: the same in a volatile block, at least ``low_hazard``. Default .2.
     * ``level_hazard``: probability of the other kind of block before each trial. Default .01.
     * ``horizon``: trials in an episode. Default 200.
@@ -94,21 +93,21 @@ class VolatileBandit(Family):
         self.level_hazard = require_probability("level_hazard", level_hazard)
         self.horizon = require_count("horizon", horizon, 1)
         self.cued = self.telling = require_flag("cued", cued)
-        self.stimulus_size = 2 if cued else 0
+        self.stimulus_size = 2 if self.cued else 0
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
-        """``good`` [N], the good arm, and ``volatile`` [N], the level, of the first trial."""
+        """``good`` [N], the good arm, and ``volatile`` [N], the kind of block, at first."""
         good, volatile = crn.uniform("task") < 0.5, crn.uniform("level") < 0.5
         return {"good": good.astype(np.int64), "volatile": volatile.astype(np.int64)}
 
     def means(self, latents: Latents) -> Array:
-        """p for the good arm, 1 - p for the other, [N, 2]."""
+        """Probability p for the good arm, 1 - p for the other, [N, 2]."""
         return np.where(np.arange(2) == latents["good"][:, None], self.p, 1.0 - self.p)
 
     def step(
         self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
     ) -> tuple[Array, Latents]:
-        """Bernoulli reward, then perhaps another level, then perhaps a switch at its hazard."""
+        """Bernoulli reward; then the block may change, and the good arm at the block's hazard."""
         good = latents["good"]
         chance = np.where(action == good, self.p, 1.0 - self.p)
         reward = bernoulli_rewards(chance, action, t, crn)
@@ -124,6 +123,6 @@ class VolatileBandit(Family):
         return good.astype(np.float32)
 
     def check_task(self, latents: Latents) -> None:
-        """There are two arms and two levels."""
+        """There are two arms and two kinds of block."""
         for name in ("good", "volatile"):
             require_below(name, latents[name], 2)

@@ -1,10 +1,11 @@
-"""Every test that asks for ``config`` runs over every family and all its configurations.
+"""What the tests of this room run over: every family and all its configurations.
 
-These are its own ``examples``, and the ways to observe and to limit the tasks that suit every
-family.
+A test that asks for ``env_id`` runs once for each family. One that asks for ``configs`` or
+``examples`` does too, and loops over pairs (id, arguments) itself, each inside ``case``.
 """
 
 import inspect
+from contextlib import contextmanager
 
 import pytest
 
@@ -26,7 +27,11 @@ FOR_STIMULI = [
 
 
 def configurations(env_id):
-    """Keyword arguments to test one family with, the defaults first."""
+    """Keyword arguments to test one family with, the defaults first.
+
+    These are its own examples, and the ways to observe and to limit the tasks that suit every
+    family.
+    """
     shown = (kwargs for kwargs in own(env_id) if make_family(env_id, **kwargs).stimulus_size)
     first = next(shown, None)
     stimuli = [] if first is None else [{**first, **more} for more in FOR_STIMULI]
@@ -39,19 +44,32 @@ def own(env_id):
 
 
 def pytest_generate_tests(metafunc):
-    """Parametrise ``env_id`` over the families, ``config`` over all their configurations, and
-    ``example`` over those that differ in more than what is observed and which tasks are drawn."""
-    for name, choice in (("config", configurations), ("example", own)):
+    """Parametrise over the families: ``env_id``, all ``configs`` of each, or its ``examples``."""
+    for name, choice in (("configs", configurations), ("examples", own)):
         if name in metafunc.fixturenames:
-            pairs = [(env_id, kwargs) for env_id in FAMILIES for kwargs in choice(env_id)]
-            ids = [f"{env_id.split('/')[1]}-{kwargs}" for env_id, kwargs in pairs]
-            metafunc.parametrize(name, pairs, ids=ids)
+            pairs = [[(env_id, kwargs) for kwargs in choice(env_id)] for env_id in FAMILIES]
+            metafunc.parametrize(name, pairs, ids=[env_id.split("/")[1] for env_id in FAMILIES])
             return
     if "env_id" in metafunc.fixturenames:
         metafunc.parametrize("env_id", list(FAMILIES))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def case():
+    """A block ``with case(...):`` in a loop; a failure inside names the case."""
+
+    @contextmanager
+    def named(*what):
+        try:
+            yield
+        except BaseException as error:
+            error.add_note(f"in the case {', '.join(map(repr, what))}")
+            raise
+
+    return named
+
+
+@pytest.fixture(scope="session")
 def brief():
     """Keyword arguments that shorten a family's episodes, if it lets its horizon be chosen."""
 

@@ -1,4 +1,4 @@
-"""The bounds of rewards and observations hold even for the most extreme luck."""
+"""The bounds of rewards and observations hold even for the most extreme random numbers."""
 
 import numpy as np
 import pytest
@@ -20,23 +20,24 @@ def test_no_normal_number_is_larger(monkeypatch):
 
 
 @pytest.mark.parametrize("ends", [[-1.0], [1.0], [-1.0, 1.0]])
-def test_the_largest_normal_numbers_stay_inside_the_bounds(config, ends, monkeypatch):
+def test_the_largest_normal_numbers_stay_inside_the_bounds(configs, case, ends, monkeypatch):
     """Normal numbers all at one end of their range, or each at either."""
-    env_id, kwargs = config
 
     def extreme(self, name, t=0, index=0):
         which = self.bits(name, t, index) % np.uint64(len(ends))
         return LARGEST * np.array(ends)[which]
 
     monkeypatch.setattr(CommonRandomNumbers, "normal", extreme)
-    episodes = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
-    low, high = episodes.layout.bounds()
-    least, most = episodes.family.reward_range
-    rng = np.random.default_rng(0)
-    for _ in range(min(episodes.family.horizon, TRIALS)):
-        observation = episodes.observation()
-        assert (observation >= low).all()
-        assert (observation <= high).all()
-        reward, _ = episodes.step(rng.integers(episodes.family.n_arms, size=ROWS))
-        assert (reward >= least).all()
-        assert (reward <= most).all()
+    for env_id, kwargs in configs:
+        with case(env_id, kwargs):
+            episodes = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
+            low, high = episodes.layout.bounds()
+            least, most = episodes.family.reward_range
+            rng = np.random.default_rng(0)
+            for _ in range(min(episodes.family.horizon, TRIALS)):
+                observation = episodes.observation()
+                assert (observation >= low).all()
+                assert (observation <= high).all()
+                reward, _ = episodes.step(rng.integers(episodes.family.n_arms, size=ROWS))
+                assert (reward >= least).all()
+                assert (reward <= most).all()

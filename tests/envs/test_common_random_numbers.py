@@ -1,4 +1,4 @@
-"""Chance is a fixed function of (episode, stream, time, index), uniform and independent.
+"""Random numbers are a fixed function of (episode, stream, time, index), uniform, independent.
 
 The statistical tests use fixed seeds, so they pass or fail for good; the rate given with
 each is the probability that sound randomness would have failed it.
@@ -34,7 +34,7 @@ def finalise(z):
     return z ^ (z >> 31)
 
 
-def chance(seed, episode, name, t, index):
+def number(seed, episode, name, t, index):
     """The number in [0, 1) that belongs to one place, in Python integers."""
     root = int(np.random.default_rng(seed).integers(0, 2**63, dtype=np.uint64))
     key = finalise((root + (episode + 1) * GAMMA) & MASK)
@@ -73,7 +73,7 @@ def test_finaliser_equals_python_integers(values):
 )
 def test_every_number_equals_python_integers(seed, episode, name, t, index):
     crn = CommonRandomNumbers(episode_keys(seed_keys(seed, 3), episode))
-    expected = [chance(seed + row, episode, name, t, index) for row in range(3)]
+    expected = [number(seed + row, episode, name, t, index) for row in range(3)]
     assert crn.uniform(name, t, index).tolist() == expected
     times, indices = np.full(3, t), np.full(3, index)
     assert crn.uniform(name, times, indices).tolist() == expected
@@ -88,7 +88,7 @@ def test_environments_draw_their_key_from_np_random():
     env.reset(seed=11)
     assert env.episodes.keys.tolist() == [first_key(np.random.default_rng(11))]
     assert env.episodes.latents["means"][0].tolist() == [
-        chance(11, 0, "task", 0, arm) for arm in range(2)
+        number(11, 0, "task", 0, arm) for arm in range(2)
     ]
 
 
@@ -109,7 +109,7 @@ def test_a_long_stream_name_is_refused_not_cut():
 
 
 def numbers(name="reward", rows=250, episodes=4, times=20, indices=5, seed=0):
-    """Luck of many places, [rows, episodes, times, indices]."""
+    """The numbers of many places, [rows, episodes, times, indices]."""
     keys = seed_keys(seed, rows)
     return np.stack(
         [
@@ -135,13 +135,15 @@ def assert_uncorrelated(x, y):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**40])
-@pytest.mark.parametrize("name", ["task", "reward", "switch", "which", "policy"])
-def test_luck_is_uniform(name, seed):
-    """Kolmogorov-Smirnov against U[0, 1): rate 1e-4."""
-    assert stats.kstest(numbers(name, seed=seed).ravel(), "uniform").pvalue > FALSE_ALARM
+def test_numbers_are_uniform(seed, case):
+    """Kolmogorov-Smirnov against U[0, 1), for every stream: rate 1e-4."""
+    for name in ("task", "reward", "switch", "which", "policy"):
+        with case(name):
+            u = numbers(name, seed=seed).ravel()
+            assert stats.kstest(u, "uniform").pvalue > FALSE_ALARM
 
 
-def test_luck_fills_pairs_of_places_evenly():
+def test_numbers_fill_pairs_of_places_evenly():
     """Chi-squared on a 16 by 16 grid of neighbouring numbers, along every axis: rate 4e-4."""
     u = numbers(episodes=8)
     for axis in range(4):
@@ -151,18 +153,21 @@ def test_luck_fills_pairs_of_places_evenly():
 
 
 @pytest.mark.parametrize("axis", range(4), ids=["seed", "episode", "time", "index"])
-@pytest.mark.parametrize("lag", [1, 2, 3])
-def test_neighbouring_places_are_independent(axis, lag):
-    """Also of the squared distance from 1/2, which a sign-symmetric fault would betray."""
+def test_neighbouring_places_are_independent(axis, case):
+    """Also of the squared distance from 1/2, which shows a fault that is symmetric in sign."""
     moved = np.moveaxis(numbers(), axis, 0)
-    for change in (lambda u: u, lambda u: (u - 0.5) ** 2):
-        assert_uncorrelated(change(moved[:-lag]), change(moved[lag:]))
+    for lag in (1, 2, 3):
+        for change in (lambda u: u, lambda u: (u - 0.5) ** 2):
+            with case(lag):
+                assert_uncorrelated(change(moved[:-lag]), change(moved[lag:]))
 
 
-@pytest.mark.parametrize("other", ["task", "switch", "which", "policy"])
-def test_streams_are_independent(other):
-    assert_uncorrelated(numbers("reward"), numbers(other))
-    assert not np.intersect1d(numbers("reward"), numbers(other)).size
+def test_streams_are_independent(case):
+    rewards = numbers("reward")
+    for other in ("task", "switch", "which", "policy"):
+        with case(other):
+            assert_uncorrelated(rewards, numbers(other))
+            assert not np.intersect1d(rewards, numbers(other)).size
 
 
 def test_every_bit_is_fair():
@@ -187,20 +192,21 @@ def test_normal_numbers_are_finite_at_the_ends(monkeypatch):
     assert 8 < high < np.inf
 
 
-def test_the_same_arm_at_the_same_trial_meets_the_same_luck(config):
-    """Two policies on one seed: wherever task and choice agree, so does the reward."""
-    env_id, kwargs = config
-    one, two = (make_episodes(env_id, seed_keys(8, 200), **kwargs) for _ in range(2))
-    rng = np.random.default_rng(0)
-    agreed = 0
-    for _ in range(min(one.family.horizon, 30)):
-        same_task = np.ones(200, dtype=bool)
-        for name in one.latents:
-            equal = one.latents[name] == two.latents[name]
-            same_task &= equal.reshape(200, -1).all(axis=1)
-        actions = [rng.integers(one.family.n_arms, size=200) for _ in range(2)]
-        rewards = [one.step(actions[0])[0], two.step(actions[1])[0]]
-        both = same_task & (actions[0] == actions[1])
-        agreed += both.sum()
-        np.testing.assert_array_equal(rewards[0][both], rewards[1][both])
-    assert agreed
+def test_the_same_action_at_the_same_trial_gets_the_same_reward(configs, case):
+    """Two policies on one seed: wherever task and action agree, so does the reward."""
+    for env_id, kwargs in configs:
+        with case(env_id, kwargs):
+            one, two = (make_episodes(env_id, seed_keys(8, 80), **kwargs) for _ in range(2))
+            rng = np.random.default_rng(0)
+            agreed = 0
+            for _ in range(min(one.family.horizon, 12)):
+                same_task = np.ones(80, dtype=bool)
+                for name in one.latents:
+                    equal = one.latents[name] == two.latents[name]
+                    same_task &= equal.reshape(80, -1).all(axis=1)
+                actions = [rng.integers(one.family.n_arms, size=80) for _ in range(2)]
+                rewards = [one.step(actions[0])[0], two.step(actions[1])[0]]
+                both = same_task & (actions[0] == actions[1])
+                agreed += both.sum()
+                np.testing.assert_array_equal(rewards[0][both], rewards[1][both])
+            assert agreed

@@ -43,7 +43,7 @@ def labels(examples, features):
 
 @settings(max_examples=25, deadline=None)
 @given(kwargs=arguments, again=st.booleans(), shuffled=st.booleans(), seed=st.integers(0, 2**32))
-def test_both_forms_are_the_same_task_with_the_same_luck(kwargs, again, shuffled, seed):
+def test_both_forms_are_the_same_task_with_the_same_random_numbers(kwargs, again, shuffled, seed):
     """Read from the observations alone: the same examples, query and rewards of every action."""
     more = {**kwargs, "again": again, "shuffled": shuffled}
     single = begin(4, seed, **more)
@@ -195,7 +195,7 @@ def test_first_observations_are_telling_only_where_they_hold_live_evidence():
         assert make_family(DATASET, **kwargs).telling is telling
 
 
-def test_rewards_on_a_fixed_dataset_are_fresh_luck():
+def test_rewards_on_a_fixed_dataset_are_drawn_anew():
     """One task: the same examples and chances in every episode, rewards by chance."""
     episodes = begin(2000, n_tasks=1)
     for value in episodes.latents.values():
@@ -228,7 +228,7 @@ def test_bad_arguments_are_refused(kwargs, message):
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ({"chances": [0.5, 2.0]}, "chances must be a probability"),
+        ({"chances": [0.5, 2.0]}, "chances must be numbers from 0 to 1"),
         ({"examples": np.full((10, 3), 2.0, np.float32)}, "examples must be numbers from 0 to 1"),
         ({"trial": 5}, "trial must be from 0 to 1"),
         ({"query": [0.5, 0.5]}, "'query' must be"),

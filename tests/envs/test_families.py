@@ -94,7 +94,7 @@ def test_rewards_of_one_arm_are_independent_over_trials():
     assert stats.binomtest(same, 39 * 1000).pvalue > FALSE_ALARM
 
 
-def test_each_arm_has_luck_of_its_own():
+def test_each_arm_has_noise_of_its_own():
     """At one trial of one episode two fair arms agree as often as not."""
     one, other = (begin(BANDIT, 1000, horizon=20) for _ in range(2))
     agree = 0
@@ -200,7 +200,7 @@ def test_the_cue_shows_the_good_arm_at_every_trial_and_changes_nothing_else():
         np.testing.assert_array_equal(cued.step(action)[0], plain.step(action)[0])
 
 
-def test_no_two_episodes_share_their_luck(env_id):
+def test_no_two_episodes_share_their_random_numbers(env_id):
     episodes = begin(env_id, 300)
     keys = [episodes.crn.keys]
     for _ in range(3):
@@ -214,10 +214,10 @@ def test_expected_rewards_are_the_rewards_to_be_expected(env_id):
     n = 2000
     episodes = begin(env_id, n)
     rng = np.random.default_rng(2)
-    surprise = np.zeros(n)
+    noise = np.zeros(n)
     for _ in range(min(episodes.family.horizon, 20)):
         action = rng.integers(episodes.family.n_arms, size=n)
         expected = episodes.means()[np.arange(n), action]
-        surprise += episodes.step(action)[0] - expected
-    certain = not surprise.any()  # rewards without noise are those expected, to the last bit
-    assert certain or stats.ttest_1samp(surprise, 0).pvalue > FALSE_ALARM
+        noise += episodes.step(action)[0] - expected
+    certain = not noise.any()  # rewards without noise are those expected, to the last bit
+    assert certain or stats.ttest_1samp(noise, 0).pvalue > FALSE_ALARM

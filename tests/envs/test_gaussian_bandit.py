@@ -102,7 +102,7 @@ def test_bad_arguments(kwargs, message):
     ("kwargs", "task", "message"),
     [
         ({}, {"means": [0.0, 9.0]}, "means must be numbers from -8.3 to 8.3"),
-        ({}, {"means": [0.0, float("nan")]}, "means must be numbers"),
+        ({}, {"means": [0.0, float("nan")]}, "'means' must be finite"),
         ({"prior_sd": 0.0}, {"means": [0.0, 0.1]}, "means must be numbers"),
         ({"sd": None}, {"sd": 0.0}, "sd must be above 0"),
         ({"sd": None}, {"sd": 1e3}, "sd must be above 0 and at most"),

@@ -95,7 +95,7 @@ def test_bad_arguments(kwargs, message):
     [
         ({"weights": np.full((3, 4), 5.0)}, "weights must be numbers from -4.15 to 4.15"),
         ({"context": np.full(4, 2.0)}, "context must be numbers from -1.73205 to 1.73205"),
-        ({"context": np.full(4, np.nan)}, "context must be numbers"),
+        ({"context": np.full(4, np.nan)}, "'context' must be finite"),
     ],
 )
 def test_bad_tasks(task, message):

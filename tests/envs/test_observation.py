@@ -69,16 +69,17 @@ def test_a_choice_of_parts_is_a_choice_of_columns(env_id, observe):
     np.testing.assert_array_equal(some, everything[:, :, where])
 
 
-def test_hidden_variables_do_not_change_the_feedback_of_the_first_observation(config):
-    """Equal luck, another episode's task: only a stimulus may tell the difference."""
-    env_id, kwargs = config
-    own, other = (make_episodes(env_id, seed_keys(seed, 64), **kwargs) for seed in (0, 100))
-    before = own.observation()
-    own.set_task(other.latents)
-    shown = own.layout.indices(set(PARTS) - {"stimulus"})
-    np.testing.assert_array_equal(own.observation()[:, shown], before[:, shown])
-    if not own.family.stimulus_size:
-        assert "stimulus" not in own.layout.slices
+def test_hidden_variables_do_not_change_the_feedback_of_the_first_observation(configs, case):
+    """Equal random numbers, another episode's task: only a stimulus may tell the difference."""
+    for env_id, kwargs in configs:
+        with case(env_id, kwargs):
+            own, other = (make_episodes(env_id, seed_keys(seed, 64), **kwargs) for seed in (0, 100))
+            before = own.observation()
+            own.set_task(other.latents)
+            shown = own.layout.indices(set(PARTS) - {"stimulus"})
+            np.testing.assert_array_equal(own.observation()[:, shown], before[:, shown])
+            if not own.family.stimulus_size:
+                assert "stimulus" not in own.layout.slices
 
 
 def test_info_is_empty_unless_revealed(env_id, brief):
@@ -139,7 +140,7 @@ def test_an_unknown_part_is_an_error(env_id, observe):
 
 @pytest.mark.parametrize("observe", [[], ["stimulus"], "stimulus"])
 def test_an_empty_observation_is_an_error(observe):
-    with pytest.raises(InvalidTask, match="leaves nothing to see"):
+    with pytest.raises(InvalidTask, match="leaves an empty observation"):
         make_episodes("metalocus/BernoulliBandit-v0", observe=observe)
 
 

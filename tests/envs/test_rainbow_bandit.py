@@ -99,7 +99,7 @@ def test_bad_arguments(kwargs, message):
     ("task", "message"),
     [
         ({"colour": [0.0, 0.5, 1.1]}, "colour must be numbers from 0 to 1"),
-        ({"colour": [0.0, 0.5, float("nan")]}, "colour must be numbers from 0 to 1"),
+        ({"colour": [0.0, 0.5, float("nan")]}, "'colour' must be finite"),
         ({"side": 2}, "side must be from 0 to 1"),
     ],
 )

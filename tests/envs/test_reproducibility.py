@@ -6,7 +6,7 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalocus.envs import make_episodes
@@ -14,9 +14,7 @@ from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
 
 ROWS = 3
-a_couple = settings(
-    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+once = settings(max_examples=1, deadline=None)  # another case whenever the tests are run
 masks = st.tuples(*[st.booleans()] * ROWS)
 CLONES = {"deepcopy": copy.deepcopy, "pickle": lambda env: pickle.loads(pickle.dumps(env))}
 
@@ -43,14 +41,15 @@ def batch_history(env, steps, seed=0):
     return log
 
 
-def test_one_seed_gives_one_history(config):
-    env_id, kwargs = config
-    env = gym.make(env_id, reveal=True, **kwargs)
-    first = [env.reset(seed=7)[0].tolist(), *history(env, 30)]
-    again = [env.reset(seed=7)[0].tolist(), *history(env, 30)]
-    other = gym.make(env_id, reveal=True, **kwargs)
-    copied = [other.reset(seed=7)[0].tolist(), *history(other, 30)]
-    assert first == again == copied
+def test_one_seed_gives_one_history(configs, case):
+    for env_id, kwargs in configs:
+        with case(env_id, kwargs):
+            env = gym.make(env_id, reveal=True, **kwargs)
+            first = [env.reset(seed=7)[0].tolist(), *history(env, 12)]
+            again = [env.reset(seed=7)[0].tolist(), *history(env, 12)]
+            other = gym.make(env_id, reveal=True, **kwargs)
+            copied = [other.reset(seed=7)[0].tolist(), *history(other, 12)]
+            assert first == again == copied
 
 
 def test_another_seed_gives_another_history(env_id):
@@ -58,7 +57,7 @@ def test_another_seed_gives_another_history(env_id):
     runs = []
     for seed in (0, 1, 2**32, 2**70):
         env.reset(seed=seed)
-        runs.append(history(env, 200))
+        runs.append(history(env, 60))
     assert all(one != other for i, one in enumerate(runs) for other in runs[:i])
 
 
@@ -109,48 +108,51 @@ def test_a_copy_in_mid_episode_goes_on_alike(env_id, clone):
     single.reset(seed=4)
     history(single, 3)
     twin = clone(single)
-    assert history(single, 120) == history(twin, 120)
+    assert history(single, 60) == history(twin, 60)
     for make in (gym.make_vec, BatchVecEnv):
         env = make(env_id, ROWS)
         env.reset()
         batch_history(env, 3)
         twin = clone(env)
-        assert batch_history(env, 120) == batch_history(twin, 120)
+        assert batch_history(env, 60) == batch_history(twin, 60)
 
 
-@a_couple
+@once
 @given(seed=st.integers(0, 2**32), before=st.integers(0, 8), mask=masks)
-def test_a_saved_state_goes_on_exactly(config, seed, before, mask):
+def test_a_saved_state_goes_on_exactly(configs, case, seed, before, mask):
     """Also if the original is reset or goes on in between, and whatever the copy did before."""
-    env_id, kwargs = config
-    episodes, copied = (make_episodes(env_id, seed_keys(s, ROWS), **kwargs) for s in (seed, 5))
-    actions = np.random.default_rng(seed).integers(episodes.family.n_arms, size=(20, ROWS))
+    for env_id, kwargs in configs:
+        with case(env_id, kwargs):
+            episodes, copied = (
+                make_episodes(env_id, seed_keys(s, ROWS), **kwargs) for s in (seed, 5)
+            )
+            actions = np.random.default_rng(seed).integers(episodes.family.n_arms, size=(20, ROWS))
 
-    def go(which, chosen):
-        log = []
-        for action in chosen:
-            reward, done = which.step(action)
-            if done.any():
-                which.reset(done)
-            log.append((reward.tolist(), done.tolist(), which.observation().tolist()))
-        return log
+            def go(which, chosen):
+                log = []
+                for action in chosen:
+                    reward, done = which.step(action)
+                    if done.any():
+                        which.reset(done)
+                    log.append((reward.tolist(), done.tolist(), which.observation().tolist()))
+                return log
 
-    go(episodes, actions[:before])
-    if any(mask):
-        episodes.reset(np.array(mask))
-    state = episodes.state_dict()
-    frozen = copy.deepcopy(state)
-    expected = go(copy.deepcopy(episodes), actions[before:])
-    episodes.reset(np.array([True, False, True]))
-    episodes.step(actions[0])
-    go(copied, actions[:2])
-    copied.load_state_dict(state)
-    assert go(copied, actions[before:]) == expected
-    copied.load_state_dict(state)
-    copied.reset(np.array([False, True, False]))
-    assert state.keys() == frozen.keys()
-    for name in state:
-        np.testing.assert_array_equal(state[name], frozen[name])
+            go(episodes, actions[:before])
+            if any(mask):
+                episodes.reset(np.array(mask))
+            state = episodes.state_dict()
+            frozen = copy.deepcopy(state)
+            expected = go(copy.deepcopy(episodes), actions[before:])
+            episodes.reset(np.array([True, False, True]))
+            episodes.step(actions[0])
+            go(copied, actions[:2])
+            copied.load_state_dict(state)
+            assert go(copied, actions[before:]) == expected
+            copied.load_state_dict(state)
+            copied.reset(np.array([False, True, False]))
+            assert state.keys() == frozen.keys()
+            for name in state:
+                np.testing.assert_array_equal(state[name], frozen[name])
 
 
 def test_a_saved_state_shares_no_memory_with_the_episodes(env_id):
@@ -181,40 +183,42 @@ def test_a_saved_sb3_environment_goes_on_exactly(env_id, brief):
             assert env.reset().tolist() == other.reset().tolist()
 
 
-def test_episodes_end_at_the_horizon_by_termination(config):
-    env_id, kwargs = config
-    env = gym.make(env_id, **kwargs)
-    env.reset(seed=0)
-    horizon = env.unwrapped.episodes.family.horizon
-    for _ in range(2):
-        ends = [env.step(0)[2:4] for _ in range(horizon)]
-        assert ends == [(False, False)] * (horizon - 1) + [(True, False)]
-        env.reset()
+def test_episodes_end_at_the_horizon_by_termination(examples, case):
+    for env_id, kwargs in examples:
+        with case(env_id, kwargs):
+            env = gym.make(env_id, **kwargs)
+            env.reset(seed=0)
+            horizon = env.unwrapped.episodes.family.horizon
+            for _ in range(2):
+                ends = [env.step(0)[2:4] for _ in range(horizon)]
+                assert ends == [(False, False)] * (horizon - 1) + [(True, False)]
+                env.reset()
 
 
-def test_rows_at_different_trials_do_not_disturb_each_other(config):
-    """Resetting one row leaves the others' latents, history and luck as they were."""
-    env_id, kwargs = config
-    together = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
-    alone = [make_episodes(env_id, seed_keys(row, 1), **kwargs) for row in range(ROWS)]
-    rng = np.random.default_rng(0)
-    for _ in range(12):
-        over = rng.random(ROWS) < 0.3
-        over |= together.t >= together.family.horizon
-        held, frozen = together.latents, copy.deepcopy(together.latents)
-        if over.any():
-            together.reset(over)
-        for name, value in held.items():
-            np.testing.assert_array_equal(value, frozen[name])
-        for row in np.flatnonzero(over):
-            alone[row].reset()
-        action = rng.integers(together.family.n_arms, size=ROWS)
-        reward, _ = together.step(action)
-        for row, one in enumerate(alone):
-            assert one.step(action[row : row + 1])[0][0] == reward[row]
-            assert one.observation()[0].tolist() == together.observation()[row].tolist()
-            for name, value in one.reveal().items():
-                np.testing.assert_array_equal(together.reveal()[name][row], value[0])
+def test_rows_at_different_trials_do_not_disturb_each_other(configs, case):
+    """Resetting one row leaves the others' latents, history and random numbers as they were."""
+    for env_id, kwargs in configs:
+        with case(env_id, kwargs):
+            together = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
+            alone = [make_episodes(env_id, seed_keys(row, 1), **kwargs) for row in range(ROWS)]
+            rng = np.random.default_rng(0)
+            for _ in range(12):
+                over = rng.random(ROWS) < 0.3
+                over |= together.t >= together.family.horizon
+                held, frozen = together.latents, copy.deepcopy(together.latents)
+                if over.any():
+                    together.reset(over)
+                for name, value in held.items():
+                    np.testing.assert_array_equal(value, frozen[name])
+                for row in np.flatnonzero(over):
+                    alone[row].reset()
+                action = rng.integers(together.family.n_arms, size=ROWS)
+                reward, _ = together.step(action)
+                for row, one in enumerate(alone):
+                    assert one.step(action[row : row + 1])[0][0] == reward[row]
+                    assert one.observation()[0].tolist() == together.observation()[row].tolist()
+                    for name, value in one.reveal().items():
+                        np.testing.assert_array_equal(together.reveal()[name][row], value[0])
 
 
 def test_an_empty_reset_changes_nothing_and_draws_no_task(env_id, monkeypatch):

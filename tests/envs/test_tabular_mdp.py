@@ -119,7 +119,7 @@ def test_optimal_values_are_those_of_the_best_of_all_policies(states, actions, h
             np.testing.assert_allclose(latents["optimal"][row, done], best, atol=1e-12)
 
 
-def test_worth_is_the_optimal_value_of_the_place_reached():
+def test_the_privileged_value_is_the_optimal_value_of_the_state_reached():
     episodes = begin(30)
     for _ in range(25):
         latents, privileged_value = episodes.latents, episodes.privileged_value()
@@ -129,13 +129,13 @@ def test_worth_is_the_optimal_value_of_the_place_reached():
         episodes.step(privileged_value.argmax(axis=1))
 
 
-def test_who_takes_the_action_of_most_worth_earns_it():
-    """Total of an inner episode against its worth at the start, by t-test: rate 1e-4."""
+def test_the_actions_of_highest_privileged_value_earn_it():
+    """Total of an inner episode against its optimal value at the start, by t-test: rate 1e-4."""
     episodes = begin(4000, n_episodes=1)
-    surprise = -episodes.privileged_value().max(axis=1)
+    excess = -episodes.privileged_value().max(axis=1)
     for _ in range(10):
-        surprise += episodes.step(episodes.privileged_value().argmax(axis=1))[0]
-    assert stats.ttest_1samp(surprise, 0).pvalue > FALSE_ALARM
+        excess += episodes.step(episodes.privileged_value().argmax(axis=1))[0]
+    assert stats.ttest_1samp(excess, 0).pvalue > FALSE_ALARM
 
 
 def test_values_follow_a_task_that_is_given():
@@ -182,7 +182,7 @@ def test_bad_arguments_are_refused(kwargs, message):
         ({"state": 2}, "state must be from 0 to 1"),
         ({"inner": -1}, "inner must be from 0 to 1"),
         ({"rewards": np.full((2, 2), 10.0)}, "rewards must lie within 8.3 of 1.0"),
-        ({"rewards": np.full((2, 2), np.nan)}, "rewards must lie within 8.3 of 1.0"),
+        ({"rewards": np.full((2, 2), np.nan)}, "'rewards' must be finite"),
         ({"transitions": np.full((2, 2, 2), 0.6)}, "transitions must be probabilities"),
         ({"transitions": np.tile([1.5, -0.5], (2, 2, 1))}, "transitions must be probabilities"),
     ],

@@ -27,24 +27,26 @@ def test_no_more_tasks_than_asked_for_whatever_the_seed(env_id, n_tasks):
     assert set(drawn(env_id, seed=1000, n_tasks=n_tasks)) == tasks
 
 
-def test_every_configuration_has_as_many_tasks_as_asked_for(example):
+def test_every_configuration_has_as_many_tasks_as_asked_for(examples, case):
     """All seven, where the family has many: one is missed with probability 3e-13."""
-    env_id, kwargs = example
-    fixed = set(drawn(env_id, n=200, n_tasks=7, **kwargs))
-    endless = len(set(drawn(env_id, n=200, **kwargs))) == 200
-    assert len(fixed) == 7 if endless else len(fixed) <= 7
+    for env_id, kwargs in examples:
+        with case(env_id, kwargs):
+            fixed = set(drawn(env_id, n=200, n_tasks=7, **kwargs))
+            endless = len(set(drawn(env_id, n=200, **kwargs))) == 200
+            assert len(fixed) == 7 if endless else len(fixed) <= 7
 
 
-def test_fixed_tasks_fix_the_task_and_leave_the_luck(example):
+def test_fixed_tasks_fix_the_task_and_leave_the_noise(examples, case):
     """An episode on a fixed task is the episode of that number, given this task to play."""
-    env_id, kwargs = example
-    fixed, given = (make_episodes(env_id, seed_keys(4, 30), **kwargs, **few) for few in FEW)
-    given.set_task(fixed.latents)
-    rng = np.random.default_rng(0)
-    for _ in range(min(fixed.family.horizon, 12)):
-        np.testing.assert_array_equal(fixed.observation(), given.observation())
-        action = rng.integers(fixed.family.n_arms, size=30)
-        np.testing.assert_array_equal(fixed.step(action)[0], given.step(action)[0])
+    for env_id, kwargs in examples:
+        with case(env_id, kwargs):
+            fixed, given = (make_episodes(env_id, seed_keys(4, 30), **kwargs, **few) for few in FEW)
+            given.set_task(fixed.latents)
+            rng = np.random.default_rng(0)
+            for _ in range(min(fixed.family.horizon, 12)):
+                np.testing.assert_array_equal(fixed.observation(), given.observation())
+                action = rng.integers(fixed.family.n_arms, size=30)
+                np.testing.assert_array_equal(fixed.step(action)[0], given.step(action)[0])
 
 
 def test_fixed_tasks_are_as_many_as_asked_for_and_equally_frequent():

@@ -54,7 +54,7 @@ def test_an_action_leads_to_the_state_of_its_number_as_often_as_is_common(p_comm
         assert test.pvalue > FALSE_ALARM / (2 * EXAMPLES)
 
 
-def test_common_and_rare_are_luck_and_not_the_agents_doing():
+def test_transitions_are_common_or_rare_whatever_the_action():
     logs = [play(begin(200, **DAW), lambda rng, n, one=one: np.full(n, one), 40) for one in (0, 1)]
     for (first, _, _), (other, _, _) in zip(*(log[1::2] for log in logs), strict=True):
         np.testing.assert_array_equal(first["state"] == 1, other["state"] == 2)
@@ -175,7 +175,7 @@ def test_with_one_second_choice_the_second_action_changes_nothing(rewards):
 
 
 @pytest.mark.parametrize("kwargs", [{"p": 0.8}, {"p": 0.1}, {"rewards": "drifting"}, DAW])
-def test_worth_is_what_a_trial_brings_to_one_who_knows(kwargs):
+def test_the_privileged_value_is_the_expected_reward_of_a_trial_given_the_latents(kwargs):
     """By enumeration of transitions and second choices, in plain Python."""
     episodes = begin(40, **kwargs)
     family = episodes.family
@@ -200,7 +200,7 @@ def test_worth_is_what_a_trial_brings_to_one_who_knows(kwargs):
 
 
 @pytest.mark.parametrize("rewards", ["switching", "drifting"])
-def test_in_the_control_no_first_choice_is_worth_more_than_the_other(rewards):
+def test_in_the_control_both_first_choices_have_the_same_value(rewards):
     control, task = (begin(50, p_common=p, rewards=rewards).privileged_value() for p in (0.5, 0.8))
     np.testing.assert_allclose(control[:, 0], control[:, 1], atol=1e-12)
     assert (np.abs(task[:, 0] - task[:, 1]) > 1e-6).all()
@@ -241,9 +241,9 @@ def test_rows_may_be_at_different_stages(kwargs, hidden):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"rewards": "constant"}, "rewards must be 'switching' or 'drifting'"),
+        ({"rewards": "constant"}, "rewards must be one of switching, drifting, got 'constant'"),
         ({"second_choices": 0}, "second_choices must be a whole number of at least 1"),
-        ({"second_choices": 3}, "second_choices must be 1 or 2"),
+        ({"second_choices": 3}, "second_choices must be at most 2"),
         ({"second_choices": 2}, "must be 1 if rewards are 'switching'"),
         ({"p_common": 1.5}, "p_common must be a probability"),
         ({"p": -0.5}, "p must be a probability"),
@@ -263,8 +263,8 @@ def test_bad_arguments_are_refused(kwargs, message):
     [
         ({}, {"state": 3}, "state must be from 0 to 2"),
         ({}, {"good": 2}, "good must be from 0 to 1"),
-        (DAW, {"chances": np.full((2, 2), 0.8)}, "chances must be from 0.25 to 0.75"),
-        (DAW, {"chances": np.full((2, 2), np.nan)}, "chances must be from 0.25 to 0.75"),
+        (DAW, {"chances": np.full((2, 2), 0.8)}, "chances must be numbers from 0.25 to 0.75"),
+        (DAW, {"chances": np.full((2, 2), np.nan)}, "'chances' must be finite"),
         (DAW, {"good": 0}, "no 'good'"),
     ],
 )

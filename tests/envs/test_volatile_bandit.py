@@ -70,7 +70,7 @@ def test_nothing_hidden_depends_on_the_actions():
 
 
 def test_equal_hazards_make_it_the_reversal_task_to_the_last_reward():
-    """The control has one level, and the same luck."""
+    """The control has one level, and the same random numbers."""
     plain = make_episodes(REVERSAL, seed_keys(0, 200), hazard=0.1, p=0.8)
     control = make_episodes(VOLATILE, seed_keys(0, 200), low_hazard=0.1, high_hazard=0.1)
     rng = np.random.default_rng(0)
