@@ -12,7 +12,7 @@ from metalocus.agents.catalogue import ONLINE, REFERENCES, best_reference, make_
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import load_manifest
+from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.scoring.settings import BANDIT, BERNOULLI, REVERSAL, NamedSetting, score
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.measure_all import measure_all

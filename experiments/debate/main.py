@@ -9,7 +9,7 @@ from metalocus.agents.ppo.files import write_record
 from metalocus.experiments.claims.base import CLAIMS, SIDES
 from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import load_manifest, versions
+from metalocus.experiments.runs.records import load_manifest, versions
 from metalocus.experiments.studies.job import RUNS, measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of

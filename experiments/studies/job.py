@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_record, record_digest, write_record
 from metalocus.envs import FAMILIES
-from metalocus.experiments.runs.folder import load_manifest, versions
+from metalocus.envs.discovery import modules
 from metalocus.experiments.runs.load import load_agent
+from metalocus.experiments.runs.records import load_manifest, versions
 from metalocus.experiments.runs.source import source_digest
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured
@@ -102,10 +102,9 @@ class Job:
 def measuring_source(study: Study) -> str:
     """A digest of the source that a study's numbers depend on.
 
-    That is the study's module and this one with all that they import, and whatever is found by
+    That is the study's module and this one with all that they import, and all that is found by
     name: families, cells, references, online rules and controls.
     """
-    found = chain(FAMILIES.values(), REFERENCES.values(), ONLINE.values(), CONTROLS.values())
-    modules = {cls.__module__ for cls in found}
-    cells = {trainable.cell.__module__ for trainable in TRAINABLES.values()}
-    return source_digest(type(study).__module__, __name__, *modules, *cells)
+    registries = (FAMILIES, TRAINABLES, REFERENCES, ONLINE, CONTROLS)
+    found = {module for registry in registries for module in modules(registry.package)}
+    return source_digest(type(study).__module__, __name__, *found)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator, Iterable, Sequence
+import sys
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,12 +16,12 @@ from rich.console import Console
 from rich.progress import track
 
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.studies.job import RUNS, Job
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured
+from metalocus.experiments.training.processes import ENVIRONMENT, begin_child
 from metalocus.experiments.training.sweep import RunFailed, sweep
-from metalocus.experiments.training.worker import _die_with
 
 Found = dict[str, dict[int, Measured]]
 """What was measured, by study and training seed."""
@@ -52,29 +53,11 @@ def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
         except Corrupt as error:
             missing.append(each)
             if each.file.exists():
-                Console(stderr=True).print(str(error), markup=False, highlight=False)
+                print(error, file=sys.stderr)
     _measure(missing, found)
     for name, by_seed in found.items():
         require_measured(name, by_seed)
     return found
-
-
-def require_writable(folder: Path) -> None:
-    """Make a folder and try to write in it, so that work that cannot be kept is not begun.
-
-    Raises:
-        WrongUse: it cannot be made or written.
-    """
-    probe = folder / f".probe.{os.getpid()}.tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(bytes(4096))  # an empty file would fit on a full disk
-    except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror
-        raise WrongUse(f"cannot write in {folder} ({reason}); choose another --out") from None
-    finally:
-        with suppress(OSError):
-            probe.unlink()
 
 
 def _measure(missing: Sequence[Job], found: Found) -> None:
@@ -102,7 +85,7 @@ def _measure(missing: Sequence[Job], found: Found) -> None:
 @contextmanager
 def _processes(n: int) -> Generator[ProcessPoolExecutor]:
     """Processes that import nothing from the current folder, and end with the context."""
-    with _environment(PYTHONSAFEPATH="1", OMP_NUM_THREADS="1"):
+    with _environment(ENVIRONMENT):
         pool = ProcessPoolExecutor(n, initializer=_begin, initargs=(os.getpid(),))
         try:
             yield pool
@@ -114,19 +97,20 @@ def _processes(n: int) -> Generator[ProcessPoolExecutor]:
 
 def _begin(driver: int) -> None:
     """First act of a measuring process: end with its driver; one thread, as in training."""
-    _die_with(driver)
+    begin_child(driver)
     torch.set_num_threads(1)
 
 
 @contextmanager
-def _environment(**variables: str) -> Generator[None]:
+def _environment(variables: Mapping[str, str]) -> Generator[None]:
     """Environment variables for processes that are started in this context."""
-    before = dict(os.environ)
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.clear()
+        for name in variables:
+            del os.environ[name]
         os.environ.update(before)
 
 

@@ -3,12 +3,17 @@
 import json
 import shlex
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from matplotlib.figure import Figure
 
 from metalocus.envs import Setting
 from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.records import is_done
+from metalocus.experiments.scoring import figures
+from metalocus.experiments.studies import measure_all
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.train import train
 
@@ -16,7 +21,7 @@ BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=5)
 TINY = RunConfig(BANDIT, "lstm", steps=120, seed=1, n_envs=4)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """The config of the run."""
     return TINY
@@ -24,16 +29,17 @@ def tiny():
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Few episodes for the measurements taken during training."""
+    """Few episodes for the measurements taken during training, and no picture of them."""
     monkeypatch.setattr(monitor, "EPISODES", 32)
+    monkeypatch.setattr(figures, "one_adaptation", lambda *_: Figure(figsize=(1, 1)))
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(tiny, tmp_path_factory):
     """The run's folder, not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(monitor, "EPISODES", 32)
-        return train(TINY, tmp_path_factory.mktemp("finished"))
+        return train(tiny, tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture
@@ -49,6 +55,22 @@ def elsewhere(monkeypatch, tmp_path, brief):
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Studies are trained for and measured here; gives the names of the runs that are made."""
+    made = []
+
+    def sweep(configs, out):
+        for config in {config.name: config for config in configs}.values():
+            if not is_done(out / config.name):
+                made.append(config.name)
+                train(config, out)
+
+    monkeypatch.setattr(measure_all, "sweep", sweep)
+    monkeypatch.setattr(measure_all, "_processes", ThreadPoolExecutor)
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Every claim in the folder: fair to both sides, able to come out either way, and measured
 rightly on agents whose answer is known."""
 
+import copy
 import dataclasses
 import json
 import math
@@ -10,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from metalocus.agents.agent import Agent, Stores
+from metalocus.agents.agent import Agent, NonFinite, Stores
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.experiments.claims.base import CLAIMS, RECURRENCE, SIDES, WEIGHTS
 from metalocus.experiments.claims.locus_of_learning import last_shares
-from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.scoring.settings import (
     BANDIT,
@@ -25,6 +25,7 @@ from metalocus.experiments.scoring.settings import (
     return_bounds,
     score,
 )
+from metalocus.experiments.studies.presets import PRESETS
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
 SEED = 9
@@ -160,6 +161,26 @@ def test_a_verdict_tells_what_was_measured(claim):
         for task in tasks[name]:
             assert told["values"][task] == [found[seed][name][task] for seed in (0, 1, 2)]
     assert claim.verdict(dict(sorted(found.items()))) == verdict
+
+
+@every_claim
+def test_what_is_not_finite_is_not_judged(claim):
+    """For every quantity and setting, the message names both and the training seed."""
+    for quantity, settings in strata(claim).items():
+        for setting in settings:
+            for bad in (math.nan, math.inf, None):
+                found = {0: measured(claim.name), 1: copy.deepcopy(measured(claim.name))}
+                found[1][quantity][setting] = bad
+                where = f"{claim.name}: {quantity} / {setting} at training seed 1"
+                with pytest.raises(NonFinite, match=where):
+                    claim.verdict(found)
+
+
+@every_claim
+def test_settings_are_told_apart_by_name_and_not_by_their_order(claim):
+    found = {0: measured(claim.name), 1: measured(claim.name)}
+    turned = {name: dict(reversed(values.items())) for name, values in found[1].items()}
+    assert claim.verdict({0: found[0], 1: turned}) == claim.verdict(found)
 
 
 def test_an_unknown_claim_is_refused_with_those_there_are():

@@ -11,9 +11,9 @@ from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.parity_constructive import greatest_difference
-from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.scoring.settings import BANDIT, REVERSAL
+from metalocus.experiments.studies.presets import PRESETS
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
 SEED = 9

@@ -1,31 +1,40 @@
 """The debate's report: one page with everything in it, made of what was measured."""
 
 import copy
+import importlib
 import json
-import os
+import math
+import random
 import re
+import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from markupsafe import escape
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.agents.ppo.files import Corrupt
-from metalocus.experiments.claims import parity_generic, study
+from metalocus.agents.ppo.files import Corrupt, read_record, write_record
+from metalocus.experiments.claims import parity_generic
 from metalocus.experiments.claims.base import CLAIMS, SIDES
-from metalocus.experiments.studies.presets import PRESETS, Preset
-from metalocus.experiments.cli import tables as table
-from metalocus.experiments.debate import curves, report
+from metalocus.experiments.claims.wording import outcome, seeds_to_decide
+from metalocus.experiments.debate import curves, figures, report
 from metalocus.experiments.debate import main as debate
-from metalocus.experiments.debate.figures import AGENTS
+from metalocus.experiments.debate.figures import AGENTS, interval_figure, main_figure
 from metalocus.experiments.debate.report import FIGURE, REPORT, VERDICTS, write_report
-from metalocus.experiments.runs.folder import MANIFEST, NotARun
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.runs.exchange import export_run, import_run
+from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.scoring.settings import BANDIT
+from metalocus.experiments.studies import measure_all
+from metalocus.experiments.studies.job import MEASURED, RUNS
+from metalocus.experiments.studies.presets import PRESETS, Preset
 from metalocus.experiments.training import monitor
-from metalocus.experiments.training.train import train
 
-TASKS = {"bandit": "bayes_optimal", "reversal": "filter"}
+BEST = {"bandit": "bayes_optimal", "reversal": "filter"}
 
 
 def synthetic_curves(rng):
@@ -34,13 +43,13 @@ def synthetic_curves(rng):
         return {"trials": [1, 5, 49], "shares": shares, "interactions": {}}
 
     return {
-        task: {
-            "title": f"the {task} task",
+        setting: {
+            "title": f"the {setting} setting",
             "best": best,
             "adaptation": {name: rng.random(50).tolist() for name in (*AGENTS, best)},
             "locus": {name: locus() for name in ("lstm", "mlp_feedback", "delta_rule")},
         }
-        for task, best in TASKS.items()
+        for setting, best in BEST.items()
     }
 
 
@@ -60,19 +69,22 @@ def synthetic_debate():
         "verdicts": verdicts,
         "curves": synthetic_curves(rng),
         "runs": [run],
+        "source": {},
+        "versions": {"metalocus": "0.1", "torch": "2.99"},
     }
 
 
 def written(folder, found):
     """The page's text."""
-    (folder / VERDICTS).write_text(json.dumps(found))
+    write_record(folder / VERDICTS, found)
     return write_report(folder).read_text()
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Figures are made, but not drawn, which takes most of the time."""
-    monkeypatch.setattr(report, "to_svg", lambda figure: "<svg></svg>")
+    """Figures are not drawn, which takes most of the time."""
+    monkeypatch.setattr(report, "main_figure", lambda curves: "<svg></svg>")
+    monkeypatch.setattr(report, "interval_figure", lambda quantity, bounds: "<svg></svg>")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +112,7 @@ def test_every_claim_stands_in_it_with_both_sides_and_their_verdicts(page, found
         assert f"<b>{side}</b>: {says}." in page
     assert "a few &amp; fast" in page
     assert "lstm-x-s0" in page
+    assert "Made with metalocus 0.1, torch 2.99." in page, "what made it, not what shows it"
 
 
 def test_the_page_loads_nothing(page):
@@ -122,7 +135,7 @@ def test_figures_are_in_the_page_and_beside_it(page, found, tmp_path):
     assert len(pictures) == 1 + quantities
     for picture in pictures:
         ElementTree.fromstring(picture)
-    assert all(f"the {task} task" in pictures[0] for task in TASKS)
+    assert all(f"the {setting} setting" in pictures[0] for setting in BEST)
     assert written(tmp_path, found).count("<svg") == len(pictures)
     assert (tmp_path / FIGURE).read_text() in page, "the same verdicts give the same picture"
 
@@ -162,79 +175,198 @@ def test_a_folder_without_a_debate_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def damaged(found):
-    """Texts that are no verdicts."""
-    text = json.dumps(found)
-    yield from ("", "[]", "null", "3", text[: len(text) // 2], text[:-1])
-    for key in found:
-        for value in (None, "x", [1]):
-            yield json.dumps({**found, key: value})
-        yield json.dumps({name: value for name, value in found.items() if name != key})
-    for drop in ("claim", "quantities", "predictions", "statement"):
-        verdicts = copy.deepcopy(found["verdicts"])
-        verdicts[1].pop(drop)
-        yield json.dumps({**found, "verdicts": verdicts})
+def damaged(data):
+    """Copies of a file that differ from it in a bit, in length or in a digit."""
+    rng = random.Random(0)
+    for _ in range(200):
+        copied = bytearray(data)
+        copied[rng.randrange(len(copied))] ^= 1 << rng.randrange(8)
+        yield bytes(copied)
+    yield from (data[: rng.randrange(len(data))] for _ in range(50))
+    digits = [place for place, byte in enumerate(data) if chr(byte).isdigit()]
+    for place in rng.sample(digits, 200):
+        yield data[:place] + str((data[place] - 47) % 10).encode() + data[place + 1 :]
+    yield from (b"", b"[]", b"null", b"3", b"[" * 100_000, data + data)
 
 
 def test_damaged_verdicts_are_refused_and_the_old_page_stays(undrawn, found, tmp_path):
     curve = {"bandit": found["curves"]["bandit"]}
-    small = {**found, "verdicts": found["verdicts"][:2], "curves": curve}
-    page = written(tmp_path, small)
-    for text in damaged(small):
-        (tmp_path / VERDICTS).write_text(text)
-        with pytest.raises(Corrupt, match="is damaged; repeat `metalocus debate`") as raised:
+    page = written(tmp_path, {**found, "verdicts": found["verdicts"][:2], "curves": curve})
+    data, refused = (tmp_path / VERDICTS).read_bytes(), []
+    for changed in damaged(data):
+        (tmp_path / VERDICTS).write_bytes(changed)
+        try:
             write_report(tmp_path)
-        assert len(str(raised.value).splitlines()) == 1
+        except Corrupt as error:
+            refused.append(str(error))
         assert (tmp_path / REPORT).read_text() == page
+    assert len(refused) > 400, "a flipped bit in a space may change nothing"
+    for message in refused:
+        assert "is missing or damaged; repeat the `metalocus debate` command" in message
+        assert len(message.splitlines()) == 1
+    folder = tmp_path / "folder"
+    (folder / VERDICTS).mkdir(parents=True)
+    with pytest.raises(Corrupt, match="is missing or damaged"):
+        write_report(folder)
+
+
+def test_verdicts_of_another_version_are_refused(undrawn, found, tmp_path):
+    for key in set(found) - {"source", "curves"}:  # these are not drawn here
+        for value in (None, 3):
+            write_record(tmp_path / VERDICTS, {**found, key: value})
+            with pytest.raises(Corrupt, match="was written by another version; repeat"):
+                write_report(tmp_path)
+        rest = {name: value for name, value in found.items() if name != key}
+        write_record(tmp_path / VERDICTS, rest)
+        with pytest.raises(Corrupt, match="was written by another version; repeat"):
+            write_report(tmp_path)
+    for drop in ("claim", "quantities", "predictions", "statement"):
+        changed = copy.deepcopy(found)
+        changed["verdicts"][1].pop(drop)
+        write_record(tmp_path / VERDICTS, changed)
+        with pytest.raises(Corrupt, match="was written by another version; repeat"):
+            write_report(tmp_path)
+    assert not (tmp_path / REPORT).exists()
+
+
+def test_curves_of_another_version_are_refused(found, tmp_path):
+    for curves_then in (None, {"bandit": {"title": "x", "best": "wsls"}}):
+        write_record(tmp_path / VERDICTS, {**found, "curves": curves_then})
+        with pytest.raises(Corrupt, match="was written by another version; repeat"):
+            write_report(tmp_path)
+
+
+def test_imported_runs_may_lack_seconds(undrawn, found, tmp_path):
+    (run,) = found["runs"]
+    imported = {name: value for name, value in run.items() if name != "cpu_seconds"}
+    page = written(tmp_path, {**found, "runs": [imported | {"imported": "a.zip"}]})
+    assert '<td class="number">?</td>' in page
+    assert "<code>lstm-x-s0</code> (imported)</td>" in page
+
+
+def test_commands_on_the_page_can_be_pasted(undrawn, found, tmp_path):
+    folder = tmp_path / "my debate"
+    folder.mkdir()
+    page = written(folder, found)
+    assert f"--out {escape(repr(str(folder)))}</code>" in page
+    assert report.render(found, Path("x\udcff"), "").encode(errors="backslashreplace")
+
+
+def test_matplotlib_is_left_as_the_user_has_set_it(found):
+    """And the figures are the same whatever that is."""
+    quantity = found["verdicts"][0]["quantities"]["score"]
+    first = main_figure(found["curves"]), interval_figure(quantity, [0.9])
+    with mpl.rc_context({"font.size": 33, "svg.hashsalt": "mine", "axes.spines.top": True}):
+        before = dict(dict.items(mpl.rcParams))  # to ask for the backend would choose one
+        importlib.reload(figures)
+        assert (main_figure(found["curves"]), interval_figure(quantity, [0.9])) == first
+        assert dict(dict.items(mpl.rcParams)) == before
 
 
 # The debate itself, with agents that were never trained.
 
 
 @pytest.fixture
-def small(monkeypatch, brief, undrawn):
-    """A debate over one claim and task, in this process; gives the names of the runs it makes."""
+def small(monkeypatch, brief, undrawn, in_this_process):
+    """A debate over one claim and setting, in this process; the names of the runs it makes."""
     steps = dict.fromkeys(TRAINABLES, 0)
     fields = {"name": "tiny", "about": "nothing is trained", "seeds": 2, "episodes": 12}
     monkeypatch.setitem(PRESETS, "tiny", Preset(steps=steps, **fields))
     for module in (parity_generic, curves):
-        monkeypatch.setattr(module, "TASKS", (BANDIT,))
+        monkeypatch.setattr(module, "SETTINGS", (BANDIT,))
     claim = CLAIMS.find("parity_generic")
-    monkeypatch.setattr(debate, "CLAIMS", {claim.name: claim})
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(CLAIMS, "_found", {claim.name: claim})
     monkeypatch.setattr(monitor, "curves", lambda model, config: {config.agent: [0.0, 1.0]})
-    made = []
+    return in_this_process
 
-    def sweep(configs, out):
-        for config in {config.name: config for config in configs}.values():
-            if not (out / config.name / MANIFEST).is_file():
-                made.append(config.name)
-                train(config, out)
 
-    monkeypatch.setattr(study, "sweep", sweep)
-    return made
+def forbid_measuring(monkeypatch):
+    """Whatever is measured from now on fails."""
+    monkeypatch.setattr(type(CLAIMS.find("parity_generic")), "measure", None)
+    monkeypatch.setattr(type(debate.CURVES), "measure", None)
 
 
 def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(small, monkeypatch, tmp_path):
     found = debate.run_debate("tiny", tmp_path)
-    assert json.loads((tmp_path / VERDICTS).read_text()) == json.loads(json.dumps(found))
+    assert read_record(tmp_path / VERDICTS, "") == json.loads(json.dumps(found))
     assert [verdict["claim"] for verdict in found["verdicts"]] == ["parity_generic"]
     page = (tmp_path / REPORT).read_text()
     assert sorted(small) == [run["name"] for run in found["runs"]], "every run is accounted for"
     assert all(name in page for name in small)
     assert found["preset"] == {"name": "tiny", "about": "nothing is trained", "seeds": 2}
+    assert set(found["source"]) == {"parity_generic", "curves"}
     before = list(small)
-    monkeypatch.setattr(type(CLAIMS.find("parity_generic")), "measure", None)
-    monkeypatch.setattr(type(debate.CURVES), "measure", None)
+    forbid_measuring(monkeypatch)
     assert debate.run_debate("tiny", tmp_path) == found
     assert debate.run_claim("parity_generic", "tiny", tmp_path) == found["verdicts"][0]
     assert small == before
+    (tmp_path / VERDICTS).write_text("{}")
+    with pytest.raises(Corrupt, match="repeat the `metalocus debate` command that made it"):
+        write_report(tmp_path)
+    (tmp_path / FIGURE).unlink()
+    debate.run_debate("tiny", tmp_path)
+    assert write_report(tmp_path).read_text() == page, "the advice works"
+    assert (tmp_path / FIGURE).exists()
+    assert small == before
 
 
-def test_what_could_not_come_out_otherwise_is_said_so():
-    verdict = {"verdict": "refuted", "by_construction": True}
-    assert table.outcome(verdict) == "refuted, by construction"
-    assert table.outcome(verdict | {"by_construction": False}) == "refuted"
+def test_a_run_that_was_imported_is_as_good_as_one_that_was_trained(small, monkeypatch, tmp_path):
+    found = debate.run_debate("tiny", tmp_path)
+    forbid_measuring(monkeypatch)
+    run = tmp_path / RUNS / small[0]
+    export_run(run, tmp_path / "run.zip")
+    shutil.rmtree(run)
+    import_run(tmp_path / "run.zip", tmp_path / RUNS)
+    again = debate.run_debate("tiny", tmp_path)
+    assert again["verdicts"] == found["verdicts"]
+    assert f"<code>{small[0]}</code> (imported)</td>" in write_report(tmp_path).read_text()
+    assert len(small) == len(set(small)), "it was not trained again"
+
+
+def test_runs_in_each_others_folders_are_refused(small, tmp_path):
+    debate.run_debate("tiny", tmp_path)
+    first, second = (tmp_path / RUNS / name for name in small if name.startswith("lstm"))
+    first.rename(tmp_path / "kept")
+    second.rename(first)
+    (tmp_path / "kept").rename(second)
+    with pytest.raises(Corrupt) as raised:
+        debate.run_debate("tiny", tmp_path)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_debate_into_a_file_is_refused_before_work_begins(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(measure_all, "sweep", None)
+    (tmp_path / "file").write_text("of the user")
+    for begin in (
+        lambda: debate.run_debate("tiny", tmp_path / "file"),
+        lambda: debate.run_claim("parity_generic", "tiny", tmp_path / "file"),
+    ):
+        with pytest.raises(WrongUse, match="it is a file"):
+            begin()
+    assert (tmp_path / "file").read_text() == "of the user"
+    assert small == []
+
+
+def test_what_is_not_finite_is_not_averaged(small, tmp_path):
+    debate.run_claim("parity_generic", "tiny", tmp_path)
+    found = measure_all.measure_all([debate.CURVES], PRESETS["tiny"], tmp_path)["curves"]
+    assert set(debate.CURVES.average(found)) == {"bandit"}
+    assert len(list((tmp_path / MEASURED).iterdir())) == 4
+    for bad in (math.nan, None):
+        changed = copy.deepcopy(found)
+        changed[1]["bandit"]["adaptation"]["lstm"][3] = bad
+        where = "curves: bandit / adaptation / lstm / 3 at training seed 1"
+        with pytest.raises(NonFinite, match=where):
+            debate.CURVES.average(changed)
+
+
+def test_verdicts_in_words():
+    verdict = {"verdict": "refuted", "by_construction": True, "more_seeds": 0}
+    assert outcome(verdict) == "refuted, by construction"
+    assert outcome(verdict | {"by_construction": False}) == "refuted"
+    assert seeds_to_decide(verdict) == ""
+    for more, words in ((17, "17 more"), (None, "over 1000 more")):
+        assert seeds_to_decide({"verdict": "undecided", "more_seeds": more}) == words
     for name in ("parity_constructive", "emergence"):
         expected = name == "parity_constructive"
         assert all(p.by_construction == expected for p in CLAIMS.find(name).predictions)

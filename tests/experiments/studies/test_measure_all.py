@@ -1,64 +1,28 @@
-"""Measurements are kept until something they depend on changes, and a killed one is told."""
+"""Measuring processes: they end with their driver, import nothing from the current folder, and
+work is not begun that cannot be kept."""
 
+import contextlib
 import dataclasses
-import json
+import errno
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from metalocus.agents.ppo.files import Corrupt
-from metalocus.envs import Setting
-from metalocus.experiments.claims import study
-from metalocus.experiments.studies.presets import PRESETS
-from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import MANIFEST
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.studies import measure_all as studies
+from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.training.sweep import RunFailed
-from metalocus.experiments.training.train import train
 
 
-class Counted:
-    """Something to measure on the tiny run; tells how often it was measured."""
-
-    name = "counted"
-
-    def __init__(self, config):
-        self.config, self.times = config, 0
-
-    def runs(self, preset, seed):
-        return {"agent": self.config}
-
-    def measure(self, agents, preset, seed):
-        self.times += 1
-        assert set(agents) == {"agent"}
-        return {"quantity": {"bandit": float(seed)}}
-
-
-def test_a_measurement_is_kept_until_something_it_depends_on_changes(run, tiny):
-    out, asked, preset = run.parents[1], Counted(tiny), PRESETS["smoke"]
-    first = study._measured(asked, preset, 0, out)
-    assert first == {"quantity": {"bandit": float(study.EVALUATION_SEED)}}
-    assert study._measured(asked, preset, 0, out) == first
-    assert asked.times == 1
-    study._measured(asked, preset, 1, out)
-    study._measured(asked, dataclasses.replace(preset, episodes=7), 0, out)
-    assert asked.times == 3
-    manifest = json.loads((run / MANIFEST).read_text())
-    (run / MANIFEST).write_text(json.dumps({**manifest, "sha256": "other weights"}))
-    with pytest.raises(Corrupt):
-        study._measured(asked, preset, 0, out)
-
-
-def test_a_new_way_of_measuring_is_not_mistaken_for_the_old(run, tiny, monkeypatch):
-    out, asked = run.parents[1], Counted(tiny)
-    study._measured(asked, PRESETS["smoke"], 0, out)
-    monkeypatch.setattr(study, "MEASURING", study.MEASURING + 1)
-    study._measured(asked, PRESETS["smoke"], 0, out)
-    assert asked.times == 2
-
-
-class Fatal(Counted):
+class Fatal:
     """Kills the process that measures it, as a machine short of memory does."""
+
+    name = "fatal"
 
     def runs(self, preset, seed):
         return {}
@@ -67,31 +31,140 @@ class Fatal(Counted):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_measurement_is_a_failed_run(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)  # one would be this process
+def test_a_killed_measurement_is_a_failed_run(smoke, tmp_path):
     with pytest.raises(RunFailed, match="was killed; repeat the command to go on"):
-        study.measure_all([Fatal(tiny)], PRESETS["smoke"], tmp_path)
+        measure_all([Fatal()], dataclasses.replace(smoke, seeds=1), tmp_path)
 
 
-def test_untrained_networks_of_other_tasks_are_other_agents(brief, tiny, tmp_path):
-    """Their weights may be equal, but not what is measured on them."""
-    out, times = tmp_path / study.RUNS, []
-    for horizon in (5, 6):
-        config = dataclasses.replace(tiny, steps=0, setting=Setting(tiny.setting.env, horizon=horizon))
-        train(config, out)
-        asked = Counted(config)
-        study._measured(asked, PRESETS["smoke"], 0, tmp_path)
-        times.append(asked.times)
-    assert times == [1, 1]
+def test_what_is_damaged_is_measured_again_and_said(in_this_process, run, counted, smoke, capsys):
+    out = run.parents[1]
+    found = measure_all([counted], smoke, out)
+    assert list(found) == ["counted"]
+    assert list(found["counted"]) == [0, 1]
+    assert measure_all([counted], smoke, out) == found
+    assert (counted.times, capsys.readouterr().err) == (2, "")
+    file = studies.Job.of(counted, smoke, 1, out).file
+    file.write_bytes(file.read_bytes().replace(b"0.125", b"0.625"))
+    assert measure_all([counted], smoke, out) == found
+    assert counted.times == 3
+    assert capsys.readouterr().err == f"{file} is missing or damaged; it is made again\n"
 
 
-def test_a_damaged_measurement_is_made_again(run, tiny):
-    out, asked, preset = run.parents[1], Counted(tiny), PRESETS["smoke"]
-    first = study._measured(asked, preset, 0, out)
-    (file,) = (out / study.MEASURED).iterdir()
-    for text in ("", "{", "\0"):
-        file.write_text(text)
-        assert study._measured(asked, preset, 0, out) == first
-    assert asked.times == 4
-    assert json.loads(file.read_text()) == first
-    assert RunConfig.from_json(tiny.to_json()) == tiny
+def test_a_folder_that_cannot_be_written_is_refused_before_work_begins(
+    counted, smoke, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(studies, "sweep", None)
+    file = tmp_path / "file"
+    file.write_text("of the user")
+    for folder in (file, file / "below"):
+        with pytest.raises(WrongUse, match=r"cannot write in .*; choose another --out"):
+            measure_all([counted], smoke, folder)
+    assert file.read_text() == "of the user"
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(WrongUse, match=r"cannot write in .*\(No space left on device\)"):
+        measure_all([counted], smoke, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+STUDY = """
+import os, time
+from pathlib import Path
+
+class Slow:
+    name = "slow"
+
+    def runs(self, preset, seed):
+        return {}
+
+    def measure(self, agents, preset, seed):
+        import torch
+        told = Path(os.environ["TOLD"], f"{os.getpid()}.tmp")
+        told.write_text(f"{torch.get_num_threads()} thread, {os.environ['OMP_NUM_THREADS']}")
+        told.rename(told.with_suffix(".pid"))
+        time.sleep(600)
+"""
+DRIVER = """
+from dataclasses import replace
+from pathlib import Path
+from slow import Slow
+from metalocus.experiments.studies.measure_all import measure_all
+from metalocus.experiments.studies.presets import PRESETS
+
+if __name__ == "__main__":
+    try:
+        measure_all([Slow()], replace(PRESETS["smoke"], seeds=1), Path("out"))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+PLANTED = "import os; open(os.path.join(os.environ['TOLD'], 'imported'), 'w').write(__file__)"
+NAMES = ("secrets", "scipy", "random", "pickle", "torch", "joblib/__init__", "multiprocessing")
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """A process whose child measures for ten minutes, in a folder of misleading modules.
+
+    Gives the process, and the process id of the child once it measures.
+    """
+    there, here, told = (tmp_path / name for name in ("there", "here", "told"))
+    for folder in (there, here / "joblib", told):
+        folder.mkdir(parents=True)
+    (there / "slow.py").write_text(STUDY)
+    (there / "driver.py").write_text(DRIVER)
+    for name in NAMES:
+        (here / f"{name}.py").write_text(PLANTED)
+    process = subprocess.Popen(
+        [sys.executable, there / "driver.py"],
+        cwd=here,
+        env={**os.environ, "TOLD": str(told)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: any(told.glob("*.pid")) or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[1]
+        (file,) = told.glob("*.pid")
+        assert file.read_text() == "1 thread, 1"
+        yield process, int(file.stem)
+        assert not (told / "imported").exists(), (told / "imported").read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_until(condition, seconds=60):
+    """Until the condition holds or the time is over; whether it holds."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def gone(pid):
+    """Whether a process has ended, though perhaps nobody has waited for it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_measuring_process_ends_with_a_killed_driver(driver):
+    process, pid = driver
+    assert not gone(pid)
+    process.kill()
+    assert wait_until(lambda: gone(pid), seconds=10)
+
+
+def test_an_interrupt_ends_it_without_a_word(driver):
+    """As Ctrl-C does: driver and child are both sent the signal."""
+    process, pid = driver
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=30) == ("interrupted\n", "")
+    assert gone(pid)
