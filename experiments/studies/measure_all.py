@@ -57,7 +57,7 @@ def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
     _measure(missing, found)
     for name, by_seed in found.items():
         require_measured(name, by_seed)
-    return found
+    return {name: dict(sorted(by_seed.items())) for name, by_seed in found.items()}
 
 
 def _measure(missing: Sequence[Job], found: Found) -> None:

@@ -146,7 +146,7 @@ def test_a_table_into_a_file_is_refused_before_work_begins(quickly, tmp_path):
 
 def test_what_is_not_finite_is_not_averaged(quickly, monkeypatch, tmp_path):
     monkeypatch.setattr(Entry, "measure", lambda *_: {"score": math.nan})
-    with pytest.raises(NonFinite, match="wsls-on-bandit: score at training seed [01] is nan"):
+    with pytest.raises(NonFinite, match=r"wsls-on-bandit: score at training seed [01] is nan"):
         comparison.compare("smoke", tmp_path, ["wsls"])
 
 
