@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import os
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,25 +14,36 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explained_variance
+from stable_baselines3.common.preprocessing import get_action_dim
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import Carry
+from metalocus.agents.ppo import settings
 from metalocus.agents.ppo.buffer import SequenceBuffer, Sequences
 from metalocus.agents.ppo.finite import require_finite
-from metalocus.agents.ppo.losses import objective
+from metalocus.agents.ppo.losses import ppo_losses
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.ppo.reward_scaling import RewardScale
 from metalocus.agents.ppo.sb3_zip import ArchivedPPO
 from metalocus.agents.ppo.schedules import LengtheningHorizon, PowerDecay
-from metalocus.envs import Episodes, InvalidTask
+from metalocus.agents.ppo.settings import checked, count, number, optional, schedule, scheduled
+from metalocus.envs.checks import InvalidTask, require
+
+Array = np.ndarray[Any, Any]
 
 LEARNING_RATE = PowerDecay(4e-3, 2.0)
 GAMMA = LengtheningHorizon(5.0, 100.0, 0.4)
 GAE_LAMBDA = LinearSchedule(0.3, 1.0, 0.6)
 ENT_COEF = LinearSchedule(0.02, 0.0005, 1.0)
+FOREIGN_STEPS = 128
+"""Length of a rollout in environments that do not tell their horizon; sb3-contrib's default."""
+LARGEST_SEED = 2**32 - 1
+"""NumPy's global generator, which SB3 seeds, takes no larger one."""
+_BYTES_A_STEP = 6 * 4
+"""Of a rollout beside observations and actions: six float32."""
 
 
 class SequencePPO(ArchivedPPO):
@@ -37,36 +52,82 @@ class SequencePPO(ArchivedPPO):
     A drop-in for sb3-contrib's ``RecurrentPPO`` and, with a memoryless cell, for SB3's
     ``PPO``: ``learn``, ``predict(obs, state, episode_start)``, callbacks, logger keys. With
     the same rollout, weights and settings it computes the same losses and gradients; the policy's
-    ``action_values=False`` is one of them.
+    ``action_values=False`` is one of them. Its defaults are chosen for learning within episodes
+    from large batches.
 
-    Its defaults are chosen for learning within episodes from large batches. Other arguments:
+    Settings may be assigned while training goes on, by a callback for instance, and count from
+    then on. A schedule is a function of the fraction of training that remains when a rollout
+    begins: 1 for the first rollout and the update on it, more than 0 for the last. SB3 reads
+    rates at the end of the rollout, where a rate that falls to 0 wastes the last one.
+
+    Where ``learn(reset_num_timesteps=False)`` goes on beyond the steps announced before, nobody
+    knows how much is to come; at least as much as is done is assumed, so that schedules stay in
+    their first half, and a warning says so.
 
     Args:
         policy: ``SequencePolicy``; choose the cell by ``policy_kwargs={"cell": "lstm"}``.
+        env: a Gymnasium or SB3 vector environment, or an id.
+        learning_rate: number or schedule.
         n_steps: length of a rollout; None for the environment's horizon, so that every
             sequence is one whole episode.
         batch_size: transitions in a minibatch, rounded down to whole sequences; None for
             ``1 / n_minibatches`` of the rollout.
         n_minibatches: used if ``batch_size`` is None.
-        gamma, gae_lambda: numbers or schedules; by default the discount's horizon grows from 5
-            to 100 steps in two fifths of training, lambda from 0.3 to 1 in three: first what
-            pays at once, and is told from little noise, then what pays late.
-        scale_rewards: divide rewards by a running standard deviation of the discounted
-            return, so that the value loss does not drown the policy gradient.
-        center_advantages: where at least 32 environments go through their episodes in step,
-            subtract from each advantage the mean of the other environments' at the same step,
-            and from each return the like. The critic then learns only in what an episode
-            differs from the others, and not the time that is left, which it may not see.
-        ent_coef: entropy coefficient, a number or a schedule.
+        n_epochs: passes over each rollout.
+        gamma: discount, number or schedule. By default its horizon grows from 5 to 100 steps in
+            two fifths of training, so that immediate rewards are learned first.
+        gae_lambda: of generalised advantage estimation, number or schedule; by default from 0.3
+            to 1 in three fifths of training, from little variance to no bias.
+        ent_coef: entropy coefficient, number or schedule.
         all_action_coef: weight, beside PPO's objective, of the mean of the critic's action
             values over the policy's choice (Sutton et al. 2000, theorem 1; Allen et al. 2017,
             "Mean actor critic"). It tells of actions that were not taken, without their noise.
             Of no effect without action values.
+        scale_rewards: divide rewards by a running standard deviation of the discounted
+            return, so that the value loss does not drown the policy gradient.
+        center_advantages: where at least 32 environments go through their episodes in step,
+            subtract from each advantage the mean of the other environments' at the same step,
+            and from each return the same. The critic then learns only in what an episode
+            differs from the others, and not the time that is left, which it may not see.
+        rollout_buffer_class: a subclass of ``SequenceBuffer``, or None for that class.
+        device: to compute on.
+        _init_setup_model: as for SB3.
+        **kwargs: as for SB3's ``PPO``.
+
+    Raises:
+        InvalidTask: a setting is impossible, or not supported; also when it is assigned later.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"SequencePolicy": SequencePolicy}
     policy: SequencePolicy
     rollout_buffer: SequenceBuffer
+
+    lr_schedule = checked(schedule("learning_rate"))
+    gamma_schedule = checked(schedule("gamma", most=1.0))
+    gae_lambda_schedule = checked(schedule("gae_lambda", most=1.0))
+    ent_coef_schedule = checked(schedule("ent_coef"))
+    learning_rate = scheduled("lr_schedule")
+    gamma = scheduled("gamma_schedule")
+    gae_lambda = scheduled("gae_lambda_schedule")
+    ent_coef = scheduled("ent_coef_schedule")
+    clip_range = checked(schedule("clip_range"))
+    clip_range_vf = checked(optional(schedule("clip_range_vf")))
+    all_action_coef = checked(number())
+    vf_coef = checked(number())
+    max_grad_norm = checked(number())
+    target_kl = checked(optional(number()))
+    n_epochs = checked(count(1))
+    n_minibatches = checked(count(1))
+    given_n_steps = checked(optional(count(1)))
+    given_batch_size = checked(optional(count(1)))
+    normalize_advantage = checked(settings.flag)
+    scale_rewards = checked(settings.flag)
+    center_advantages = checked(settings.flag)
+    policy_kwargs = checked(settings.mapping)
+    rollout_buffer_kwargs = checked(settings.mapping)
+    seed = checked(optional(count(0, LARGEST_SEED)))
+    verbose = checked(count(0))
+    _stats_window_size = checked(count(1))
 
     def __init__(
         self,
@@ -83,45 +144,105 @@ class SequencePPO(ArchivedPPO):
         all_action_coef: float = 0.25,
         scale_rewards: bool = True,
         center_advantages: bool = True,
+        rollout_buffer_class: type[RolloutBuffer] | None = None,
+        device: torch.device | str = "cpu",
+        _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.n_minibatches = n_minibatches
-        self.gamma_schedule, self.lambda_schedule = FloatSchedule(gamma), FloatSchedule(gae_lambda)
-        self.entropy_schedule, self.all_action_coef = FloatSchedule(ent_coef), all_action_coef
-        self.scale_rewards, self.center_advantages = scale_rewards, center_advantages
-        self.reward_scale: RewardScale | None = None
-        self._given = {"n_steps": n_steps, "batch_size": batch_size}
+        buffer_class = rollout_buffer_class or SequenceBuffer
+        fits = issubclass(buffer_class, SequenceBuffer)
+        require(fits, f"rollout_buffer_class must be a SequenceBuffer, got {buffer_class.__name__}")
+        sde = kwargs.get("use_sde", False) or kwargs.get("sde_sample_freq", -1) != -1
+        require(not sde, "use_sde is not supported; leave it and sde_sample_freq out")
         super().__init__(
             policy,
             env,
             learning_rate=learning_rate,
-            n_steps=2,  # both are set when the environment is known
+            n_steps=2,  # this and the next are set below: SB3 takes no None
             batch_size=2,
             n_epochs=n_epochs,
-            gamma=self.gamma_schedule(1.0),
-            gae_lambda=self.lambda_schedule(1.0),
-            ent_coef=self.entropy_schedule(1.0),
-            rollout_buffer_class=kwargs.pop("rollout_buffer_class", SequenceBuffer),
-            device=kwargs.pop("device", "cpu"),
+            gamma=gamma,  # type: ignore[arg-type]
+            gae_lambda=gae_lambda,  # type: ignore[arg-type]
+            ent_coef=ent_coef,  # type: ignore[arg-type]
+            rollout_buffer_class=buffer_class,
+            device=device,
+            _init_setup_model=False,
             **kwargs,
         )
+        self.given_n_steps, self.given_batch_size = n_steps, batch_size
+        self.n_minibatches, self.all_action_coef = n_minibatches, all_action_coef
+        self.scale_rewards, self.center_advantages = scale_rewards, center_advantages
+        self.reward_scale: RewardScale | None = None
+        self._open_ended = False
+        if _init_setup_model:
+            self._setup_model()
+
+    @property
+    def batch_size(self) -> int:
+        """Transitions in a minibatch."""
+        if self.given_batch_size is not None:
+            return int(self.given_batch_size)
+        sequences: int = max(self.n_envs // self.n_minibatches, 1)
+        return sequences * self.n_steps
+
+    @batch_size.setter
+    def batch_size(self, value: int | None) -> None:
+        self.given_batch_size = value
 
     def _setup_model(self) -> None:
         if isinstance(self.observation_space, spaces.Dict | spaces.Tuple):
             kind = type(self.observation_space).__name__
             raise InvalidTask(f"{kind} observations must be flattened: wrap in FlattenObservation")
-        if self.use_sde:
-            raise InvalidTask("use_sde is not supported; leave it out")
         if self.env is not None:
-            self.n_steps = self._given["n_steps"] or _horizon(self.env)
-            share = max(self.n_envs // self.n_minibatches, 1)
-            self.batch_size = self._given["batch_size"] or share * self.n_steps
+            self.n_steps = self.given_n_steps or _horizon(self.env)
+        self._require_memory()
         super()._setup_model()
         if self.clip_range_vf is not None and self.policy.action_values:
             raise InvalidTask("clip_range_vf is for values of states: set action_values=False too")
         if self.scale_rewards and self.reward_scale is None:
-            self.reward_scale = RewardScale(self.n_envs, self.gamma)
+            self.reward_scale = RewardScale(self.n_envs)
         self._last_carry = self.policy.initial_carry(self.n_envs)
+
+    def _setup_lr_schedule(self) -> None:
+        """Nothing: the schedule was set with the learning rate."""
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        """As SB3's, and see whether this call ends where an earlier one said."""
+        announced = self._total_timesteps
+        found = super()._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
+        if self.num_timesteps == 0:
+            self._open_ended = False
+        elif self._total_timesteps != announced and not self._open_ended:
+            self._open_ended = True
+            self._warn_of_schedules(announced)
+        return found
+
+    def _warn_of_schedules(self, announced: int) -> None:
+        """Say that schedules do not know the whole of training, if there are any."""
+        named = {"learning_rate": self.lr_schedule, "clip_range": self.clip_range}
+        named |= {name: getattr(self, f"{name}_schedule") for name in ("gamma", "gae_lambda")}
+        named |= {"ent_coef": self.ent_coef_schedule, "clip_range_vf": self.clip_range_vf}
+        changing = [
+            name
+            for name, held in named.items()
+            if held is not None and not isinstance(held.value_schedule, ConstantSchedule)
+        ]
+        if changing:
+            warnings.warn(
+                f"learn goes on beyond the {announced} steps announced before: the schedules of"
+                f" {', '.join(changing)} cannot know the whole of training and stay in their"
+                " first half; train in one call of learn, or give constants",
+                stacklevel=4,
+            )
 
     def collect_rollouts(
         self,
@@ -132,86 +253,152 @@ class SequencePPO(ArchivedPPO):
     ) -> bool:
         """Play ``n_rollout_steps`` in every environment; False if the callback said stop."""
         assert isinstance(rollout_buffer, SequenceBuffer)
-        assert isinstance(self._last_obs, np.ndarray)
-        assert self._last_episode_starts is not None
-        require_finite("observation", self._last_obs, self.num_timesteps)
-        self.policy.set_training_mode(False)
-        self._look_ahead(rollout_buffer)
-        rollout_buffer.reset()
-        beyond = np.zeros_like(rollout_buffer.rewards)
-        # strides as after loading a checkpoint, since with others products have other bits
-        carry = {name: value.contiguous() for name, value in self._last_carry.items()}
-        rollout_buffer.carry = carry
+        self._begin_rollout(rollout_buffer)
         callback.on_rollout_start()
-        with torch.no_grad():
-            for _ in range(n_rollout_steps):
-                starts = self._starts(self._last_episode_starts)
-                obs = torch.as_tensor(self._last_obs, device=self.device)
-                actions, values, log_probs, carry = self.policy(obs, carry, starts)
-                chosen = actions.cpu().numpy()
-                new_obs, rewards, dones, infos = env.step(self.policy.in_bounds(chosen))
-                assert isinstance(new_obs, np.ndarray)
-                self.num_timesteps += env.num_envs
-                callback.update_locals(locals())
-                if not callback.on_step():
-                    self._last_obs, self._last_episode_starts = new_obs, dones
-                    self._last_carry = carry
-                    return False
-                require_finite("reward", rewards, self.num_timesteps)
-                require_finite("observation", new_obs, self.num_timesteps)
+        bootstrap = np.zeros_like(rollout_buffer.rewards)
+        for t in range(n_rollout_steps):
+            actions, values, log_probs, carry = self._act()
+            new_obs, rewards, dones, infos = env.step(self.policy.to_space(actions))
+            assert isinstance(new_obs, np.ndarray)
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            go_on = callback.on_step()
+            if go_on:
+                self._require_finite("reward", rewards)
+                self._require_finite("observation", new_obs)
                 if dones.any():
                     self._update_info_buffer(infos, dones)
-                    beyond[rollout_buffer.pos] = self._truncation_bootstrap(dones, infos, carry)
-                if isinstance(self.action_space, spaces.Discrete):
-                    chosen = chosen[:, None]
-                rollout_buffer.add(
-                    self._last_obs, chosen, rewards, self._last_episode_starts, values, log_probs
-                )
-                self._last_obs, self._last_episode_starts = new_obs, dones
-                self._last_carry = carry
-            obs = torch.as_tensor(self._last_obs, device=self.device)
-            last_values = self.policy.predict_values(obs, carry, self._starts(dones))
-        if self.reward_scale is not None:
-            scale = self.reward_scale.update(rollout_buffer.rewards, rollout_buffer.episode_starts)
-            rollout_buffer.rewards /= scale
-        rollout_buffer.rewards += beyond  # values are of scaled rewards
-        rollout_buffer.compute_returns_and_advantage(last_values=last_values, dones=dones)
-        if self.center_advantages:
-            rollout_buffer.center_advantages()
+                    bootstrap[t] = self._truncation_bootstrap(dones, infos, carry)
+                obs, starts = self._last_obs, self._last_episode_starts
+                assert isinstance(obs, np.ndarray)
+                assert starts is not None
+                rollout_buffer.add(obs, actions, rewards, starts, values, log_probs)
+            self._last_obs, self._last_episode_starts, self._last_carry = new_obs, dones, carry
+            if not go_on:
+                return False
+        self._finish_rollout(rollout_buffer, bootstrap)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
+    def _begin_rollout(self, buffer: SequenceBuffer) -> None:
+        """Find the place in training, and hand what is carried to the empty buffer."""
+        whole = max(self._total_timesteps, 2 * self.num_timesteps * self._open_ended)
+        self._current_progress_remaining = 1.0 - self.num_timesteps / whole
+        self._require_finite("observation", self._last_obs)
+        self.policy.set_training_mode(False)
+        buffer.reset()
+        # strides as after loading a checkpoint, since with others products have other bits
+        self._last_carry = {name: v.contiguous() for name, v in self._last_carry.items()}
+        buffer.carry = self._last_carry
+
+    def _act(self) -> tuple[Array, torch.Tensor, torch.Tensor, Carry]:
+        """One step of the policy: actions [N, ...], values and log-probabilities [N], carry."""
+        with torch.no_grad():
+            actions, values, log_probs, carry = self.policy(
+                torch.as_tensor(self._last_obs, device=self.device),
+                self._last_carry,
+                self._as_starts(self._last_episode_starts),
+            )
+        return actions.cpu().numpy(), values, log_probs, carry
+
+    def _finish_rollout(self, buffer: SequenceBuffer, bootstrap: Array) -> None:
+        """Scale rewards, then estimate returns and advantages.
+
+        Args:
+            buffer: full.
+            bootstrap: discounted values of what was cut off, in units of scaled rewards, [T, N].
+        """
+        self._require_finite("value", buffer.values.T)
+        self._require_finite("log-probability", buffer.log_probs.T)
+        with torch.no_grad():
+            last_values = self.policy.predict_values(
+                torch.as_tensor(self._last_obs, device=self.device),
+                self._last_carry,
+                self._as_starts(self._last_episode_starts),
+            )
+        if self.scale_rewards:
+            self.reward_scale = self.reward_scale or RewardScale(self.n_envs)
+            scale = self.reward_scale.update(buffer.rewards, buffer.episode_starts, self.gamma)
+            buffer.rewards /= scale
+        buffer.rewards += bootstrap
+        buffer.gamma, buffer.gae_lambda = self.gamma, self.gae_lambda
+        assert self._last_episode_starts is not None
+        buffer.compute_returns_and_advantage(last_values, self._last_episode_starts)
+        if self.center_advantages:
+            buffer.center_advantages()
+
+    def _truncation_bootstrap(
+        self, dones: Array, infos: list[dict[str, Any]], carry: Carry
+    ) -> Array:
+        """Discounted values of what comes after episodes that were cut off, elsewhere 0, [N].
+
+        Where the environment does not give the last observation there is none, as with SB3.
+        """
+        bootstrap = np.zeros(len(dones), dtype=np.float32)
+        cut = [
+            int(i)
+            for i in np.flatnonzero(dones)
+            if infos[i].get("TimeLimit.truncated", False)
+            and infos[i].get("terminal_observation") is not None
+        ]
+        if cut:
+            last = np.stack([infos[i]["terminal_observation"] for i in cut])
+            self._require_finite("last observation", last, cut)
+            rows = {name: value[cut] for name, value in carry.items()}
+            obs = torch.as_tensor(last, device=self.device)
+            going_on = torch.zeros(len(cut), device=self.device)
+            with torch.no_grad():
+                values = self.policy.predict_values(obs, rows, going_on)
+            bootstrap[cut] = self.gamma * values.cpu().numpy()
+        return bootstrap
+
     def train(self) -> None:
-        """Update the policy on the rollout: ``n_epochs`` passes over minibatches of sequences."""
+        """Update the policy on the rollout: ``n_epochs`` passes over minibatches of sequences.
+
+        Raises:
+            NonFinite: a loss, gradient or weight; the weights are those before the update.
+        """
         self.policy.set_training_mode(True)
-        self._update_learning_rate(self.policy.optimizer)
-        self.ent_coef = self.entropy_schedule(self._current_progress_remaining)
+        before = copy.deepcopy(self.get_parameters()), self._n_updates
         log: dict[str, list[float]] = {}
-        per_batch = max(1, self.batch_size // self.n_steps)
-        for _ in range(self.n_epochs):
-            for batch in self.rollout_buffer.sequences(per_batch):
-                loss, terms = self.losses(batch)
-                for name, value in terms.items():
-                    log.setdefault(name, []).append(value)
-                if self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl:
+        try:
+            self._update_learning_rate(self.policy.optimizer)
+            for _ in range(self.n_epochs):
+                go_on = self._run_epoch(log)
+                self._n_updates += 1
+                if not go_on:
                     break
-                self._descend(loss)
-            self._n_updates += 1
-            if self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl:
-                break
+            self._require_finite_weights()
+        except (NonFinite, InvalidTask):
+            parameters, self._n_updates = before
+            self.set_parameters(parameters)
+            raise
         self._record(log)
+
+    def _run_epoch(self, log: dict[str, list[float]]) -> bool:
+        """One pass over the rollout; False if the policy has moved further than allowed."""
+        per_batch = max(1, self.batch_size // self.n_steps)
+        for batch in self.rollout_buffer.sequences(per_batch):
+            loss, terms = self.losses(batch)
+            for name, value in terms.items():
+                log.setdefault(name, []).append(value)
+            if not math.isfinite(terms["loss"]):
+                raise NonFinite(f"the loss {self._when} is not finite; {_UNCHANGED}")
+            if self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl:
+                return False
+            self._descend(loss)
+        return True
 
     def losses(self, batch: Sequences) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss on a minibatch, and its terms for the log (Schulman 2017, equation 9)."""
         progress = self._current_progress_remaining
-        found = self.policy.evaluate(batch.obs, batch.actions, batch.carry, batch.starts)
-        parts = objective(
-            found,
+        parts = ppo_losses(
+            self.policy.evaluate(batch.obs, batch.actions, batch.carry, batch.starts),
             batch,
-            clip=_at(self.clip_range, progress),
-            clip_values=None if self.clip_range_vf is None else _at(self.clip_range_vf, progress),
-            normalize=self.normalize_advantage,
+            clip_range=self.clip_range(progress),
+            clip_range_vf=None if self.clip_range_vf is None else self.clip_range_vf(progress),
+            normalize_advantage=self.normalize_advantage,
             all_action_coef=self.all_action_coef,
         )
         loss = parts.policy + self.ent_coef * parts.entropy + self.vf_coef * parts.value
@@ -231,8 +418,7 @@ class SequencePPO(ArchivedPPO):
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
         if not torch.isfinite(norm):
-            where = f"at step {self.num_timesteps}"
-            raise NonFinite(f"the gradient is not finite {where}; the weights were not changed")
+            raise NonFinite(f"the gradient {self._when} is not finite; {_UNCHANGED}")
         self.policy.optimizer.step()
 
     def _record(self, log: dict[str, list[float]]) -> None:
@@ -245,47 +431,56 @@ class SequencePPO(ArchivedPPO):
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        clip_range = _at(self.clip_range, self._current_progress_remaining)
-        self.logger.record("train/clip_range", clip_range)
+        for name in ("clip_range", "clip_range_vf"):
+            held = getattr(self, name)
+            if held is not None:
+                self.logger.record(f"train/{name}", held(self._current_progress_remaining))
         for name in ("ent_coef", "gamma", "gae_lambda"):
             self.logger.record(f"train/{name}", getattr(self, name))
 
-    def _look_ahead(self, buffer: RolloutBuffer) -> None:
-        """Discount and lambda of the coming rollout."""
-        self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
-        progress = self._current_progress_remaining
-        self.gamma = buffer.gamma = self.gamma_schedule(progress)
-        self.gae_lambda = buffer.gae_lambda = self.lambda_schedule(progress)
-        if self.reward_scale is not None:
-            self.reward_scale.gamma = self.gamma
+    def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
+        """Nothing: an update's place in training is where its rollout began.
 
-    def _starts(self, dones: np.ndarray[Any, Any]) -> torch.Tensor:
+        SB3 calls this after the rollout, at the end of which nothing may remain.
+        """
+
+    def _require_memory(self) -> None:
+        """Raise :class:`InvalidTask` if a rollout cannot fit into this machine's memory."""
+        observed = np.dtype(self.observation_space.dtype).itemsize
+        size = int(np.prod(self.observation_space.shape or (1,)))
+        a_step = size * observed + 8 * get_action_dim(self.action_space) + _BYTES_A_STEP
+        needed = self.n_steps * self.n_envs * a_step
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        require(
+            needed < there,
+            f"a rollout of n_steps={self.n_steps} in {self.n_envs} environments takes about"
+            f" {needed / 1e9:.3g} GB, and this machine has {there / 1e9:.3g}; lower n_steps",
+        )
+
+    def _as_starts(self, dones: Array | None) -> torch.Tensor:
         return torch.as_tensor(dones, dtype=torch.float32, device=self.device)
 
-    def _truncation_bootstrap(
-        self, dones: np.ndarray[Any, Any], infos: list[dict[str, Any]], carry: Carry
-    ) -> np.ndarray[Any, Any]:
-        """Discounted values of what comes after episodes that were cut off, elsewhere 0, [N]."""
-        beyond = np.zeros(len(dones), dtype=np.float32)
-        cut = [int(i) for i in np.flatnonzero(dones) if infos[i].get("TimeLimit.truncated", False)]
-        if cut:
-            last = np.stack([infos[i]["terminal_observation"] for i in cut])
-            require_finite("last observation", last, self.num_timesteps, cut)
-            rows = {name: value[cut] for name, value in carry.items()}
-            obs = torch.as_tensor(last, device=self.device)
-            going_on = torch.zeros(len(cut), device=self.device)
-            values = self.policy.predict_values(obs, rows, going_on)
-            beyond[cut] = self.gamma * values.cpu().numpy()
-        return beyond
+    @property
+    def _when(self) -> str:
+        return f"at step {self.num_timesteps}"
+
+    def _require_finite(self, what: str, array: Any, rows: list[int] | None = None) -> None:
+        """Raise :class:`NonFinite` unless all numbers of an array [N, ...] are finite."""
+        try:
+            require_finite(what, array, self._when, rows)
+        except NonFinite as error:
+            raise NonFinite(f"{error}; {_UNCHANGED}") from None
+
+    def _require_finite_weights(self) -> None:
+        for name, value in self.policy.state_dict().items():
+            if not torch.isfinite(value).all():
+                raise NonFinite(f"the weights {name} {self._when} are not finite; {_UNCHANGED}")
 
 
-def _at(schedule: Any, progress: float) -> float:
-    """A schedule's value; SB3 turns constants into schedules when it sets up."""
-    assert isinstance(schedule, FloatSchedule)
-    return float(schedule(progress))
+_UNCHANGED = "the weights were not changed"
 
 
 def _horizon(env: VecEnv) -> int:
-    """Trials in an episode, as our environments tell; 128 steps for others."""
-    episodes = env.get_attr("episodes")[0] if env.has_attr("episodes") else None
-    return episodes.family.horizon if isinstance(episodes, Episodes) else 128
+    """Trials in an episode, as our environments tell; sb3-contrib's default for others."""
+    name = "metalocus_horizon"
+    return int(env.get_attr(name)[0]) if env.has_attr(name) else FOREIGN_STEPS

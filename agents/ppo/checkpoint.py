@@ -24,8 +24,10 @@ from torch import Tensor
 
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import Corrupt, Tensors, read_tensors, write_tensors
-from metalocus.agents.ppo.sb3_zip import described_arguments
 from metalocus.envs.sb3 import BatchVecEnv
+
+COUNTERS = ("num_timesteps", "_n_updates", "_total_timesteps", "_open_ended")
+"""Attributes of the model: how much is done, and what of how much."""
 
 
 def save_checkpoint(
@@ -124,17 +126,19 @@ def _identity(model: SequencePPO, given: Mapping[str, Any]) -> dict[str, Any]:
     env = model.get_env()
     assert env is not None
     known = {
-        **described_arguments(model),
+        "policy": model.policy_kwargs,
+        "seed": model.seed,
         "n_steps": model.n_steps,
         "n_envs": model.n_envs,
+        "scale_rewards": model.scale_rewards,
         "device": model.device.type,
         "observations": str(model.observation_space),
         "actions": str(model.action_space),
     }
-    del known["verbose"]  # decides nothing
     if isinstance(env.unwrapped, BatchVecEnv):
-        known["environment"] = str(env.unwrapped.setting)
-    read: dict[str, Any] = json.loads(json.dumps({**given, **known}, default=repr))
+        known["environment"] = env.unwrapped.setting.to_dict()  # in any order of arguments
+    text = json.dumps({**given, **known}, default=lambda kind: getattr(kind, "__name__", "other"))
+    read: dict[str, Any] = json.loads(text)
     return read
 
 
@@ -183,18 +187,15 @@ def _restore_rollout(model: SequencePPO, tensors: Tensors) -> None:
 
 
 def _restore_counters(model: SequencePPO, tensors: Tensors, counters: dict[str, Any]) -> None:
-    """Steps and updates so far, and the running scale of rewards."""
-    model.num_timesteps, model._n_updates = counters["num_timesteps"], counters["n_updates"]
+    """Steps and updates so far and as announced, and the running scale of rewards."""
+    vars(model).update({name: counters[name] for name in COUNTERS})
     if model.reward_scale is not None:
         model.reward_scale.running = tensors["running"].numpy()
         vars(model.reward_scale).update(counters["reward_scale"])
 
 
 def _counters(model: SequencePPO) -> dict[str, Any]:
-    counters: dict[str, Any] = {
-        "num_timesteps": model.num_timesteps,
-        "n_updates": model._n_updates,
-    }
+    counters: dict[str, Any] = {name: vars(model)[name] for name in COUNTERS}
     if model.reward_scale is not None:
         scale = vars(model.reward_scale)
         counters["reward_scale"] = {name: scale[name] for name in ("count", "mean", "sum_squares")}

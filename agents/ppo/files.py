@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
 LARGEST_RECORD = 2**26
 """Bytes; no record of ours comes near."""
+LARGEST_FILE = 2**34
+"""Bytes; the weights and checkpoints of the largest of our agents take a hundredth."""
 _DIGEST = "sha256_of_this_record"
 
 
@@ -57,23 +59,50 @@ def write_tensors(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> st
 def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Tensors and header of a file.
 
+    Args:
+        path: of a file that :func:`write_tensors` wrote.
+
+    Returns:
+        Tensors by name, and the header with its ``sha256``.
+
     Raises:
-        Corrupt: not such a file, or its contents do not match their SHA-256.
+        Corrupt: not such a file, its contents do not match their SHA-256, or a number is not
+            finite.
     """
+    require_file(path, "delete it and train again")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header: dict[str, Any] = json.loads(metadata["metalocus"])
+        data = path.read_bytes()  # safe_open takes no path that is not UTF-8
+        tensors = load(data)
+        described = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        header: dict[str, Any] = json.loads(described["__metadata__"]["metalocus"])
         recorded = header["sha256"]
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError):
         raise Corrupt(
             f"{path} is not a metalocus weights file; delete it and train again"
         ) from None
     rest = {name: value for name, value in header.items() if name != "sha256"}
     if recorded != content_digest(tensors, rest):
         raise Corrupt(f"{path} is corrupt (SHA-256 differs); delete it and train again")
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise Corrupt(f"{path} holds {name} that is not finite; delete it and train again")
     return tensors, header
+
+
+def require_file(path: Path, advice: str, most: int = LARGEST_FILE) -> None:
+    """Raise :class:`Corrupt` unless there is a plain file of at most so many bytes.
+
+    A pipe would never end, and a huge file would fill the memory.
+
+    Args:
+        path: of the file.
+        advice: what to do, for the message.
+        most: bytes.
+    """
+    if not path.is_file():
+        raise Corrupt(f"{path} is not a file; {advice}")
+    if path.stat().st_size > most:
+        raise Corrupt(f"{path} is larger than any that metalocus writes; {advice}")
 
 
 def content_digest(tensors: Tensors, header: Mapping[str, Any]) -> str:
@@ -97,6 +126,7 @@ def read_record(path: Path, advice: str) -> dict[str, Any]:
     """The object that :func:`write_record` wrote, without its SHA-256.
 
     Args:
+        path: of the record.
         advice: how to mend it, for the message: "train again".
 
     Raises:

@@ -17,13 +17,22 @@ from torch import Tensor, nn
 
 from metalocus.agents.cells.base import CELLS, Carry, Cell
 from metalocus.agents.ppo.distributions import Categorical, LogitsAsGiven
-from metalocus.envs import InvalidTask
+from metalocus.agents.ppo.finite import require_finite, require_weights
+from metalocus.agents.ppo.settings import mapping, plain
+from metalocus.envs.checks import InvalidTask, require, require_count, require_flag
 
 CRITICS = ("shared", "detached", "separate")
 _CRITIC = "critic."
 HEAD = 64
+"""Units in the hidden layer of each head: as many as the cells have by default."""
 OPTIMIZER = {"eps": 1e-5, "fused": True}
 """Of Adam; SB3's epsilon, and one kernel for all parameters."""
+_UNSUPPORTED = {
+    "share_features_extractor": (True, 'a critic of its own is critic="separate"'),
+    "use_sde": (False, "leave it out"),
+    "squash_output": (False, "actions are clipped to the bounds"),
+}
+"""SB3's arguments that must keep the value given here, and what to do instead."""
 
 
 class Evaluation(NamedTuple):
@@ -47,6 +56,9 @@ class SequencePolicy(ActorCriticPolicy):
     """Features of a cell, read out as action distribution and value.
 
     Args:
+        observation_space: of single observations [*D].
+        action_space: Discrete, Box, one-dimensional MultiDiscrete or MultiBinary.
+        lr_schedule: learning rate of the optimizer, by the fraction of training that remains.
         cell: name of a sequence model in ``agents/cells``.
         cell_kwargs: its arguments.
         inputs: positions of the flattened observation that reach the cell; None for all. With
@@ -55,10 +67,14 @@ class SequencePolicy(ActorCriticPolicy):
             sends no gradient back (sb3-contrib's ``shared_lstm``); ``separate`` has a cell of
             its own (sb3-contrib's ``enable_critic_lstm``).
         action_values: the critic has a value for each of finitely many actions, Q(h, a), and
-            the state's is their mean under the policy. To predict what an action that was left
-            for long would earn, the cell must remember it, which the state's value alone
-            hardly demands. False for SB3's critic; of no effect on other action spaces.
-        net_arch, **kwargs: as for SB3; by default each head has a hidden layer of 64 units.
+            the state's is their mean under the policy. Predicting what an action earns that was
+            not taken for long needs memory of it, which the state's value alone hardly does.
+            False for SB3's critic; of no effect on other action spaces.
+        net_arch: as for SB3; by default each head has a hidden layer of 64 units.
+        **kwargs: as for SB3's ``ActorCriticPolicy``.
+
+    Raises:
+        InvalidTask: an argument is impossible or not supported.
     """
 
     cell: Cell
@@ -78,19 +94,26 @@ class SequencePolicy(ActorCriticPolicy):
         **kwargs: Any,
     ) -> None:
         CELLS.find(cell)
-        if critic not in CRITICS:
-            raise InvalidTask(f"critic must be one of {', '.join(CRITICS)}, got {critic!r}")
-        self.cell_name, self.cell_kwargs = cell, dict(cell_kwargs or {})
-        self.inputs = None if inputs is None else list(inputs)
+        require(critic in CRITICS, f"critic must be one of {', '.join(CRITICS)}, got {critic!r}")
+        for name, (only, instead) in _UNSUPPORTED.items():
+            given = kwargs.get(name, only)
+            require(given in (only, None), f"{name}={given} is not supported: {instead}")
+        _require_flat(action_space)
+        self.cell_name, self.cell_kwargs = cell, mapping("cell_kwargs", cell_kwargs)
+        self.inputs = None if inputs is None else [require_count("inputs", i, 0) for i in inputs]
         self.critic = critic
-        self.action_values = action_values and isinstance(action_space, spaces.Discrete)
-        heads = [HEAD] if net_arch is None else net_arch
+        self.action_values = require_flag("action_values", action_values) and isinstance(
+            action_space, spaces.Discrete
+        )
+        heads = [HEAD] if net_arch is None else plain(net_arch)
         if issubclass(kwargs.get("optimizer_class", torch.optim.Adam), torch.optim.Adam):
             kwargs["optimizer_kwargs"] = OPTIMIZER | (kwargs.get("optimizer_kwargs") or {})
-        super().__init__(observation_space, action_space, lr_schedule, heads, **kwargs)
+        super().__init__(observation_space, action_space, lr_schedule, heads, **plain(kwargs))
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Cells first, since the heads' sizes follow from them; then SB3's heads and optimizer."""
+        outside = [i for i in self.inputs or [] if i >= self.features_dim]
+        require(not outside, f"inputs must be below {self.features_dim}, got {outside}")
         seen = int(self.features_dim) if self.inputs is None else len(self.inputs)
         make = CELLS[self.cell_name]
         self.cell = make(max(seen, 1), **self.cell_kwargs)
@@ -135,6 +158,23 @@ class SequencePolicy(ActorCriticPolicy):
             "critic": self.critic,
             "action_values": self.action_values,
         }
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """As of any module, if all weights are finite and of the right types.
+
+        Args:
+            state_dict: weights by name.
+            strict: whether the names must be this policy's.
+            assign: whether to keep the given tensors themselves.
+
+        Raises:
+            NonFinite: a tensor is not finite.
+            InvalidTask: a tensor is of another type, such as complex.
+        """
+        require_weights(state_dict, self.state_dict())
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def initial_carry(self, n: int) -> Carry:
         """What is carried into the first step of n episodes, actor and critic; [N, ...] each."""
@@ -244,33 +284,64 @@ class SequencePolicy(ActorCriticPolicy):
             state: from the last call, None at the beginning.
             episode_start: True where a new episode begins, [N]; there the state is reset.
             deterministic: the most probable action instead of a sample.
+
+        Returns:
+            actions, as the environment takes them, and the state.
+
+        Raises:
+            NonFinite: an observation, or what the policy makes of it, is not finite.
+            InvalidTask: the state is not one of this policy.
         """
         self.set_training_mode(False)
         obs, vectorized = self.obs_to_tensor(observation)
         assert isinstance(obs, Tensor)
+        require_finite("observation", obs.cpu().numpy())
         with torch.no_grad():
-            carry = self.initial_carry(len(obs))
-            if state is not None:
-                carry = {
-                    name: torch.as_tensor(value, device=self.device)
-                    for name, value in zip(carry, state, strict=True)
-                }
+            carry = self._carry_of(state, len(obs))
             began = np.zeros(len(obs)) if episode_start is None else np.asarray(episode_start)
             starts = torch.as_tensor(began, dtype=torch.float32, device=self.device)
             distribution, carry = self.get_distribution(obs, carry, starts.reshape(-1))
-            actions = distribution.get_actions(deterministic=deterministic).cpu().numpy()
-        actions = actions.reshape((-1, *(self.action_space.shape or ())))
-        actions = self.in_bounds(actions)
+            chosen = distribution.get_actions(deterministic=deterministic)
+            log_probs = distribution.log_prob(chosen)
+            if isinstance(distribution, Categorical):  # then of all actions
+                log_probs = distribution.log_probs
+            require_finite("log-probability", log_probs.cpu().numpy())
+        actions = self.to_space(chosen.cpu().numpy())
         after = tuple(value.cpu().numpy() for value in carry.values())
         return actions if vectorized else actions.squeeze(axis=0), after
 
-    def in_bounds(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Actions [N, ...] as the environment may take them."""
-        if not isinstance(self.action_space, spaces.Box):
-            return actions
-        if self.squash_output:
-            return np.asarray(self.unscale_action(actions))
-        return np.asarray(np.clip(actions, self.action_space.low, self.action_space.high))
+    def to_space(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions of the distribution, [N] or [N, A], as elements of the action space, [N, ...].
+
+        They have its shape and type; continuous ones are clipped to its bounds.
+        """
+        space = self.action_space
+        shaped = actions.reshape((len(actions), *(space.shape or ())))
+        if isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+            return np.asarray(shaped + space.start, dtype=space.dtype)
+        if isinstance(space, spaces.Box):
+            shaped = np.clip(shaped, space.low, space.high)
+            if space.dtype is not None and space.dtype.kind in "iu":
+                shaped = shaped.round()
+        return np.asarray(shaped, dtype=space.dtype)
+
+    def _carry_of(self, state: tuple[NDArray[Any], ...] | None, n: int) -> Carry:
+        """What is carried into the next step, of the state that ``predict`` gave, or at first."""
+        carry = self.initial_carry(n)
+        if state is None:
+            return carry
+        fits = [np.shape(v) for v in state] == [tuple(v.shape) for v in carry.values()]
+        require(fits, f"state must be what predict returned for {n} observations")
+        return {
+            name: torch.as_tensor(value, device=self.device)
+            for name, value in zip(carry, state, strict=True)
+        }
+
+
+def _require_flat(space: spaces.Space[Any]) -> None:
+    """Raise :class:`InvalidTask` for discrete actions of more than one axis."""
+    many = isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary) and len(space.shape) > 1
+    require(not many, f"{space} actions must be flattened to one axis")
 
 
 def _state_value(distribution: Distribution, values: Tensor) -> Tensor:

@@ -11,23 +11,33 @@ class RewardScale:
     """Standard deviation of the discounted return so far, over all environments and steps.
 
     The return of an environment runs on from rollout to rollout and begins anew with each
-    episode, as in SB3's ``VecNormalize``; moments are pooled by Chan et al. 1979.
+    episode, as in SB3's ``VecNormalize``; moments are pooled by Chan et al. 1979, "Updating
+    formulae and a pairwise algorithm for computing sample variances".
 
     Args:
         n_envs: environments N.
-        gamma: discount.
     """
 
-    def __init__(self, n_envs: int, gamma: float) -> None:
-        self.gamma = gamma
+    def __init__(self, n_envs: int) -> None:
         self.running = np.zeros(n_envs)
         self.count, self.mean, self.sum_squares = 0.0, 0.0, 0.0
 
-    def update(self, rewards: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> float:
-        """Take in rewards and episode starts [T, N]; returns the scale to divide by."""
+    def update(
+        self, rewards: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], gamma: float
+    ) -> float:
+        """Take in a rollout.
+
+        Args:
+            rewards: [T, N].
+            starts: 1 where a step is the first of its episode, [T, N].
+            gamma: discount.
+
+        Returns:
+            The scale to divide rewards by; 1 while all returns are equal.
+        """
         returns = np.empty(rewards.shape)
         for t, reward in enumerate(rewards):
-            self.running = self.gamma * self.running * (1.0 - starts[t]) + reward
+            self.running = gamma * self.running * (1.0 - starts[t]) + reward
             returns[t] = self.running
         count, mean = returns.size, float(returns.mean())
         total, delta = self.count + count, mean - self.mean

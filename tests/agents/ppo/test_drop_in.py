@@ -21,6 +21,7 @@ from metalocus.envs.sb3 import BatchVecEnv
 N, T = 4, 8
 SMALL = {"policy_kwargs": {"cell": "lstm", "cell_kwargs": {"hidden_size": 8}}, "seed": 1}
 BANDIT = {"n_arms": 2, "horizon": T}
+CONSTANT = {"learning_rate": 1e-3, "gamma": 0.9, "gae_lambda": 0.5, "ent_coef": 0.01}
 
 
 def bandit(n=N):
@@ -160,7 +161,7 @@ def test_training_goes_on_where_a_callback_stopped_it():
 
 
 def test_learning_in_two_parts_plays_on():
-    model, steps = build(), Stop()
+    model, steps = build(**CONSTANT), Stop()
     env = model.get_env()
     model.learn(2 * N * T, callback=steps)
     episodes = env.episodes.number.copy()
@@ -173,10 +174,9 @@ def test_learning_in_two_parts_plays_on():
 
 def test_two_parts_of_a_constant_schedule_equal_one():
     """Nothing is lost between two calls of ``learn``: rollouts are shorter than episodes."""
-    constant = {"learning_rate": 1e-3, "gamma": 0.9, "gae_lambda": 0.5, "ent_coef": 0.01}
-    whole, parts = build(n_steps=5, **constant), None
+    whole = build(n_steps=5, **CONSTANT)
     whole.learn(4 * 5 * N)
-    parts = build(n_steps=5, **constant)
+    parts = build(n_steps=5, **CONSTANT)
     parts.learn(2 * 5 * N)
     parts.learn(2 * 5 * N, reset_num_timesteps=False)
     for one, other in zip(whole.policy.parameters(), parts.policy.parameters(), strict=True):
@@ -192,7 +192,7 @@ def first_values(model):
 
 
 def test_another_environment_begins_without_memory():
-    played, fresh = build(n_steps=5), build(n_steps=5)
+    played, fresh = build(n_steps=5, **CONSTANT), build(n_steps=5, **CONSTANT)
     played.learn(5 * N)  # in the middle of an episode
     fresh.policy.load_state_dict(played.policy.state_dict())
     assert not played._last_episode_starts.any()

@@ -159,7 +159,8 @@ ACTIONS = {
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_other_actions(name):
-    model = build(make_vec_env(lambda: Own(actions=ACTIONS[name]), N, seed=1), n_steps=16)
+    env = make_vec_env(lambda: Own(actions=ACTIONS[name]), N, seed=1)
+    model = build(env, n_steps=16, learning_rate=1e-3, gamma=0.9, gae_lambda=0.9, ent_coef=0.0)
     model.learn(2 * 16 * N)
     obs = np.zeros((N, 3), dtype=np.float32)
     assert all(ACTIONS[name].contains(action) for action in model.predict(obs)[0])

@@ -1,6 +1,7 @@
 """Zips of others: nothing in them is run, and what does not fit is refused in one line."""
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -13,6 +14,8 @@ from stable_baselines3 import PPO
 
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import Corrupt
+
+MEMBERS = ("data", "policy.pth", "policy.optimizer.pth")
 
 
 def same(one, other):
@@ -30,13 +33,26 @@ class Malicious:
 
 
 def rewritten(file, copy, **members):
-    """A copy of a zip in which some members are others."""
-    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(copy, "w") as other:
-        for name in archive.namelist():
-            data = members.get(name.replace(".", "_"), archive.read(name))
-            if data is not None:
-                other.writestr(name, data)
+    """A copy of a zip in which some members are others, by one who knows the digest."""
+    with zipfile.ZipFile(file) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    found |= {name: members[as_word(name)] for name in found if as_word(name) in members}
+    found = {name: data for name, data in found.items() if data is not None}
+    each = [hashlib.sha256(data_of(found, name)).hexdigest() for name in MEMBERS]
+    found |= {"sha256": hashlib.sha256(" ".join(each).encode()).hexdigest()}
+    with zipfile.ZipFile(copy, "w") as other:
+        for name, data in found.items():
+            other.writestr(name, data)
     return copy
+
+
+def as_word(name):
+    return name.replace(".", "_")
+
+
+def data_of(found, name):
+    data = found.get(name, b"")
+    return data.encode() if isinstance(data, str) else data
 
 
 def stored(thing):
@@ -56,7 +72,7 @@ def test_pickles_among_the_attributes_are_not_run(bandits, trained, file, tmp_pa
     data = attributes(file)
     pickled = {":type:": "harmless", ":serialized:": bad}
     read = {"_described", "num_timesteps", "_n_updates", "_total_timesteps"}
-    read |= {"_num_timesteps_at_start"}
+    read |= {"_num_timesteps_at_start", "_open_ended"}
     all_bad = {name: data[name] if name in read else pickled for name in data}
     copy = rewritten(file, tmp_path / "bad.zip", data=json.dumps(all_bad))
     model = SequencePPO.load(copy, bandits())

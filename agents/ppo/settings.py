@@ -1,0 +1,138 @@
+"""Settings of the engine: checked whenever they are assigned, and held in one place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import FloatSchedule
+
+from metalocus.envs.checks import require, require_count, require_flag, require_number
+
+Check = Callable[[str, Any], Any]
+"""Given a setting's name and the value assigned, returns what is kept or raises InvalidTask."""
+
+
+class CheckedSchedule(FloatSchedule):
+    """A schedule whose every number is checked.
+
+    Args:
+        name: of the setting, for messages.
+        value: a number, for a constant, or a function of the fraction of training that remains.
+        check: of each number.
+    """
+
+    def __init__(self, name: str, value: float | Schedule, check: Check) -> None:
+        super().__init__(value if callable(value) else check(name, value))
+        self.name, self.check = name, check
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The number when so much of training remains."""
+        return float(self.check(self.name, super().__call__(progress_remaining)))
+
+
+class _Checked:
+    """An attribute of a model; a check returns what is kept of the value that is assigned."""
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: object, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        if self.name not in vars(model):
+            raise AttributeError(f"{type(model).__name__} has no {self.name} yet")
+        return vars(model)[self.name]
+
+    def __set__(self, model: object, value: Any) -> None:
+        vars(model)[self.name] = self.check(self.name, value)
+
+
+class _Scheduled:
+    """A setting that is assigned a number or a schedule and reads as its present number.
+
+    The schedule, its one source, is the attribute ``schedule``.
+    """
+
+    def __init__(self, schedule: str) -> None:
+        self.schedule = schedule
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        return getattr(model, self.schedule)(model._current_progress_remaining)
+
+    def __set__(self, model: object, value: Any) -> None:
+        setattr(model, self.schedule, value)
+
+
+def checked(check: Check) -> Any:
+    """An attribute with a check; typed so that it may stand for an attribute of SB3's."""
+    return _Checked(check)
+
+
+def scheduled(schedule: str) -> Any:
+    """The present number of the schedule in another attribute."""
+    return _Scheduled(schedule)
+
+
+def number(least: float = 0.0, most: float = math.inf) -> Check:
+    """A finite number from ``least`` to ``most``."""
+
+    def check(name: str, value: Any) -> float:
+        given = require_number(name, value, least)
+        require(given <= most, f"{name} must be at most {most:g}, got {value!r}")
+        return given
+
+    return check
+
+
+def count(least: int, most: int = 2**63 - 1) -> Check:
+    """A whole number from ``least`` to ``most``."""
+    return lambda name, value: require_count(name, value, least, most)
+
+
+def schedule(label: str, least: float = 0.0, most: float = math.inf) -> Check:
+    """A number from ``least`` to ``most``, or a function of the training that remains."""
+
+    def check(_: str, value: Any) -> CheckedSchedule:
+        inner = value.value_schedule if isinstance(value, FloatSchedule) else value
+        return CheckedSchedule(label, inner, number(least, most))
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """None, or what another check takes."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    return require_flag(name, value)
+
+
+def mapping(name: str, value: Any) -> dict[str, Any]:
+    """Keyword arguments, as :func:`plain` values; None for none."""
+    require(value is None or isinstance(value, Mapping), f"{name} must be a dict, got {value!r}")
+    found: dict[str, Any] = plain(value or {})
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A value with NumPy's numbers as Python's, and arrays and tuples as lists: as JSON's are."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value
