@@ -27,10 +27,12 @@ def make_named(name: str, family: Family) -> NamedAgent:
 
 
 def best_reference(family: Family) -> ReferencePolicy:
-    """The exact optimum on a family if it can be had, else the nearest policy to it.
+    """The reference that is nearest to the Bayes optimum of a family.
 
-    Where none is known, it is the oracle, which is told what the others must find out.
+    Of those that can play it, an exact optimum comes first, then what is near one, then the
+    oracle, an upper bound. Of equals the first name in the alphabet is taken. Every reference
+    that can play a family is made within seconds, see its ``why_not``.
     """
     playing = [cls for cls in REFERENCES.values() if cls.why_not(family) is None]
-    best = max(playing, key=lambda cls: cls.optimality(family))  # the first one of equals
-    return best(family) if best.optimality(family) > UNRANKED else Oracle(family)
+    best = max(playing, key=lambda cls: cls.optimality(family))
+    return Oracle(family) if best.optimality(family) == UNRANKED else best(family)

@@ -8,21 +8,22 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.learner import OnlineLearner, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
 from metalocus.agents.online.policy_gradient import log_gradient
 
 TRACES = ("actor_trace", "critic_trace")
 
 
 @dataclass(frozen=True)
-class ActorCriticSettings:
+class ActorCriticSettings(RuleSettings):
     """Constants of the rule.
 
     Attributes:
-        actor_rate, critic_rate: step sizes.
+        actor_rate: step size of the actor.
+        critic_rate: step size of the critic.
         discount: of later rewards, below 1.
-        trace: share of a trace that is left after a trial, beside the discount (lambda).
-        mean_reward: that the critic expects at first.
+        trace: decay of the eligibility traces in a trial, beside the discount (lambda).
+        mean_reward: mean reward a trial that the critic's initial value stands for.
         bound: greatest absolute value of an actor's weight.
     """
 
@@ -35,12 +36,12 @@ class ActorCriticSettings:
 
 
 class ActorCritic(OnlineLearner[ActorCriticSettings]):
-    """A softmax actor and a linear critic, both moved along traces by the critic's surprise.
+    """A softmax actor and a linear critic, both updated along traces by the TD error.
 
-    The surprise r + discount V(x') - V(x) needs what the transition led to, so both move
-    when the next stimulus x' is seen, before the next choice. Sutton & Barto 2018,
-    "Reinforcement learning", section 13.5 (actor-critic with eligibility traces), without
-    its discount of an episode's later steps.
+    The TD error r + discount V(x') - V(x) needs the next features x'. So both are updated when
+    the next stimulus is seen, before the next choice. Sutton & Barto 2018, "Reinforcement
+    learning", section 13.5 (actor-critic with eligibility traces), without the factor
+    discount^t of the updates at later steps.
     """
 
     name: ClassVar[str] = "actor_critic"
@@ -81,48 +82,48 @@ class ActorCritic(OnlineLearner[ActorCriticSettings]):
     }
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """A uniform actor, a constant critic and no traces."""
+        """A uniform actor, a constant critic and traces of 0."""
         settings = self.settings
         critic = np.zeros((n, 1 + self.family.stimulus_size))
         critic[:, 0] = settings.mean_reward / (1.0 - settings.discount)
         actor = self.fresh_weights(n)
         traces = dict(zip(TRACES, (np.zeros_like(actor), np.zeros_like(critic)), strict=True))
-        weights = {"actor": actor, "critic": critic, **traces, "surprise": np.zeros(n)}
+        weights = {"actor": actor, "critic": critic, **traces, "td_error": np.zeros(n)}
         return Stores(weights=weights)
 
-    def settle(self, weights: Store, x: Array) -> Store:
-        """Learn from what the last transition led to."""
-        return self.move(weights, (x * weights["critic"]).sum(axis=1))
+    def bootstrap(self, weights: Store, x: Array) -> Store:
+        """Complete the TD error with the value of the next features, and update by it."""
+        return self.step(weights, (x * weights["critic"]).sum(axis=1))
 
-    def choose(self, weights: Store, x: Array) -> Array:
-        """Softmax of the actor."""
+    def policy(self, weights: Store, x: Array) -> Array:
+        """Softmax of the actor, [N, K]."""
         return softmax(linear(x, weights["actor"]))
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
-        """Lengthen the traces, and note the surprise as far as it is known."""
-        left = self.settings.discount * self.settings.trace
+        """Update the traces, and keep the TD error up to the value of the next features."""
+        decay = self.settings.discount * self.settings.trace
         gradient = log_gradient(x, weights["actor"], action)
         return {
             **weights,
-            "actor_trace": left * weights["actor_trace"] + gradient,
-            "critic_trace": left * weights["critic_trace"] + x,
-            "surprise": reward - (x * weights["critic"]).sum(axis=1),
+            "actor_trace": decay * weights["actor_trace"] + gradient,
+            "critic_trace": decay * weights["critic_trace"] + x,
+            "td_error": reward - (x * weights["critic"]).sum(axis=1),
         }
 
-    def move(self, weights: Store, value: Array) -> Store:
-        """Actor and critic moved along their traces, where the transition led to a value [N]."""
+    def step(self, weights: Store, value: Array) -> Store:
+        """Actor and critic after a step along their traces, given the next value, [N]."""
         settings, bound = self.settings, self.settings.bound
-        surprise = weights["surprise"] + settings.discount * value
-        actor = settings.actor_rate * surprise[:, None, None] * weights["actor_trace"]
-        critic = settings.critic_rate * surprise[:, None] * weights["critic_trace"]
+        td_error = weights["td_error"] + settings.discount * value
+        actor = settings.actor_rate * td_error[:, None, None] * weights["actor_trace"]
+        critic = settings.critic_rate * td_error[:, None] * weights["critic_trace"]
         return {
             **weights,
             "actor": np.clip(weights["actor"] + actor, -bound, bound),
             "critic": weights["critic"] + critic,
         }
 
-    def carry_on(self, weights: Store) -> Store:
-        """Moved by the last transition, which led to nothing; then without traces."""
-        moved = self.move(weights, np.zeros_like(weights["surprise"]))
-        ended = {name: np.zeros_like(moved[name]) for name in (*TRACES, "surprise")}
-        return {**moved, **ended}
+    def end_episode(self, weights: Store) -> Store:
+        """One last step, to a terminal value of 0; then traces and TD error are 0."""
+        last = self.step(weights, np.zeros_like(weights["td_error"]))
+        ended = {name: np.zeros_like(last[name]) for name in (*TRACES, "td_error")}
+        return {**last, **ended}

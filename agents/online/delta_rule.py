@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Store
-from metalocus.agents.online.value_table import ValueSettings, ValueTable, surprise, value_gradient
+from metalocus.agents.online.value_table import (
+    ValueSettings,
+    ValueTable,
+    prediction_error,
+    value_gradient,
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class DeltaSettings(ValueSettings):
 
 
 class DeltaRule(ValueTable[DeltaSettings]):
-    """Moves the pulled arm's value by a constant fraction of the surprise.
+    """Moves the pulled arm's value by a constant fraction of the prediction error.
 
     Rescorla & Wagner 1972, "A theory of Pavlovian conditioning"; with a stimulus, the
     least-mean-squares rule of Widrow & Hoff 1960.
@@ -45,7 +50,8 @@ class DeltaRule(ValueTable[DeltaSettings]):
     }
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
-        """One step on the squared surprise."""
+        """One gradient step on the squared prediction error."""
         values = weights["values"]
-        step = surprise(x, values, action, reward) * value_gradient(x, action, self.n_arms)
+        error = prediction_error(x, values, action, reward)
+        step = error * value_gradient(x, action, self.n_arms)
         return {"values": values + self.settings.rate * step}

@@ -8,7 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.value_table import ValueSettings, ValueTable, surprise, value_gradient
+from metalocus.agents.online.value_table import (
+    ValueSettings,
+    ValueTable,
+    prediction_error,
+    value_gradient,
+)
 
 
 @dataclass(frozen=True)
@@ -16,18 +21,18 @@ class AverageSettings(ValueSettings):
     """Constants of the rule.
 
     Attributes:
-        prior_pulls: pulls that the first value is worth.
+        prior_pulls: number of pulls that the initial value counts for.
     """
 
     prior_pulls: float
 
 
 class DeltaRuleAverage(ValueTable[AverageSettings]):
-    """Moves a value by 1/N of the surprise, so that it is a mean.
+    """Moves a value by 1/N of the prediction error, so that it is the mean of the rewards.
 
-    N is the arm's pulls so far plus what the first value is worth. With a stimulus, N
-    counts how often a feature was active with the arm, and the active features share the
-    step. The counts travel with the weights, as an optimizer's quantities do. Sutton &
+    N is the arm's number of pulls plus that which the initial value counts for. With a
+    stimulus, N counts how often a feature was active with the arm, and the active features
+    share the step. The counts are kept with the weights, as an optimizer's state is. Sutton &
     Barto 2018, "Reinforcement learning", equation 2.3.
     """
 
@@ -49,16 +54,16 @@ class DeltaRuleAverage(ValueTable[AverageSettings]):
     }
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """The first values, and what they are worth."""
+        """The initial values, and the number of pulls they count for."""
         values = super().start(n, rng).weights["values"]
         pulls = np.full_like(values, self.settings.prior_pulls)
         return Stores(weights={"values": values, "pulls": pulls})
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
-        """One step of size 1/N."""
+        """One step of size 1/N on the squared prediction error."""
         values = weights["values"]
         gradient = value_gradient(x, action, self.n_arms)
         pulls = weights["pulls"] + gradient**2
         rate = 1.0 / (np.maximum(pulls, 1.0) * (x**2).sum(axis=1)[:, None, None])
-        step = rate * surprise(x, values, action, reward) * gradient
+        step = rate * prediction_error(x, values, action, reward) * gradient
         return {"values": values + step, "pulls": pulls}

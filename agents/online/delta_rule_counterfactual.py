@@ -12,9 +12,8 @@ from metalocus.envs import Family
 class DeltaRuleCounterfactual(DeltaRule):
     """Takes the other arm's reward to be the opposite of the one received.
 
-    True of two arms that pay with p and 1 - p; an assumption about the task, so it goes
-    by its own name. Palminteri et al. 2017, "Confirmation bias in human reinforcement
-    learning".
+    That holds for two arms with reward probabilities p and 1 - p, an assumption about the task.
+    Palminteri et al. 2017, "Confirmation bias in human reinforcement learning".
     """
 
     name: ClassVar[str] = "delta_rule_counterfactual"
@@ -30,7 +29,7 @@ class DeltaRuleCounterfactual(DeltaRule):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Two arms have an opposite; more do not."""
+        """Only two arms: among more, none is the opposite of another."""
         return None if family.n_arms == 2 else f"it needs two arms, not {family.n_arms}"
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:

@@ -1,23 +1,42 @@
-"""What the online learners share: a memoryless policy, changed after every transition.
+"""Base of the online rules: a memoryless policy whose weights change after every transition.
 
-An online learner's forward pass reads the stimulus and its weights alone. The weights are
-fresh in every episode and each transition changes them: the learning that "the RL
-algorithm could have done" without recurrence.
+The forward pass of an online learner reads the stimulus and its weights alone. The weights are
+fresh in every episode and a fixed rule changes them at every transition. So these agents show
+how well a plain RL algorithm learns inside an episode, without recurrence.
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from metalocus.agents.agent import Array, NamedAgent, Store, Stores
-from metalocus.envs import Family
+from metalocus.envs import Family, InvalidTask
 
-Settings = TypeVar("Settings")
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """Constants of a rule, all real numbers; infinity is a bound that is never reached.
+
+    Raises:
+        InvalidTask: one is no real number, or NaN.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            real = isinstance(value, int | float | np.integer | np.floating)
+            if not real or isinstance(value, bool) or math.isnan(value):
+                raise InvalidTask(f"{field.name} must be a real number, got {value!r}")
+            object.__setattr__(self, field.name, float(value))  # NumPy's numbers equal Python's
+
+
+Settings = TypeVar("Settings", bound=RuleSettings)
 
 
 class OnlineLearner(NamedAgent, Generic[Settings]):
@@ -52,28 +71,28 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
         return weights
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """Settle what the stimulus tells of the last transition, then choose."""
+        """Complete the last update with this stimulus, then apply the policy, [N, K]."""
         x = self.features(stimulus)
-        weights = self.settle(stores.weights, x)
-        return self.choose(weights, x), replace(stores, weights=weights)
+        weights = self.bootstrap(stores.weights, x)
+        return self.policy(weights, x), replace(stores, weights=weights)
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
-        """Change the weights by the rule."""
+        """Change the weights by the rule; rewards are scaled to the family's range, 0 to 1."""
         scaled = self.reward_fraction(reward)
         return replace(
             stores, weights=self.update(stores.weights, self.features(stimulus), action, scaled)
         )
 
-    def settle(self, weights: Store, x: Array) -> Store:
-        """The rest of the last update, where it needs the features [N, F] that came after."""
+    def bootstrap(self, weights: Store, x: Array) -> Store:
+        """The part of the last update that needs the next features x [N, F]; default: none."""
         return weights
 
-    def carry_on(self, weights: Store) -> Store:
-        """The weights that the next episode begins with, where they are carried between them."""
+    def end_episode(self, weights: Store) -> Store:
+        """The weights that a next episode begins with if they are kept between episodes."""
         return weights
 
     @abstractmethod
-    def choose(self, weights: Store, x: Array) -> Array:
+    def policy(self, weights: Store, x: Array) -> Array:
         """Probabilities of the actions [N, K] from features x [N, F]."""
 
     @abstractmethod
@@ -88,7 +107,7 @@ def linear(x: Array, weights: Array) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """[N, K] -> probabilities [N, K]."""
+    """Softmax over the last axis, [N, K] -> [N, K]."""
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     probs: Array = odds / odds.sum(axis=1, keepdims=True)
     return probs

@@ -1,4 +1,4 @@
-"""The delta rule whose step size follows the surprises."""
+"""The delta rule whose step size follows the recent absolute prediction errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.value_table import ValueSettings, ValueTable, surprise, value_gradient
+from metalocus.agents.online.value_table import (
+    ValueSettings,
+    ValueTable,
+    prediction_error,
+    value_gradient,
+)
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,8 @@ class PearceHallSettings(ValueSettings):
     """Constants of the rule.
 
     Attributes:
-        rate: step size where the associability is 1; no step is longer than the surprise.
-        associability: at first.
+        rate: step size where the associability is 1; no step is longer than the prediction error.
+        associability: initial value.
         memory_rate: step size of the associability.
     """
 
@@ -27,16 +32,17 @@ class PearceHallSettings(ValueSettings):
 
 
 class PearceHall(ValueTable[PearceHallSettings]):
-    """Learns the faster, the more it has been surprised of late.
+    """Learns faster after large prediction errors.
 
-    A weight's associability is a running mean of the absolute surprises it had a part in;
-    it multiplies the step size, and travels with the weights. Active features share a step.
+    The associability of a weight multiplies its step size. It is a running mean of the absolute
+    prediction errors of the trials in which the weight was active, and is kept with the
+    weights. Active features share a step.
     Pearce & Hall 1980, "A model for Pavlovian learning", in the form of Li et al. 2011,
     "Differential roles of human striatum and amygdala in associative learning".
     """
 
     name: ClassVar[str] = "pearce_hall"
-    summary: ClassVar[str] = "online: value table whose step size follows recent surprises"
+    summary: ClassVar[str] = "online: value table, step size follows recent prediction errors"
     tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
         ("BernoulliBandit-v0", 2): PearceHallSettings(
             start=0.461,
@@ -73,16 +79,16 @@ class PearceHall(ValueTable[PearceHallSettings]):
     }
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """The first values and associabilities."""
+        """The initial values and associabilities."""
         values = super().start(n, rng).weights["values"]
         associability = np.full_like(values, self.settings.associability)
         return Stores(weights={"values": values, "associability": associability})
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
-        """A step of the associability that was, then the associability's own."""
+        """A step of the values at the old associability, then one of the associability."""
         values, associability = weights["values"], weights["associability"]
         gradient = value_gradient(x, action, self.n_arms)
-        error = surprise(x, values, action, reward)
+        error = prediction_error(x, values, action, reward)
         share = np.minimum(self.settings.rate * associability, 1.0)
         step = share / (x**2).sum(axis=1)[:, None, None] * error * gradient
         change = (np.abs(error) - associability) * (gradient != 0.0)

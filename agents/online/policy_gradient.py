@@ -8,19 +8,19 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
-from metalocus.agents.online.learner import OnlineLearner, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
 
 
 @dataclass(frozen=True)
-class PolicyGradientSettings:
+class PolicyGradientSettings(RuleSettings):
     """Constants of the rule.
 
     Attributes:
         rate: step size of the policy.
-        baseline: the critic's first value.
-        baseline_rate: its step size.
-        bound: greatest absolute value of a policy weight, to which every step is clipped;
-            a policy that cannot become certain can still notice a reversal.
+        baseline: initial value of the baseline.
+        baseline_rate: step size of the baseline.
+        bound: greatest absolute value of a policy weight, to which every step is clipped. A
+            policy that keeps exploring can detect a reversal.
     """
 
     rate: float
@@ -30,10 +30,10 @@ class PolicyGradientSettings:
 
 
 class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
-    """A softmax policy that climbs (reward - baseline) * grad log pi.
+    """A softmax policy that ascends (reward - baseline) * grad log pi.
 
-    The baseline is a running average of the rewards: the critic's weight on a constant
-    input. Williams 1992, "Simple statistical gradient-following algorithms for
+    The baseline is a running average of the rewards. Williams 1992, "Simple statistical
+    gradient-following algorithms for
     connectionist reinforcement learning", equation 4.
     """
 
@@ -55,12 +55,12 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
     }
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """A uniform policy and the first baseline."""
+        """A uniform policy and the initial baseline."""
         baseline, policy = np.full(n, self.settings.baseline), self.fresh_weights(n)
         return Stores(weights={"policy": policy, "baseline": baseline, **self.moments(policy)})
 
-    def choose(self, weights: Store, x: Array) -> Array:
-        """Softmax of the linear layer."""
+    def policy(self, weights: Store, x: Array) -> Array:
+        """Softmax of the linear layer, [N, K]."""
         return softmax(linear(x, weights["policy"]))
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
@@ -77,11 +77,11 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
         }
 
     def moments(self, like: Array) -> Store:
-        """What an optimizer carries beside the policy's weights at first; SGD nothing."""
+        """Initial state of the optimizer beside the policy's weights; none for SGD."""
         return {}
 
     def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
-        """The policy's step [N, F, K] along its gradient, and the optimizer's new quantities."""
+        """The policy's step [N, F, K] along its gradient, and the optimizer's new state."""
         return self.settings.rate * gradient, {}
 
 

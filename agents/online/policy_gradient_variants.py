@@ -11,12 +11,14 @@ from metalocus.agents.agent import Array, Store
 from metalocus.agents.online.policy_gradient import PolicyGradient, PolicyGradientSettings
 
 TINY = 1e-8
+"""Added to Adam's denominator, the default of Kingma & Ba 2015."""
 
 
 class Reinforce(PolicyGradient):
     """The policy gradient whose baseline is 0 and stays there.
 
-    Every reward then makes the action taken likelier. Williams 1992, equation 4, with b = 0.
+    Every reward then increases the probability of the action taken. Williams 1992, equation 4,
+    with b = 0.
     """
 
     name: ClassVar[str] = "reinforce"
@@ -42,7 +44,7 @@ class MomentumSettings(PolicyGradientSettings):
     """Constants of the rule.
 
     Attributes:
-        momentum: share of the last step that goes into this one.
+        momentum: fraction of the last step that is added to this one.
     """
 
     momentum: float
@@ -73,7 +75,7 @@ class PolicyGradientMomentum(PolicyGradient):
     }
 
     def moments(self, like: Array) -> Store:
-        """The last step."""
+        """The last step, 0 at first."""
         return {"velocity": np.zeros_like(like)}
 
     def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
@@ -88,7 +90,7 @@ class AdamSettings(PolicyGradientSettings):
 
     Attributes:
         beta_1: decay of the running mean of the gradients.
-        beta_2: of their squares.
+        beta_2: decay of the running mean of their squares.
     """
 
     beta_1: float
@@ -135,7 +137,7 @@ class PolicyGradientAdam(PolicyGradient):
     }
 
     def moments(self, like: Array) -> Store:
-        """Running mean and square, and what part of them is not yet the zero they began with."""
+        """Running means of the gradient and of its square, and the number of steps, all 0."""
         return {
             "mean": np.zeros_like(like),
             "square": np.zeros_like(like),
@@ -143,7 +145,7 @@ class PolicyGradientAdam(PolicyGradient):
         }
 
     def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
-        """A step of the mean over the root of the square, both corrected for their start at 0."""
+        """Mean over root mean square of the gradients, both corrected for their start at 0."""
         beta_1, beta_2 = self.settings.beta_1, self.settings.beta_2
         steps = weights["steps"] + 1.0
         mean = beta_1 * weights["mean"] + (1.0 - beta_1) * gradient

@@ -1,4 +1,4 @@
-"""When an online learner's changes take effect: how often, and for how long."""
+"""An online learner whose policy takes over what has been learned only every so many trials."""
 
 from __future__ import annotations
 
@@ -9,60 +9,59 @@ import numpy as np
 
 from metalocus.agents.agent import Agent, Array, Store, Stores
 from metalocus.agents.online.learner import OnlineLearner
-from metalocus.envs import InvalidTask
+from metalocus.envs.checks import require_count
 
-_ACTING, _WAITED = "acting.", "waited"
+_ACTING, _SINCE = "acting.", "trials_since_update"
 
 
-class PacedLearner(Agent):
-    """An online learner that acts on what it has learned only after every so many trials.
+class IntervalLearner(Agent):
+    """An online learner whose policy is updated once in an interval of trials.
 
-    Its rule is applied to every transition as ever, in weights of its own; the policy reads
-    a copy of them, ``acting.*``, which is renewed when ``every`` trials have gone by. So the
-    rule is the same, and only the time at which its changes take effect is not.
+    The rule is applied to every transition, in the learner's own weights. The policy reads a
+    copy of them, ``acting.*``, which is taken anew when ``interval`` trials have gone by. So the
+    rule is the same, and only the time at which its changes take effect differs.
 
     Args:
         learner: an online learner.
-        every: trials between renewals; None for none before the next episode.
-        before: stores in which earlier episodes ended, to carry their weights on; None for
-            weights that are fresh in every episode.
+        interval: trials between updates of the policy; None for none within an episode.
+        before: stores in which earlier episodes ended, whose weights are kept; None for weights
+            that are fresh in every episode.
 
     Raises:
-        InvalidTask: ``every`` is no positive number.
+        InvalidTask: ``interval`` is no positive whole number.
     """
 
     def __init__(
-        self, learner: OnlineLearner[Any], every: int | None = 1, before: Stores | None = None
+        self, learner: OnlineLearner[Any], interval: int | None = 1, before: Stores | None = None
     ) -> None:
-        if every is not None and every < 1:
-            raise InvalidTask(f"every must be a positive number of trials or None, got {every}")
-        self.learner, self.every, self.before = learner, every, before
+        self.learner, self.before = learner, before
+        self.interval = None if interval is None else require_count("interval", interval, 1)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """Fresh weights, or those carried on, and the policy's copy of them."""
+        """Fresh weights, or those kept, and the policy's copy of them."""
         weights = self.learner.start(n, rng).weights
         if self.before is not None:
-            weights = self.learner.carry_on(_own(self.before.weights))
-        return Stores(weights={**weights, **_copy(weights), _WAITED: np.zeros(n, dtype=np.int64)})
+            weights = self.learner.end_episode(_own(self.before.weights))
+        return Stores(weights={**weights, **_copy(weights), _SINCE: np.zeros(n, dtype=np.int64)})
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """The choice of the policy's copy, renewed where it is due."""
-        x, waited = self.learner.features(stimulus), stores.weights[_WAITED]
-        own = self.learner.settle(_own(stores.weights), x)
-        acting = {
-            name: np.where((waited == 0).reshape(-1, *[1] * (new.ndim - 1)), new, old)
-            for name, new, old in ((n, own[n], stores.weights[_ACTING + n]) for n in own)
-        }
+        """The policy on its copy of the weights, taken anew where an interval begins, [N, K]."""
+        x, begins = self.learner.features(stimulus), stores.weights[_SINCE] == 0
+        own = self.learner.bootstrap(_own(stores.weights), x)
+        acting = {}
+        for name, new in own.items():
+            rows = begins.reshape(-1, *[1] * (new.ndim - 1))
+            acting[name] = np.where(rows, new, stores.weights[_ACTING + name])
         weights = {**stores.weights, **own, **_copy(acting)}
-        return self.learner.choose(acting, x), Stores(weights=weights)
+        return self.learner.policy(acting, x), Stores(weights=weights)
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
-        """The rule; the policy's copy stays."""
+        """Apply the rule to the learner's own weights; the policy's copy stays."""
         own = Stores(weights=_own(stores.weights))
         weights = self.learner.learn(own, stimulus, action, reward).weights
-        waited = stores.weights[_WAITED] + 1
-        due = self.every is not None and waited >= self.every
-        return Stores(weights={**stores.weights, **weights, _WAITED: np.where(due, 0, waited)})
+        since = stores.weights[_SINCE] + 1
+        due = self.interval is not None and since >= self.interval
+        return Stores(weights={**stores.weights, **weights, _SINCE: np.where(due, 0, since)})
 
 
 def _own(weights: Store) -> dict[str, Array]:
@@ -70,10 +69,10 @@ def _own(weights: Store) -> dict[str, Array]:
     return {
         name: array
         for name, array in weights.items()
-        if name != _WAITED and not name.startswith(_ACTING)
+        if name != _SINCE and not name.startswith(_ACTING)
     }
 
 
 def _copy(weights: Mapping[str, Array]) -> dict[str, Array]:
-    """Under the policy's names."""
+    """The weights under the names of the policy's copy."""
     return {_ACTING + name: array for name, array in weights.items()}

@@ -1,4 +1,4 @@
-"""What the delta rules share: a table of the arms' values, and how it is acted on."""
+"""Base of the delta rules: a table of the arms' values, and the policy on it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TypeVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, best_arms, spread
-from metalocus.agents.online.learner import OnlineLearner, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
 
 
 @dataclass(frozen=True)
-class ValueSettings:
-    """How a value table begins and is acted on.
+class ValueSettings(RuleSettings):
+    """Constants of the table and of the policy on it.
 
     Attributes:
-        start: every arm's first value; above the mean reward it makes the agent explore.
+        start: initial value of every arm; above the mean reward it makes the agent explore.
         epsilon: probability of a uniformly random arm.
         temperature: of the softmax otherwise; at 0 the best arm, ties spread evenly.
     """
@@ -33,11 +33,11 @@ class ValueTable(OnlineLearner[Settings]):
     """Predicts every arm's reward linearly from [1, stimulus] and acts on the predictions."""
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """Every arm at the first value."""
+        """The initial value for every arm."""
         return Stores(weights={"values": self.fresh_weights(n, self.settings.start)})
 
-    def choose(self, weights: Store, x: Array) -> Array:
-        """Softmax or greedy on the predictions, mixed with a random arm."""
+    def policy(self, weights: Store, x: Array) -> Array:
+        """Softmax or greedy on the predictions, mixed with a uniformly random arm, [N, K]."""
         values = linear(x, weights["values"])
         temperature, epsilon = self.settings.temperature, self.settings.epsilon
         chosen = softmax(values / temperature) if temperature else spread(best_arms(values))
@@ -51,8 +51,8 @@ def value_gradient(x: Array, action: Array, n_arms: int) -> Array:
     return gradient
 
 
-def surprise(x: Array, values: Array, action: Array, reward: Array) -> Array:
-    """Reward above the action's predicted value, [N, 1, 1]."""
+def prediction_error(x: Array, values: Array, action: Array, reward: Array) -> Array:
+    """Reward minus the action's predicted value, [N, 1, 1]."""
     predicted = linear(x, values)[np.arange(len(action)), action]
     error: Array = (reward - predicted)[:, None, None]
     return error

@@ -1,6 +1,6 @@
 """Online learners: the true gradient, one step a transition, and each episode on its own."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -197,6 +197,24 @@ def test_a_visible_cue_is_learned_to_be_used(name):
     assert cued.value[-10:].mean() > {"policy_gradient_adam": 0.55, "reinforce": 0.7}.get(
         name, 0.75
     )
+
+
+def test_settings_given_as_numpy_numbers_are_those_given_as_python_s():
+    """Every constant of every rule: equal, of Python's type, or refused with its name."""
+    for name in RULES:
+        settings = ONLINE[name].tuned["ReversalBandit-v0", 2]
+        for field in fields(settings):
+            for typed in (np.float64(0.25), np.float32(0.25), np.float16(0.25)):
+                given = replace(settings, **{field.name: typed})
+                assert given == replace(settings, **{field.name: 0.25})
+                assert type(getattr(given, field.name)) is float
+            for typed in (np.int64(1), np.uint8(1), 1):
+                assert replace(settings, **{field.name: typed}) == replace(
+                    settings, **{field.name: 1.0}
+                )
+            for wrong in (True, np.True_, "1", None, np.nan, 1j, np.array([0.25])):
+                with pytest.raises(InvalidTask, match=f"{field.name} must be a real number"):
+                    replace(settings, **{field.name: wrong})
 
 
 def test_policy_gradient_takes_settings_of_its_own():

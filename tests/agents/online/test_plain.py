@@ -65,18 +65,18 @@ def plain_actor_critic(settings, weights, x, action, reward):
     """What the last transition led to, x, moves the weights; then this one is noted."""
     critic = weights["critic"]
     value = sum(x[f] * critic[f] for f in range(len(x)))
-    surprise = weights["surprise"] + settings.discount * value
+    td_error = weights["td_error"] + settings.discount * value
     for place, trace in np.ndenumerate(weights["actor_trace"]):
-        moved = weights["actor"][place] + settings.actor_rate * surprise * trace
+        moved = weights["actor"][place] + settings.actor_rate * td_error * trace
         weights["actor"][place] = min(max(moved, -settings.bound), settings.bound)
     for f, trace in enumerate(weights["critic_trace"]):
-        critic[f] += settings.critic_rate * surprise * trace
+        critic[f] += settings.critic_rate * td_error * trace
     left = settings.discount * settings.trace
     for place, score in plain_scores(weights["actor"], x, action).items():
         weights["actor_trace"][place] = left * weights["actor_trace"][place] + score
     for f in range(len(x)):
         weights["critic_trace"][f] = left * weights["critic_trace"][f] + x[f]
-    weights["surprise"] = reward - sum(x[f] * critic[f] for f in range(len(x)))
+    weights["td_error"] = reward - sum(x[f] * critic[f] for f in range(len(x)))
 
 
 def plain_pearce_hall(settings, weights, x, action, reward):

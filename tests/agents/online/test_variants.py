@@ -1,4 +1,4 @@
-"""Optimizers, traces, changing step sizes, and when an online learner's changes take effect."""
+"""Optimizers, traces, changing step sizes, and the interval of a policy's updates."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from metalocus.agents.online.policy_gradient_variants import (
     PolicyGradientAdam,
     PolicyGradientMomentum,
 )
-from metalocus.agents.online.update_interval import PacedLearner
+from metalocus.agents.online.update_interval import IntervalLearner
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.probes.locus import Locus
@@ -80,7 +80,7 @@ def test_without_discount_the_actor_critic_is_the_policy_gradient():
         actor.settings, actor_rate=0.7, critic_rate=0.2, discount=0.0, mean_reward=0.3, bound=1.0
     )
     one = learned(climber, HISTORY).weights
-    other = actor.carry_on(learned(actor, HISTORY).weights)
+    other = actor.end_episode(learned(actor, HISTORY).weights)
     np.testing.assert_allclose(one["policy"], other["actor"], atol=1e-12)
     np.testing.assert_allclose(one["baseline"], other["critic"][:, 0], atol=1e-12)
 
@@ -91,7 +91,7 @@ def test_with_whole_traces_a_reward_reaches_back_to_every_choice():
     agent.settings = replace(
         agent.settings, actor_rate=1e-6, critic_rate=0.0, discount=0.5, trace=1.0, mean_reward=0.0
     )
-    actor = agent.carry_on(learned(agent, HISTORY).weights)["actor"][0, 0] / 1e-6
+    actor = agent.end_episode(learned(agent, HISTORY).weights)["actor"][0, 0] / 1e-6
     expected = np.zeros(2)
     for t, (action, _) in enumerate(HISTORY):
         later = sum(0.5**i * reward for i, (_, reward) in enumerate(HISTORY[t:]))
@@ -113,7 +113,7 @@ def test_the_critic_learns_what_a_stimulus_leads_to():
     np.testing.assert_allclose(critic[0] + critic[1:], [4 / 3, 2 / 3], atol=1e-3)
 
 
-def test_surprises_raise_the_step_size_and_their_absence_lowers_it():
+def test_large_errors_raise_the_step_size_and_small_ones_lower_it():
     agent = PearceHall(make_family(BANDIT))
     agent.settings = replace(
         agent.settings, start=0.5, rate=0.5, associability=0.5, memory_rate=0.3
@@ -130,11 +130,11 @@ def test_surprises_raise_the_step_size_and_their_absence_lowers_it():
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_paced_by_one_trial_a_learner_is_as_it_was(name):
+def test_an_interval_of_one_trial_changes_nothing(name):
     plain = make_named(name, make_family(REVERSAL, cued=True))
     one, other = (
         rollout(agent, fresh_episodes(Setting(REVERSAL, cued=True), 20, 0), 0)
-        for agent in (plain, PacedLearner(plain))
+        for agent in (plain, IntervalLearner(plain))
     )
     np.testing.assert_array_equal(one.probs, other.probs)
     for key, array in one.end.weights.items():
@@ -142,58 +142,58 @@ def test_paced_by_one_trial_a_learner_is_as_it_was(name):
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("every", [7, None])
-def test_between_renewals_the_policy_stays_and_then_is_that_of_all_trials_so_far(name, every):
+@pytest.mark.parametrize("interval", [7, None])
+def test_within_an_interval_the_policy_stays_and_then_has_learned_from_all_trials(name, interval):
     family = make_family(BANDIT)
     plain = make_named(name, family)
-    trace = rollout(PacedLearner(plain, every), fresh_episodes(Setting(BANDIT), 30, 0), 0)
-    renewals = set() if every is None else set(range(every, family.horizon, every))
+    trace = rollout(IntervalLearner(plain, interval), fresh_episodes(Setting(BANDIT), 30, 0), 0)
+    updates = set() if interval is None else set(range(interval, family.horizon, interval))
     for t in range(1, family.horizon):
-        if t not in renewals:
+        if t not in updates:
             np.testing.assert_array_equal(trace.probs[t], trace.probs[t - 1])
-    assert every is None or (trace.probs[every] != trace.probs[0]).any()
+    assert interval is None or (trace.probs[interval] != trace.probs[0]).any()
     stores, nothing = plain.start(30, np.random.default_rng(0)), np.zeros((30, 0))
     for t, (action, reward) in enumerate(zip(trace.action, trace.reward, strict=True)):
         probs, stores = plain.act(nothing, stores)
-        if t in renewals:
+        if t in updates:
             np.testing.assert_array_equal(trace.probs[t], probs)
         stores = plain.learn(stores, nothing, action, reward)
     for key, array in stores.weights.items():
         np.testing.assert_array_equal(trace.end.weights[key], array)
 
 
-def test_a_renewed_policy_has_learned_from_what_the_last_transition_led_to():
-    """Two stimuli in turn: between renewals the choice at a stimulus is that of the weights just
-    after the renewal, and does not depend on what the critic now thinks of it."""
+def test_an_updated_policy_has_learned_from_the_features_after_the_last_transition():
+    """Two stimuli in turn: within an interval the choice at a stimulus is that of the weights just
+    after the update, and does not depend on the critic's present value."""
     family = make_family(REVERSAL, cued=True)
     plain = ActorCritic(family)
     plain.settings = replace(plain.settings, critic_rate=0.3, discount=0.9, trace=0.5)
-    paced, every = PacedLearner(plain, 4), 4
-    mine, stores = (agent.start(1, np.random.default_rng(0)) for agent in (paced, plain))
+    slow, interval = IntervalLearner(plain, 4), 4
+    mine, stores = (agent.start(1, np.random.default_rng(0)) for agent in (slow, plain))
     expected = stores.weights
     for t in range(20):
         shown, reward = np.eye(2)[[t % 2]], np.array([float(t % 3 == 0)])
-        probs, mine = paced.act(shown, mine)
+        probs, mine = slow.act(shown, mine)
         _, stores = plain.act(shown, stores)
-        if t % every == 0:
+        if t % interval == 0:
             expected = stores.weights
-        np.testing.assert_array_equal(probs, plain.choose(expected, plain.features(shown)))
+        np.testing.assert_array_equal(probs, plain.policy(expected, plain.features(shown)))
         mine, stores = (
             agent.learn(each, shown, np.array([t % 2]), reward)
-            for agent, each in ((paced, mine), (plain, stores))
+            for agent, each in ((slow, mine), (plain, stores))
         )
     assert abs(probs - 0.5).max() > 0.1
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_carried_weights_go_on_where_the_last_episode_ended(name):
+def test_kept_weights_go_on_where_the_last_episode_ended(name):
     family = make_family(BANDIT)
     plain = make_named(name, family)
-    end = rollout(PacedLearner(plain, None), fresh_episodes(Setting(BANDIT), 30, 0), 0).end
-    again = PacedLearner(plain, None, before=end)
+    end = rollout(IntervalLearner(plain, None), fresh_episodes(Setting(BANDIT), 30, 0), 0).end
+    again = IntervalLearner(plain, None, before=end)
     trace = rollout(again, fresh_episodes(Setting(BANDIT), 30, 1), 0)
     weights = {key: end.weights[key] for key in plain.start(30, np.random.default_rng(0)).weights}
-    expected, _ = plain.act(np.zeros((30, 0)), Stores(weights=plain.carry_on(weights)))
+    expected, _ = plain.act(np.zeros((30, 0)), Stores(weights=plain.end_episode(weights)))
     np.testing.assert_array_equal(trace.probs[0], expected)
     np.testing.assert_array_equal(trace.probs[-1], expected)
     assert (expected != 0.5).any()
@@ -205,24 +205,32 @@ def test_traces_end_with_their_episode():
     weights = learned(agent, HISTORY).weights
     assert weights["actor_trace"].any()
     np.testing.assert_allclose(weights["critic_trace"], (1 - 0.25 ** len(HISTORY)) / (1 - 0.25))
-    carried = agent.carry_on(weights)
+    carried = agent.end_episode(weights)
     assert (carried["actor"] != weights["actor"]).any()
-    for name in ("actor_trace", "critic_trace", "surprise"):
+    for name in ("actor_trace", "critic_trace", "td_error"):
         assert not carried[name].any()
-    twice = agent.carry_on(carried)
+    twice = agent.end_episode(carried)
     np.testing.assert_array_equal(twice["actor"], carried["actor"])
 
 
-def test_a_paced_learner_knows_in_its_weights_alone_and_later():
+def test_with_an_interval_learning_is_in_the_weights_alone_and_later():
     family = make_family(BANDIT)
     agent = make_named("delta_rule_average", family)
-    found = Locus([5, 30]).run(PacedLearner(agent, 10), Setting(BANDIT), episodes=500)
+    found = Locus([5, 30]).run(IntervalLearner(agent, 10), Setting(BANDIT), episodes=500)
     assert found["contained"]
     assert found["total"][0] == 0.0 < 0.3 < found["total"][1]
     assert found["shares_fraction"]["weights"][1] == pytest.approx(1.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("every", [0, -1])
-def test_a_pace_is_a_positive_number(every):
-    with pytest.raises(InvalidTask, match="positive number of trials"):
-        PacedLearner(make_named("delta_rule", make_family(BANDIT)), every)
+def test_an_interval_is_a_positive_whole_number_python_s_or_numpy_s():
+    learner = make_named("delta_rule", make_family(BANDIT))
+    for wrong in (0, -1, 2.5, np.float64(2.0), True, "2"):
+        with pytest.raises(InvalidTask, match="interval must be a whole number of at least 1"):
+            IntervalLearner(learner, wrong)
+    for right in (np.int64(7), np.uint8(7)):
+        assert type(IntervalLearner(learner, right).interval) is int
+        one, other = (
+            rollout(IntervalLearner(learner, each), fresh_episodes(Setting(BANDIT), 20, 0), 0)
+            for each in (7, right)
+        )
+        np.testing.assert_array_equal(one.probs, other.probs)
