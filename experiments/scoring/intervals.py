@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from metalocus.experiments.scoring.sample import require_finite
+
 Array = NDArray[Any]
 CONFIDENCE = 0.95
 RESAMPLES = 4000
@@ -64,9 +66,11 @@ def interval(values: Array, seed: int = 0) -> Interval:
         seed: of the bootstrap.
 
     Raises:
+        NonFinite: a value is not a finite number.
         ValueError: fewer than two seeds, which show no spread.
     """
     values = np.atleast_2d(np.asarray(values, dtype=float))
+    require_finite("a value of a training seed", values)
     seeds = values.shape[1]
     if seeds < 2:
         raise ValueError(f"an interval needs at least 2 training seeds, got {seeds}")
@@ -129,8 +133,13 @@ def more_seeds(values: Array, bound: float, seed: int = 0) -> int | None:
 
 
 def episode_interval(values: Sequence[float] | Array) -> tuple[float, float, float]:
-    """Mean of independent episodes with its 95% interval, by the normal approximation."""
+    """Mean of independent episodes with its 95% interval, by the normal approximation.
+
+    Raises:
+        NonFinite: a value is not a finite number.
+    """
     array = np.asarray(values, dtype=float)
+    require_finite("the value of an episode", array)
     reach = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * array.std(ddof=1) / np.sqrt(len(array))
     mean = float(array.mean())
     return mean, mean - reach, mean + reach

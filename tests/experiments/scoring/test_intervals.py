@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from metalocus.agents.agent import NonFinite
 from metalocus.experiments.scoring import intervals as statistics
 from metalocus.experiments.scoring.intervals import (
     MOST_SEEDS,
@@ -168,6 +169,14 @@ def test_the_most_seeds_that_are_named():
     reach = stats.t.ppf(0.975, MOST_SEEDS + 2) * error / np.sqrt(MOST_SEEDS + 3)
     assert more_seeds(values, reach * (1 + 1e-9)) == MOST_SEEDS
     assert more_seeds(values, reach * (1 - 1e-9)) is None
+
+
+def test_what_is_not_finite_is_not_averaged():
+    for bad in (np.nan, np.inf, -np.inf):
+        with pytest.raises(NonFinite, match="a value of a training seed is not finite"):
+            interval([[0.1, 0.2, bad], [0.1, 0.2, 0.3]])
+        with pytest.raises(NonFinite, match="the value of an episode is not finite"):
+            episode_interval([0.1, bad, 0.3])
 
 
 def test_episode_interval_is_the_normal_one():
