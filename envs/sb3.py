@@ -52,6 +52,7 @@ class BatchVecEnv(VecEnv):
 
     def __init__(
         self,
+        /,
         env_id: str,
         num_envs: int = 1,
         seed: int | None = None,

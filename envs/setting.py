@@ -15,6 +15,8 @@ from metalocus.envs.layout import Layout
 from metalocus.envs.registry import EPISODE_OPTIONS, make_episodes, make_family
 
 FIXED_TASKS = ("n_tasks", "task_seed")
+LARGEST_BITS = 4096
+"""Of a whole number, to be sure that Python writes it: it refuses to beyond 4,300 digits."""
 
 
 class Setting:
@@ -85,7 +87,8 @@ def _plain(name: str, value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(name, each) for each in value]
-    if value is None or isinstance(value, bool | int | float | str):
+    written = not isinstance(value, int) or value.bit_length() <= LARGEST_BITS
+    if value is None or (isinstance(value, bool | int | float | str) and written):
         return value
     raise InvalidTask(
         f"{name} must be a number, a text, a flag, None or a list of them, got {short_repr(value)}"

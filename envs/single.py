@@ -40,7 +40,7 @@ class SingleEnv(gym.Env[NDArray[np.float32], np.int64]):
     metadata: dict[str, Any] = {"render_modes": list(render.MODES), "render_fps": 4}
 
     def __init__(
-        self, env_id: str, render_mode: str | None = None, reveal: bool = False, **kwargs: Any
+        self, /, env_id: str, render_mode: str | None = None, reveal: bool = False, **kwargs: Any
     ) -> None:
         self.render_mode = render.require_mode(render_mode)
         self.reveal = require_flag("reveal", reveal)

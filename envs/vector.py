@@ -57,6 +57,7 @@ class BatchEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
 
     def __init__(
         self,
+        /,
         env_id: str,
         num_envs: int = 1,
         render_mode: str | None = None,

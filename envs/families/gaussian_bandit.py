@@ -111,6 +111,11 @@ class GaussianBandit(Family):
         mean = latents["means"][np.arange(len(action)), action]
         return mean + sd * crn.normal("reward", t, action), latents
 
+    @property
+    def latent_size(self) -> int:
+        """``means``, and ``sd`` if it is unknown."""
+        return self.n_arms + (self.sd is None)
+
     def check_task(self, latents: Latents) -> None:
         """Means, and an unknown standard deviation, within what the prior can draw."""
         require_within("means", latents["means"], -self.largest_mean, self.largest_mean)
