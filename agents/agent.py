@@ -23,11 +23,14 @@ Array = NDArray[Any]
 Store = Mapping[str, Array]
 STORES = ("state", "weights", "context")
 UNRANKED, NEAR, EXACT = range(3)
+"""How near a reference policy is to the optimum; see :meth:`ReferencePolicy.optimality`."""
 
 
 class NonFinite(RuntimeError):
-    """A number that must be finite is NaN or infinite: a reward, an observation, a gradient, a
-    weight, a probability."""
+    """A number that must be finite is NaN or infinite.
+
+    It may be a reward, an observation, a gradient, a weight or a probability.
+    """
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Agent(ABC):
     changes the arrays it is given.
 
     Class attributes:
-        omniscient: the agent is shown what each action is truly worth [N, K] in place of the
+        omniscient: the agent is shown the privileged value of each action [N, K] in place of the
             stimulus; True for the oracle alone.
     """
 
@@ -151,19 +154,22 @@ class NamedAgent(Agent):
 
 
 class ReferencePolicy(NamedAgent):
-    """An analytic policy: the yardstick that trained agents are measured with."""
+    """An analytic policy, which trained agents are compared with."""
 
     @classmethod
     def optimality(cls, family: Family) -> int:
-        """``EXACT`` if it is Bayes-optimal on a family that it can play, ``NEAR`` if it is the
-        nearest to that of the practical policies, else ``UNRANKED``."""
+        """How near it is to the optimum on a family that it can play.
+
+        ``EXACT`` if it is Bayes-optimal, ``NEAR`` if it is the nearest to that of the practical
+        policies, else ``UNRANKED``.
+        """
         return UNRANKED
 
     def values(self, stores: Stores) -> Array | None:
-        """Its estimate of every arm's worth now, [N, K], None if it has none.
+        """Its estimate of every arm's value now, [N, K], None if it has none.
 
         The unit is the reward still to come if the arm is pulled next and the policy is
-        followed after; equal worths are ties.
+        followed after; arms of equal value are ties.
         """
         return None
 

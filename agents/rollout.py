@@ -157,11 +157,13 @@ def rollout(
 
 def choose(probs: Array, u: Array, greedy: bool = False) -> Array:
     """Actions [N] from probabilities [N, K]: the most probable, or by inversion of u [N]."""
+    chosen: Array
     if greedy:
-        return probs.argmax(axis=1)
-    cumulative = np.cumsum(probs, axis=1)
-    sampled: Array = (u[:, None] * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
-    return sampled
+        chosen = probs.argmax(axis=1)
+    else:
+        cumulative = np.cumsum(probs, axis=1)
+        chosen = (u[:, None] * cumulative[:, -1:] >= cumulative[:, :-1]).sum(axis=1)
+    return chosen
 
 
 def act(agent: Agent, t: int, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:

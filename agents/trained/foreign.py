@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from metalocus.agents.agent import Array, Stores, one_hot
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.agents.trained.observing import ObservingAgent
+from metalocus.agents.trained.observing import ObservingAgent, require_real_and_finite
 from metalocus.envs import InvalidTask, Layout, Setting
 from metalocus.envs.discovery import unknown
 from metalocus.envs.layout import action_space, observation_space
@@ -56,6 +56,7 @@ class ForeignAgent(ObservingAgent):
 
     Raises:
         InvalidTask: it is another kind of policy, or its spaces are not the layout's.
+        NonFinite: a weight is NaN or infinite.
     """
 
     def __init__(self, policy: BasePolicy, layout: Layout) -> None:
@@ -70,6 +71,7 @@ class ForeignAgent(ObservingAgent):
                 f" {policy.action_space}; the setting has {observation_space(layout)} and"
                 f" {action_space(layout)}: name the environment and arguments it was trained on"
             )
+        require_real_and_finite(policy.state_dict())
         super().__init__(layout)
         policy.set_training_mode(False)
         self.policy = policy

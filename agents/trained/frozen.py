@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metalocus.agents.agent import Array, NonFinite, Stores
+from metalocus.agents.agent import Array, Stores
 from metalocus.agents.cells.base import Carry
 from metalocus.agents.ppo.policy import SequencePolicy
-from metalocus.agents.trained.observing import ObservingAgent
-from metalocus.envs import InvalidTask, Layout
+from metalocus.agents.trained.observing import ObservingAgent, require_real_and_finite
+from metalocus.envs import Layout
 
 
 class TrainedAgent(ObservingAgent):
@@ -30,7 +30,7 @@ class TrainedAgent(ObservingAgent):
     """
 
     def __init__(self, policy: SequencePolicy, layout: Layout) -> None:
-        _require_real_and_finite(policy.state_dict())
+        require_real_and_finite(policy.state_dict())
         policy.set_training_mode(False)
         self.policy = policy
         super().__init__(layout, policy.inputs)
@@ -83,11 +83,3 @@ def probabilities(log_probs: Tensor) -> Array:
     """[N, K] -> float64 [N, K]."""
     probs: Array = log_probs.exp().numpy().astype(np.float64)
     return probs
-
-
-def _require_real_and_finite(weights: Mapping[str, Tensor]) -> None:
-    for name, tensor in weights.items():
-        if tensor.is_complex():
-            raise InvalidTask(f"the weights {name} are complex numbers; a policy has real ones")
-        if not torch.isfinite(tensor).all():
-            raise NonFinite(f"the weights {name} are not finite; train the agent again")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from metalocus.agents.agent import Agent, Array, Stores
-from metalocus.envs import Layout
+from metalocus.agents.agent import Agent, Array, NonFinite, Stores
+from metalocus.envs import InvalidTask, Layout
 
 CONTEXT = {"action": ("action",), "reward": ("reward",), "trial": ("first", "time")}
 """What the agent keeps for its next observation, with the parts that are made of it."""
@@ -48,6 +50,20 @@ class ObservingAgent(Agent):
         if "trial" in self.context:
             told["trial"] = stores.context["trial"] + 1
         return stores.updated(Stores(context={name: told[name] for name in self.context}))
+
+
+def require_real_and_finite(weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights with which a policy's choice would mean nothing.
+
+    Raises:
+        NonFinite: a weight is NaN or infinite.
+        InvalidTask: a weight is complex.
+    """
+    for name, tensor in weights.items():
+        if tensor.is_complex():
+            raise InvalidTask(f"the weights {name} are complex numbers; a policy has real ones")
+        if not torch.isfinite(tensor).all():
+            raise NonFinite(f"the weights {name} are not finite; train the agent again")
 
 
 def _first_trial(n: int) -> dict[str, Array]:

@@ -10,6 +10,7 @@ from sb3_contrib import QRDQN, TRPO, RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.env_util import make_vec_env
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.foreign import ALGORITHMS, ForeignAgent, load_foreign
@@ -62,6 +63,18 @@ def predicted(model, trace, greedy):
 
 def test_all_algorithms_are_tried():
     assert set(MADE) == set(ALGORITHMS)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(model):
+    """The highest value among NaN would be that of the first action."""
+    policy = model[1].policy
+    name, weights = list(policy.named_parameters())[-1]
+    kept = weights.detach().clone()
+    with torch.no_grad():
+        weights[0] = torch.nan
+        with pytest.raises(NonFinite, match=f"the weights {name} are not finite"):
+            ForeignAgent(policy, SETTING.layout)
+        weights.copy_(kept)
 
 
 def test_it_chooses_as_the_model_itself(model, loaded):
