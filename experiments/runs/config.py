@@ -9,12 +9,16 @@ from typing import Any
 
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.envs import FAMILIES, InvalidTask, Setting
-from metalocus.envs.checks import require, require_count
+from metalocus.envs.checks import MOST_ROWS, require, require_count
 from metalocus.experiments.runs.source import source_digest
 
 DEVICES = ("cpu", "cuda")
 ENGINE = "metalocus.experiments.runs.build"
 """The module that builds what is trained: the engine is all that it imports."""
+MOST_BYTES = 2**32
+"""Memory that one rollout may take: half of a machine of 8 GiB."""
+NUMBERS_A_STEP = 64
+"""Kept of a transition beside its observation, at least: features, action, reward, targets."""
 LARGEST_SEED = 2**32 - 1
 """NumPy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
 
@@ -60,11 +64,26 @@ class RunConfig:
         self.setting.episodes()
         TRAINABLES.find(self.agent)
         require_count("steps", self.steps, 0)
-        require_count("seed", self.seed, 0)
-        require(self.seed <= LARGEST_SEED, f"seed must be at most {LARGEST_SEED}, got {self.seed}")
-        require_count("n_envs", self.n_envs, 1)
+        require_count("seed", self.seed, 0, LARGEST_SEED)
+        require_count("n_envs", self.n_envs, 1, MOST_ROWS)
+        self.setting.family.check_size(self.n_envs)
+        self._check_rollout()
         if self.device not in DEVICES:
             raise InvalidTask(f"device must be one of {', '.join(DEVICES)}, got {self.device!r}")
+
+    @property
+    def rollout(self) -> int:
+        """Steps of one rollout: an episode in every environment."""
+        return self.n_envs * self.setting.family.horizon
+
+    def _check_rollout(self) -> None:
+        """Raise :class:`InvalidTask` if one rollout cannot be held in memory."""
+        needed = self.rollout * (self.setting.layout.size + NUMBERS_A_STEP) * 4
+        refusal = (
+            f"one rollout of {self.n_envs} environments would take {needed / 2**30:,.1f} GiB of"
+            f" memory, more than {MOST_BYTES // 2**30} GiB; lower n_envs or the horizon"
+        )
+        require(needed <= MOST_BYTES, refusal)
 
     @property
     def source(self) -> str:

@@ -29,7 +29,7 @@ LOCK, PROGRESS = ".lock", ".progress"
 WRITTEN = (CONFIG, CHECKPOINT, WEIGHTS, META, RESULTS, MANIFEST, LOCK, PROGRESS)
 LARGEST_FILE = 2**31
 """Bytes that are read at most of a file of a run; the largest networks here take a few millions."""
-_NAME = re.compile(r".+-[0-9a-f]{8}-s\d+")
+_NAME = re.compile(r"[\w.-]+-[0-9a-f]{8}-s\d+")
 
 
 class NotARun(ValueError):
@@ -71,15 +71,20 @@ def require_writable(folder: Path) -> None:
     """Make a folder and write in it, so that no work begins whose results cannot be kept.
 
     Raises:
-        WrongUse: it cannot be made or written.
+        WrongUse: it cannot be made or written, or its path is no text in this locale, which
+            TensorBoard cannot write.
     """
     trial = folder / f".trial.{os.getpid()}"
     try:
+        str(folder).encode()  # fails for bytes that are no text
         folder.mkdir(parents=True, exist_ok=True)
         trial.write_bytes(bytes(4096))  # an empty file would fit on a full disk
     except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror
+        reason = "it is a file" if os.path.isfile(folder) else error.strerror
         raise WrongUse(f"cannot write in {folder} ({reason}); choose another --out") from None
+    except UnicodeEncodeError:
+        advice = "choose another --out, or set LC_ALL=C.UTF-8"
+        raise WrongUse(f"{folder} is no text in this locale; {advice}") from None
     finally:
         with suppress(OSError):
             trial.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -69,8 +70,8 @@ def is_done(folder: Path) -> bool:
     Raises:
         Corrupt: one of its files is damaged or that of another run.
     """
-    if not all((folder / name).exists() for name in (MANIFEST, *FILES)):
-        return False
+    if not all(os.path.exists(folder / name) for name in (MANIFEST, *FILES)):
+        return False  # unlike Path.exists, this has an answer for names that cannot be
     load_manifest(folder)
     return True
 
@@ -86,8 +87,8 @@ def load_manifest(folder: Path, results: bool = True) -> dict[str, Any]:
         NotARun: there is no run, or it has not finished.
         Corrupt: a file is missing or damaged, or of another run.
     """
-    config = read_config(folder)
-    if not (folder / MANIFEST).exists():
+    if not (os.path.exists(folder / CONFIG) and os.path.exists(folder / MANIFEST)):
+        read_config(folder)
         raise NotARun(f"{folder} is an unfinished run; repeat its train command to continue it")
     manifest = read_record(folder / MANIFEST, AGAIN)
     if not {*IDENTITY, "sha256", "files"} <= manifest.keys():
@@ -95,7 +96,7 @@ def load_manifest(folder: Path, results: bool = True) -> dict[str, Any]:
     for name in FILES:
         if results or name != RESULTS:
             _require_whole(folder / name, manifest["files"][name])
-    if config.name_under(manifest["source"]) != manifest["run"]:
+    if read_config(folder).name_under(manifest["source"]) != manifest["run"]:
         raise Corrupt(f"{folder / CONFIG} is of another run than {MANIFEST}; {AGAIN}")
     require_own_name(folder, manifest["run"])
     return manifest

@@ -11,8 +11,8 @@ ENVIRONMENT = {"PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
 """For child processes: nothing is imported from the folder that the driver was started in, and
 one thread computes, since several give other bits."""
 POLL_SECONDS = 0.5
-ORPHANED = 3
-"""Exit code of a child whose driver is gone."""
+HOPELESS, ORPHANED = 2, 3
+"""Exit codes of a child: trying again is of no use; its driver is gone."""
 
 
 def begin_child(driver: int) -> None:

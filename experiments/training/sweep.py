@@ -27,8 +27,7 @@ from rich.progress import (
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import read_progress, require_writable
 from metalocus.experiments.runs.records import is_done
-from metalocus.experiments.training.processes import ENVIRONMENT
-from metalocus.experiments.training.worker import HOPELESS
+from metalocus.experiments.training.processes import ENVIRONMENT, HOPELESS
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.5

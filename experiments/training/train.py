@@ -64,12 +64,12 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
 
 
 def _warn_of_a_short_run(config: RunConfig) -> None:
-    horizon = config.setting.family.horizon
-    rollout = config.n_envs * horizon
-    if 0 < config.steps < rollout:
+    """Say before the work how much more will be trained than was asked for."""
+    if 0 < config.steps < config.rollout:
+        horizon = config.setting.family.horizon
         warnings.warn(
-            f"{config.steps} steps are asked for, and {rollout} will be trained: one rollout of"
-            f" {config.n_envs} environments and {horizon} steps; lower n_envs for less",
+            f"{config.steps} steps are asked for and {config.rollout} will be trained: one rollout"
+            f" of {config.n_envs} environments, {horizon} steps each; lower n_envs for fewer",
             stacklevel=3,
         )
 

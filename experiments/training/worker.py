@@ -9,10 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from metalocus.experiments.training.processes import begin_child
-
-HOPELESS = 2
-"""Exit code when trying again is of no use."""
+from metalocus.experiments.training.processes import HOPELESS, begin_child
 
 
 def main() -> int:

@@ -234,7 +234,7 @@ def test_a_run_may_be_moved_and_renamed(run, tiny, truth, tmp_path):
 def test_records_that_fit_together_but_not_the_network_are_refused(run, tiny, truth):
     """Someone has made all digests anew."""
     tensors, header = read_tensors(run / WEIGHTS)
-    first = next(iter(tensors))
+    first = next(name for name, value in tensors.items() if value.ndim == 2)
     changes = {
         "shape": lambda value: value.flatten(),
         "type": lambda value: value.double(),
@@ -244,7 +244,7 @@ def test_records_that_fit_together_but_not_the_network_are_refused(run, tiny, tr
     }
     for kind, change in changes.items():
         forge(run, {**tensors, first: change(tensors[first])}, header)
-        with pytest.raises(Corrupt, match="does not fit its config"):
+        with pytest.raises(Corrupt, match=r"does not fit its config|is not finite"):
             load_agent(run)
         assert refused(run, tiny, truth), kind
     forge(run, {name: value for name, value in tensors.items() if name != first}, header)
@@ -284,8 +284,11 @@ def test_an_unfinished_run_says_how_to_go_on(run):
 def test_a_folder_without_a_config_is_no_run(run, tmp_path):
     for bad in (b"", b"{", b"[]", b'{"env": "x"}', b'{"colour": "red"}', b"\xff", b"[" * 10**5):
         (run / CONFIG).write_bytes(bad)
-        with pytest.raises(NotARun, match="is not a run directory"):
+        with pytest.raises(Corrupt, match=r"config.json is damaged or of another run"):
             load_agent(run)
+    (run / MANIFEST).unlink()
+    with pytest.raises(NotARun, match="is not a run directory"):
+        load_agent(run)
     for nothing in (tmp_path / "nowhere", run / CONFIG):
         with pytest.raises(NotARun, match="is not a run directory"):
             load_agent(nothing)
@@ -296,7 +299,7 @@ def test_the_advice_for_each_damaged_file_leads_to_the_same_run_again(run, tiny,
     for name in ALL:
         (run / name).write_bytes(b"damaged")
         advice = "delete it and repeat the train command to train the run again"
-        with pytest.raises(Corrupt, match=advice if name != CONFIG else "") as raised:
+        with pytest.raises(Corrupt, match=advice) as raised:
             train(tiny, run.parent)
         assert name in str(raised.value)
         assert (run / name).read_bytes() == b"damaged"

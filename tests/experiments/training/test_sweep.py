@@ -8,22 +8,17 @@ import subprocess
 import sys
 import textwrap
 import time
+from threading import Thread, active_count
 
 import pytest
 
+from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs import InvalidTask
-from metalocus.experiments.runs.folder import (
-    CHECKPOINT,
-    PROGRESS,
-    Busy,
-    Measurement,
-    is_done,
-    load_manifest,
-    locked,
-    read_results,
-    write_results,
-)
-from metalocus.experiments.training import monitor, sweep, worker
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.runs.folder import CHECKPOINT, PROGRESS, WEIGHTS, Busy, locked
+from metalocus.experiments.runs.records import is_done, load_manifest
+from metalocus.experiments.runs.results import Measurement, read_results, write_results
+from metalocus.experiments.training import monitor, processes, sweep, worker
 from metalocus.experiments.training.train import train
 
 RunFailed = sweep.RunFailed
@@ -35,17 +30,16 @@ def workers(monkeypatch, brief):
     monkeypatch.setattr(sweep, "POLL_SECONDS", 0.01)
     plans, started = {}, []
 
-    def start(command, *, input, **_):
-        config = sweep.RunConfig.from_json(input)
+    def work(crew, config):
         started.append(config.name)
         code, said = plans[config.name].pop(0) if plans.get(config.name) else (0, "")
         if code is None:
             raise OSError(11, said)
         if code == 0 and said != "nothing done":
-            train(config, sweep.Path(command[3]))
-        return subprocess.CompletedProcess(command, code, "", said)
+            train(config, crew.out)
+        return code, said.encode()
 
-    monkeypatch.setattr(sweep.subprocess, "run", start)
+    monkeypatch.setattr(sweep.Crew, "_work", work)
     return plans, started
 
 
@@ -63,6 +57,10 @@ def test_every_run_is_made_once(workers, untrained, tmp_path):
     assert all(is_done(folder) for folder in folders.values())
     assert sweep.sweep(untrained, tmp_path) == folders
     assert len(started) == 3, "runs that are done are skipped"
+    (folders[untrained[1].name] / WEIGHTS).write_bytes(b"damaged")
+    with pytest.raises(Corrupt, match=WEIGHTS):
+        sweep.sweep([*untrained, dataclasses.replace(untrained[0], seed=9)], tmp_path)
+    assert len(started) == 3, "nothing is started if a finished run is damaged"
 
 
 def test_the_longest_run_is_started_first(workers, untrained, tmp_path):
@@ -82,41 +80,29 @@ def test_a_killed_worker_is_started_again(workers, untrained, tmp_path):
     assert is_done(tmp_path / untrained[1].name)
 
 
-def failed(untrained, tmp_path):
-    """The message of a sweep in which only the second run fails."""
-    with pytest.raises(RunFailed) as raised:
-        sweep.sweep(untrained, tmp_path, workers=1)
-    done = [is_done(tmp_path / config.name) for config in untrained]
-    assert done == [True, False, True], "the others are finished first"
-    return str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("plan", "starts", "reason"),
-    [
-        ([(-9, "")] * 3, 3, "killed (exit code -9)"),
-        ([(1, "Traceback\n  line\nOSError: no space left")] * 3, 3, "OSError: no space left"),
-        (
-            [(2, "the checkpoint is corrupt; delete it\n")],
-            1,
-            "the checkpoint is corrupt; delete it",
-        ),
-        ([(0, "nothing done")], 1, "its worker left it unfinished"),
-        ([(None, "out of processes")], 1, "could not be started ([Errno 11] out of processes)"),
-    ],
-)
-def test_a_run_that_fails_is_named_with_its_reason_and_how_to_go_on(
-    workers, untrained, tmp_path, plan, starts, reason
-):
+def test_a_run_that_fails_is_named_with_its_reason_and_how_to_go_on(workers, untrained, tmp_path):
     plans, started = workers
     name = untrained[1].name
-    plans[name] = list(plan)
-    message = failed(untrained, tmp_path)
-    assert started.count(name) == starts
-    assert message.startswith(f"{name} failed: ")
-    assert message.endswith("; repeat the command to continue")
-    assert reason in message
-    assert len(message.splitlines()) == 1
+    cases = (
+        ([(-9, "")] * 3, 3, "killed (exit code -9)"),
+        ([(1, "Traceback\n  line\nOSError: no space left")] * 3, 3, "OSError: no space left"),
+        ([(2, "the checkpoint is corrupt; delete it\n")], 1, "the checkpoint is corrupt;"),
+        ([(0, "nothing done")], 1, "its worker left it unfinished"),
+        ([(None, "out of processes")], 1, "could not be started ([Errno 11] out of processes)"),
+    )
+    for plan, starts, reason in cases:
+        plans[name] = list(plan)
+        started.clear()
+        with pytest.raises(RunFailed) as raised:
+            sweep.sweep(untrained, tmp_path, workers=1)
+        done = [is_done(tmp_path / config.name) for config in untrained]
+        assert done == [True, False, True], "the others are finished"
+        message = str(raised.value)
+        assert started.count(name) == starts, reason
+        assert message.startswith(f"{name} failed: ")
+        assert message.endswith("; repeat the command to continue")
+        assert reason in message
+        assert len(message.splitlines()) == 1
 
 
 def test_several_failures_are_counted(workers, untrained, tmp_path):
@@ -127,36 +113,45 @@ def test_several_failures_are_counted(workers, untrained, tmp_path):
     assert is_done(tmp_path / untrained[2].name)
 
 
-def test_nothing_is_started_if_one_config_is_impossible(workers, untrained, tmp_path):
+def test_nothing_is_started_if_one_config_or_the_place_is_impossible(workers, untrained, tmp_path):
     _, started = workers
     with pytest.raises(InvalidTask, match="unknown agent"):
         sweep.sweep([*untrained, dataclasses.replace(untrained[0], agent="nobody")], tmp_path)
-    assert started == []
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WrongUse, match=r"cannot write in .+ \(it is a file\)"):
+        sweep.sweep(untrained, tmp_path / "file")
+    assert started == []
 
 
-def work(monkeypatch, config, out):
+def work(monkeypatch, config, out, name=None):
     """Run the worker's main function in this process: exit code and last words."""
-    said = io.StringIO()
+    said = io.TextIOWrapper(io.BytesIO())
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "argv", ["worker", str(out), str(os.getppid())])
-        patch.setattr(sys, "stdin", io.StringIO(config.to_json()))
+        patch.setattr(sys, "argv", ["worker", str(out), "1", name or config.name])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(config.to_json().encode())))
         patch.setattr(sys, "stderr", said)
-        patch.setattr(worker, "_die_with", lambda driver: None)
-        return worker.main(), said.getvalue()
+        patch.setattr(worker, "begin_child", lambda driver: None)
+        return worker.main(), said.buffer.getvalue().decode()
 
 
 def test_a_worker_says_when_trying_again_is_of_no_use(monkeypatch, brief, untrained, tmp_path):
     config = untrained[0]
+
+    def hopeless(words, name=None):
+        code, said = work(monkeypatch, config, tmp_path, name)
+        assert (code, said.count("\n")) == (worker.HOPELESS, 1)
+        assert words in said
+
+    hopeless("the source of metalocus has changed since the command began", untrained[1].name)
     with locked(tmp_path / config.name):
-        code, said = work(monkeypatch, config, tmp_path)
-    assert (code, said.count("\n")) == (sweep.HOPELESS, 1)
-    assert "another process is writing" in said
+        hopeless("another process is writing")
     (tmp_path / config.name / CHECKPOINT).write_bytes(b"torn")
-    code, said = work(monkeypatch, config, tmp_path)
-    assert (code, said.count("\n")) == (sweep.HOPELESS, 1)
-    assert CHECKPOINT in said
+    hopeless(CHECKPOINT)
     (tmp_path / config.name / CHECKPOINT).unlink()
+    (tmp_path / config.name / PROGRESS).mkdir()
+    hopeless("is a link, a pipe or a folder")
+    (tmp_path / config.name / PROGRESS).rmdir()
     assert work(monkeypatch, config, tmp_path) == (0, "")
     assert is_done(tmp_path / config.name)
 
@@ -187,9 +182,9 @@ def is_free(folder):
 
 
 def test_a_worker_without_its_driver_does_nothing(tmp_path, tiny):
-    command = [sys.executable, "-m", "metalocus.experiments.training.worker", tmp_path, "1"]
+    command = [sys.executable, "-m", sweep.WORKER, tmp_path, "1", tiny.name]
     done = subprocess.run(command, input=tiny.to_json(), capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, "the driver is gone\n")
+    assert (done.returncode, done.stderr) == (processes.ORPHANED, "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,7 +193,7 @@ def test_a_worker_ends_with_a_driver_killed_at_once(tmp_path, tiny):
     driver = """
         import os, subprocess, sys, time
         command = [sys.executable, "-m", "metalocus.experiments.training.worker", sys.argv[1]]
-        worker = subprocess.Popen([*command, str(os.getpid())])
+        worker = subprocess.Popen([*command, str(os.getpid()), "name"])
         print(worker.pid, flush=True)
         time.sleep(60)
     """
@@ -212,7 +207,20 @@ def test_a_worker_ends_with_a_driver_killed_at_once(tmp_path, tiny):
         eventually(lambda: ended(pid), seconds=5)
 
 
-def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, tiny, tmp_path):
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """The current folder has files that a child must not import; each would leave a mark."""
+    folder = tmp_path / "planted"
+    (folder / "joblib").mkdir(parents=True)
+    for name in ("secrets", "scipy", "joblib/__init__", "numpy", "torch", "json", "signal", "rich"):
+        mark = folder / f"{name.split('/')[0]}.ran"
+        (folder / f"{name}.py").write_text(f"open({str(mark)!r}, 'w')\nraise SystemExit(2)\n")
+    monkeypatch.chdir(folder)
+    yield folder
+    assert list(folder.glob("*.ran")) == []
+
+
+def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, planted, tiny, tmp_path):
     """A sweep is killed in the middle of a run, then the run's next worker, and it is finished."""
     config = dataclasses.replace(tiny, agent="mlp", steps=12_000, n_envs=16)
     folder = tmp_path / config.name
@@ -222,12 +230,14 @@ def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, tiny, tmp_p
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path, interrupt_after(400))
     marker = Measurement(0, "marker", 1.0)  # a run that begins anew would not keep it
-    write_results(folder, [marker, *read_results(folder)])
+    write_results(folder, config.name, [marker, *read_results(folder, config.name)])
 
     script = "import sys; from metalocus.experiments.training.sweep import *; "
     script += "sweep([RunConfig.from_json(sys.stdin.read())], Path(sys.argv[1]))"
     with subprocess.Popen(
-        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-P", "-c", script, tmp_path],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     ) as driver:
         driver.stdin.write(config.to_json().encode())
         driver.stdin.close()
@@ -245,9 +255,29 @@ def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, tiny, tmp_p
     watcher.join()
     assert len(pids) == 2
     assert load_manifest(folder)["steps"] >= 12_000
-    assert marker in read_results(folder)
+    assert marker in read_results(folder, config.name)
     whole = train(config, tmp_path / "whole")
     assert load_manifest(folder)["sha256"] == load_manifest(whole)["sha256"]
+
+
+def test_an_interrupted_sweep_trains_no_longer(monkeypatch, tiny, tmp_path):
+    """As in a notebook, where the process of the sweep lives on."""
+    config = dataclasses.replace(tiny, agent="mlp", steps=10**9)
+    folder, pids, threads = tmp_path / config.name, recorded_pids(monkeypatch), active_count()
+
+    def interrupted(*_):
+        eventually((folder / PROGRESS).is_file)
+        os.kill(pids[0], signal.SIGINT)  # a terminal's Ctrl-C reaches the workers too
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "_show", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sweep([config, dataclasses.replace(config, seed=2)], tmp_path, workers=1)
+    assert len(pids) == 1, "it is not tried again, and nothing else is begun"
+    assert ended(pids[0])
+    assert is_free(folder)
+    assert active_count() == threads
+    assert not is_done(folder)
 
 
 def interrupt_after(steps):
@@ -271,7 +301,7 @@ def recorded_pids(monkeypatch):
     return pids
 
 
-class Killer(sweep.Thread):
+class Killer(Thread):
     """Kills the first process once a file is there."""
 
     def __init__(self, pids, file):

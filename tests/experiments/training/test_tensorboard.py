@@ -12,7 +12,11 @@ from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.hparams.get_experiment import Handler as Experiment
 from tensorboard.plugins.hparams.list_session_groups import Handler as SessionGroups
 
-from metalocus.experiments.runs.folder import read_results
+from metalocus.envs import Setting
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.results import read_results
+from metalocus.experiments.training.monitor import METRICS
+from metalocus.experiments.training.train import train
 
 
 def table(folder):
@@ -40,10 +44,30 @@ def test_every_run_is_a_row_with_its_settings_and_final_metrics(finished, tiny, 
     shutil.copytree(finished, tmp_path / "another")
     rows = table(tmp_path)
     assert rows.keys() == {finished.name, "another"}
-    settings, metrics = rows[finished.name]
-    assert settings == {
-        **{"env": tiny.setting.env, "agent": "lstm", "device": "cpu"},
-        **{"steps": 120, "seed": 1, "n_envs": 4, "n_arms": 2, "horizon": 5},
+    for settings, metrics in rows.values():
+        assert settings == {
+            **{"env": tiny.setting.env, "agent": "lstm", "device": "cpu"},
+            **{"steps": 120, "seed": 1, "n_envs": 4, "env_kwargs": "n_arms=2 horizon=5"},
+        }
+        rest = read_results(finished, finished.name)
+        final = {row.metric: row.value for row in rest if row.step == 120}
+        assert metrics == pytest.approx(final, rel=1e-6, abs=1e-7)
+
+
+def test_runs_of_different_environments_stand_in_one_table(finished, tiny, brief, tmp_path):
+    """Whichever run TensorBoard takes the columns from, no setting and no metric is lost."""
+    shutil.copytree(finished, tmp_path / finished.name)
+    setting = Setting("metalocus/ReversalBandit-v0", p=0.5, horizon=1)  # has no score
+    other = train(RunConfig(setting, "mlp", 8, 0, 4), tmp_path)
+    names = sorted([finished.name, other.name])
+    rows = table(tmp_path)
+    assert sorted(rows) == names
+    assert rows[other.name][0] == {
+        **{"env": setting.env, "env_kwargs": "p=0.5 horizon=1", "agent": "mlp"},
+        **{"steps": 8, "seed": "", "n_envs": 4, "device": "cpu"},
     }
-    final = {row.metric: row.value for row in read_results(finished) if row.step == 120}
-    assert metrics == pytest.approx(final, rel=1e-6, abs=1e-7)
+    for name, (settings, metrics) in rows.items():
+        assert settings.keys() == rows[finished.name][0].keys(), name
+        measured = {row.metric: row.value for row in read_results(tmp_path / name, name)}
+        assert metrics == pytest.approx(measured, rel=1e-6, abs=1e-7)
+    assert rows[other.name][1].keys() < rows[finished.name][1].keys() == set(METRICS)

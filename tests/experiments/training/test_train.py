@@ -1,6 +1,7 @@
 """A training run: what is measured, what TensorBoard shows, stopping and going on."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -8,20 +9,16 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import (
-    CHECKPOINT,
-    RESULTS,
-    WEIGHTS,
-    is_done,
-    load_manifest,
-    read_results,
-    versions,
-)
+from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS, WEIGHTS
+from metalocus.experiments.runs.records import is_done, load_manifest
+from metalocus.experiments.runs.results import read_results as read
+from metalocus.experiments.scoring.figures import one_adaptation
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.monitor import measure
 from metalocus.experiments.training.train import train
@@ -33,6 +30,11 @@ MEASURED = {
 SB3S = {"rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps", "train/approx_kl", "train/loss"}
 POINTS = [0, 20, 40, 80, 120]
 REVERSAL = ("metalocus/ReversalBandit-v0", {"horizon": 6, "hazard": 0.2, "cued": True})
+
+
+def read_results(folder):
+    """All measurements of a run in a folder of its name."""
+    return read(folder, folder.name)
 
 
 def tensorboard(folder):
@@ -57,7 +59,7 @@ def stop_at(patch, step, saved=None):
     patch.setattr(monitor, "REPORT_SECONDS", -1.0)
 
     def report(done, total):
-        assert total == 120
+        assert total >= step
         if done == saved:
             patch.setattr(monitor, "CHECKPOINT_SECONDS", np.inf)
         if done == step:
@@ -142,7 +144,8 @@ def hparams(folder, what):
 def test_tensorboard_shows_settings_with_the_final_metrics(finished, tiny):
     shown = hparams(finished, "session_start_info").session_start_info.hparams
     texts = {"env": tiny.setting.env, "agent": "lstm", "device": "cpu"}
-    numbers = {"steps": 120, "seed": 1, "n_envs": 4, "n_arms": 2, "horizon": 5}
+    texts |= {"env_kwargs": "n_arms=2 horizon=5"}
+    numbers = {"steps": 120, "seed": 1, "n_envs": 4}
     assert {name: shown[name].string_value for name in texts} == texts
     assert {name: shown[name].number_value for name in numbers} == numbers
     assert set(shown) == {*texts, *numbers}
@@ -160,16 +163,13 @@ def test_tensorboard_shows_the_adaptation_of_the_final_policy(finished):
 
 def test_the_figure_has_the_agents_curve_and_the_best_references(finished, tiny, brief):
     from metalocus.agents.catalogue import best_reference
-    from metalocus.agents.rollout import fresh_episodes, rollout
     from metalocus.experiments.scoring.curves import learning_curve
-    from metalocus.experiments.scoring.figures import one_adaptation
 
     model = build_model(tiny)
     found = monitor.curves(model, tiny)
     best = best_reference(tiny.setting.family)
-    episodes = fresh_episodes(tiny.setting, 32, monitor.SEED)
     assert list(found) == ["lstm", "bayes_optimal"]
-    assert found["bayes_optimal"] == learning_curve(rollout(best, episodes))["curve"]
+    assert found["bayes_optimal"] == learning_curve(best, tiny.setting, 32, monitor.SEED)["curve"]
     (ax,) = one_adaptation(found, "title").axes
     drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
     assert drawn["LSTM (frozen weights)"] == found["lstm"]
@@ -210,7 +210,8 @@ def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_pa
     tensors, header = read_tensors(checkpoint)
     assert 0.0 <= header["spent"]["training_cpu_seconds"] < header["spent"]["cpu_seconds"]
     spent = {name: seconds + 1000.0 for name, seconds in header["spent"].items()}
-    write_tensors(checkpoint, tensors, {"counters": header["counters"], "spent": spent})
+    del header["sha256"]
+    write_tensors(checkpoint, tensors, {**header, "spent": spent})
     account = load_manifest(train(tiny, tmp_path))
     assert account["steps"] == 120
     assert all(1000.0 <= account[name] < 1600.0 for name in spent)
@@ -240,15 +241,80 @@ def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_p
 
 @pytest.mark.parametrize("name", TRAINABLES)
 def test_every_agent_trains_and_repeats_itself(name, brief, tmp_path):
+    """The second time with an interruption."""
     config = RunConfig(Setting(REVERSAL[0], **REVERSAL[1]), name, 48, 3, 4)
     torch.manual_seed(5)
     one = train(config, tmp_path / "one")
     torch.manual_seed(6)
+    interrupt(config, tmp_path / "other", 24)
+    torch.manual_seed(7)
     other = train(config, tmp_path / "other")
     assert same_weights(one, other)
     assert read_results(one) == read_results(other)
     sibling = train(dataclasses.replace(config, seed=4), tmp_path / "one")
     assert not same_weights(one, sibling)
+
+
+def test_another_runs_checkpoint_and_results_are_refused(tiny, brief, tmp_path):
+    """Another seed, task, agent or length would go on as if it were this run."""
+    run = interrupt(tiny, tmp_path, 60)
+    setting = Setting(tiny.setting.env, n_arms=2, horizon=6)
+    others = ({"seed": 2}, {"steps": 240}, {"setting": setting}, {"agent": "gru"}, {"n_envs": 5})
+    for change in others:
+        config = dataclasses.replace(tiny, **change)
+        other = tmp_path / config.name
+        for name in (CHECKPOINT, RESULTS):
+            other.mkdir()
+            (other / name).write_bytes((run / name).read_bytes())
+            if name == RESULTS:
+                interrupt(config, tmp_path, 3 * config.rollout)
+                (other / name).write_bytes((run / name).read_bytes())
+            with pytest.raises(Corrupt, match=name) as raised:
+                train(config, tmp_path)
+            assert len(str(raised.value).splitlines()) == 1
+            assert (other / name).read_bytes() == (run / name).read_bytes()
+            shutil.rmtree(other)
+
+
+def test_damaged_results_do_not_cost_the_checkpoint(finished, tiny, brief, tmp_path):
+    """The advice is followed: without them the run goes on, to the same weights."""
+    run = interrupt(tiny, tmp_path, 60)
+    (run / RESULTS).write_bytes(b"damaged")
+    with pytest.raises(Corrupt, match="delete it, then the same command goes on without"):
+        train(tiny, tmp_path)
+    (run / RESULTS).unlink()
+    train(tiny, tmp_path)
+    assert same_weights(run, finished)
+    assert {row.step for row in read_results(run)} == {60, 120}
+
+
+def test_a_run_that_goes_on_with_other_threads_says_so(monkeypatch, tiny, brief, tmp_path):
+    run = interrupt(tiny, tmp_path, 100)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with pytest.warns(UserWarning, match="its threads is 1, here 2"):
+        train(tiny, tmp_path)
+    assert load_manifest(run)["threads"] == 2
+
+
+def test_training_sets_no_number_of_threads(monkeypatch, tiny, brief, tmp_path):
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: pytest.fail("it was set"))
+    train(dataclasses.replace(tiny, steps=0), tmp_path)
+
+
+def test_fewer_steps_than_a_rollout_are_said_and_recorded(tiny, brief, tmp_path):
+    config = dataclasses.replace(tiny, steps=3)
+    said = "3 steps are asked for and 20 will be trained: one rollout of 4 environments, 5 steps"
+    with pytest.warns(UserWarning, match=said):
+        run = train(config, tmp_path)
+    assert load_manifest(run)["steps"] == 20
+
+
+def test_a_measurement_that_is_not_finite_is_refused(monkeypatch, tiny, brief, tmp_path):
+    monkeypatch.setattr(monitor, "_mean", lambda values: float("nan"))
+    with pytest.raises(NonFinite, match="regret/score is nan after 0 steps"):
+        train(tiny, tmp_path)
+    assert not is_done(tmp_path / tiny.name)
+    assert not (tmp_path / tiny.name / RESULTS).exists()
 
 
 def test_seeds_meet_different_tasks(tiny):
@@ -283,7 +349,3 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch, tiny, tmp_path):
     with pytest.raises(InvalidTask, match="no CUDA device is there; train with cpu"):
         train(dataclasses.replace(tiny, device="cuda"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_versions_name_what_decides_the_numbers():
-    assert {"python", "torch", "numpy", "stable-baselines3"} <= versions().keys()
