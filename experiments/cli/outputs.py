@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.experiments.errors import WrongUse
@@ -23,7 +23,7 @@ def require_new(file: Path, option: str) -> None:
         if file.is_symlink() or file.exists():
             raise WrongUse(f"{file} exists; give {option} another name or remove it")
         folder = next(each for each in file.absolute().parents if each.exists())
-        with TemporaryFile(dir=folder) as trial:
+        with NamedTemporaryFile(dir=folder, prefix=f".{file.name}.", suffix=".tmp") as trial:
             trial.write(bytes(4096))  # an empty file would fit on a full disk
     except OSError as error:
         raise WrongUse(f"cannot write {file} ({error.strerror}); give {option} another") from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import io
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Any, TextIO
 
@@ -18,7 +20,12 @@ PRINTABLE = "metalocus.printable"
 
 
 def prepare() -> None:
-    """Handle interrupts in one line, and make standard output and error ones that cannot fail."""
+    """Tell interrupts and warnings in one line, and make output that cannot fail.
+
+    Called before the heavy imports: what is registered first is done last at exit.
+    """
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # Python would end by the signal
+    warnings.formatwarning = warning
     signal.signal(signal.SIGINT, interrupted)
     sys.unraisablehook = unraisable
     codecs.register_error(PRINTABLE, printable)
@@ -50,6 +57,11 @@ def unraisable(error: Any) -> None:
     if isinstance(error.exc_value, KeyboardInterrupt):
         leave()
     sys.__unraisablehook__(error)
+
+
+def warning(message: Warning | str, *_where: object, **_line: object) -> str:
+    """A warning as a line of ours, without the place in the source."""
+    return f"metalocus: {message}\n"
 
 
 def leave(*_: object) -> None:

@@ -11,13 +11,13 @@ import pytest
 from metalocus.agents.catalogue import REFERENCES
 from metalocus.envs import Setting, make_family
 from metalocus.envs.registry import FAMILIES
-from metalocus.experiments.bench import speed as bench
-from metalocus.experiments.claims.presets import PRESETS
+from metalocus.experiments.bench.benches import BENCHES
 from metalocus.experiments.cli import texts
-from metalocus.experiments.cli.main import COMMANDS, main
+from metalocus.experiments.cli.commands import COMMANDS
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.folder import WEIGHTS
+from metalocus.experiments.studies.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -27,25 +27,25 @@ GENERAL = [name for name in PROBES if name not in ("stay", "switch")]
 KINDS = ("envs", "agents", "references", "probes", "claims")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *[[name, "--help"] for name in COMMANDS]])
-def test_help_is_given(capsys, arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    out, err = capsys.readouterr()
-    assert (stopped.value.code, err) == (0, "")
-    named = arguments[:-1] or COMMANDS
-    assert all(name in out for name in named)
+def test_help_is_given(call):
+    for line in ("", "--help", *(f"{name} --help" for name in COMMANDS)):
+        code, out, err = call(line)
+        assert (code, err) == (0, ""), line
+        named = line.split()[:-1] or COMMANDS
+        assert all(name in out for name in named), line
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_lists(call, document, kind):
-    entries = document(f"list {kind} --json")
-    assert entries == document("list --json")[kind]
-    code, out, err = call(f"list {kind}")
-    lines = out.splitlines()
-    assert (code, err, lines[0]) == (0, "", f"{kind}:")
-    assert [line.split()[0] for line in lines[1:]] == [entry["name"] for entry in entries]
-    assert all(entry["about"] in line for entry, line in zip(entries, lines[1:], strict=True))
+def test_lists(call, document):
+    everything = document("list --json")
+    assert list(everything) == list(KINDS)
+    for kind in KINDS:
+        entries = document(f"list {kind} --json")
+        assert entries == everything[kind]
+        code, out, err = call(f"list {kind}")
+        lines = out.splitlines()
+        assert (code, err, lines[0]) == (0, "", f"{kind}:")
+        assert [line.split()[0] for line in lines[1:]] == [entry["name"] for entry in entries]
+        assert all(entry["about"] in line for entry, line in zip(entries, lines[1:], strict=True))
 
 
 def test_listing_everything_shows_every_kind(call):
@@ -104,9 +104,7 @@ def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere)
 def test_everything_is_scored_by_one_command(document, monkeypatch):
     """With stand-ins for all but two environments."""
     few = [Setting(BANDIT, horizon=2), Setting(REVERSAL, horizon=1)]
-    monkeypatch.setattr(
-        "metalocus.experiments.scoring.reference_scores.configurations", lambda: few
-    )
+    monkeypatch.setattr("metalocus.experiments.scoring.returns.configurations", lambda: few)
     found = document("score --episodes 10 --json")
     assert {row["env"] for row in found} == {BANDIT, REVERSAL}
     assert {"bayes_optimal", "filter", "random", "oracle"} <= {row["policy"] for row in found}
@@ -165,21 +163,21 @@ def test_a_task_without_a_gap_gives_no_score_but_a_document(call, document):
         document(f"probe --probe {probe} --episodes 8 --json", folder.strip())
 
 
-@pytest.mark.parametrize(("probe", "task"), [("stay", "TwoStep"), ("switch", "CuedSwitching")])
-def test_a_probe_of_one_task_says_of_which(call, run, probe, task):
-    code, out, err = call(f"probe --probe {probe} --episodes 16", run)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"{task}, not of BernoulliBandit-v0" in err
+def test_a_probe_of_one_task_says_of_which(call, run):
+    for probe, task in (("stay", "TwoStep"), ("switch", "CuedSwitching")):
+        code, out, err = call(f"probe --probe {probe} --episodes 16", run)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"{task}, not of BernoulliBandit-v0" in err
 
 
-@pytest.mark.parametrize("probe", GENERAL)
-def test_probes(call, document, run, probe):
-    found = document(f"probe --probe {probe} --episodes 16 --json", run)
-    assert (found["probe"], found["episodes"], found["env"]) == (probe, 16, BANDIT)
-    code, out, err = call(f"probe --probe {probe} --episodes 16", run)
-    assert (code, err) == (0, "")
-    assert out.startswith(f"probe: {probe}\n")
-    assert all(f"{name}:" in out for name in found)
+def test_probes(call, document, run):
+    for probe in GENERAL:
+        found = document(f"probe --probe {probe} --episodes 16 --json", run)
+        assert (found["probe"], found["episodes"], found["env"]) == (probe, 16, BANDIT)
+        code, out, err = call(f"probe --probe {probe} --episodes 16", run)
+        assert (code, err) == (0, ""), probe
+        assert f"probe: {probe}\n" in out
+        assert all(f"{name}:" in out for name in found), probe
 
 
 def test_probes_of_a_run_in_another_form(document, run):
@@ -205,7 +203,7 @@ def test_export_and_import_give_the_same_numbers(call, document, run):
     assert mine["policies"] == his["policies"]
     assert call("export", run, "--sb3", "run.zip")[::2] == (
         2,
-        "metalocus: run.zip exists; choose another name\n",
+        "metalocus: run.zip exists; give --sb3 another name or remove it\n",
     )
     code, out, err = call("import run.zip --out imported")
     assert (code, out) == (2, "")
@@ -239,28 +237,13 @@ def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, ver
 
 
 def test_benches_are_printed_as_told(call, document, monkeypatch):
-    monkeypatch.setitem(bench.BENCHES, "env", lambda: [{"env": "x", "speed": 3}])
+    monkeypatch.setitem(BENCHES, "env", lambda: [{"env": "x", "speed": 3}])
     assert document("bench env --json") == [{"env": "x", "speed": 3}]
     assert call("bench env") == (0, "env x  speed 3\n", "")
 
 
-def test_the_bench_of_environments_steps_every_family(monkeypatch):
-    monkeypatch.setattr(bench, "ROUNDS", 1)
-    monkeypatch.setattr(bench, "FAMILIES", {REVERSAL: FAMILIES[REVERSAL]})
-    rows = bench.bench_env()
-    assert [(row["env"], row["batch"]) for row in rows] == [
-        (env, batch) for env in (REVERSAL, BANDIT) for batch in (1, 64, 1024)
-    ]
-    for row in rows:
-        assert row["native_steps_per_cpu_s"] > 0
-        assert ("sync_steps_per_cpu_s" in row) == (row["batch"] <= 64)
-    assert rows[1]["native_over_sync"] > 5
-
-
-def test_every_preset_is_explained(capsys):
-    with pytest.raises(SystemExit):
-        main(["debate", "--help"])
-    out = capsys.readouterr().out
+def test_every_preset_is_explained(call):
+    _, out, _ = call("debate --help")
     assert all(name in out for name in PRESETS)
 
 

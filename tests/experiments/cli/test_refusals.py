@@ -1,8 +1,11 @@
 """The command line used wrongly: one line that says what to mend, and nothing written."""
 
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.files import Corrupt
@@ -37,7 +40,24 @@ WRONG = {
     f"{TRAIN} --env-kwargs horizon=1e3": "horizon must be a whole number",
     f"{TRAIN} --env-kwargs horizon": "--env-kwargs takes name=value, got 'horizon'",
     f"{TRAIN} --env-kwargs =5": "--env-kwargs takes name=value, got '=5'",
-    f"{TRAIN} --env-kwargs arms=5": "has no argument 'arms'; choose from n_arms",
+    f"{TRAIN} --env-kwargs n_arms=2 n_arms=3": "--env-kwargs gives n_arms more than once; give it",
+    f"{TRAIN} --env-kwargs": "--env-kwargs: give at least one value, or leave the option out",
+    f"{TRAIN} --env-kwargs keys=5": "has no argument 'keys'; choose from n_arms",
+    f"{TRAIN} --env-kwargs env_id=x": "has no argument 'env_id'; choose from n_arms",
+    f"{TRAIN} --env-kwargs env=x": "has no argument 'env'; choose from n_arms",
+    f"{TRAIN} --env-kwargs prior={'(' * 500}": "prior must be",
+    f"{TRAIN} --steps 6": "--steps is given 2 times; give it once",
+    f"{TRAIN} --n-envs 2 --n_envs 4": "--n-envs is given 2 times; give it once",
+    f"{TRAIN} --seed 1.5": "--seed",
+    f"{TRAIN} --n-envs many": "--n-envs",
+    f"score --env {BANDIT} --policy random --episodes 1e4": "--episodes",
+    f"{TRAIN} --out ''": "--out is empty; give it a value or leave it out",
+    f"{TRAIN} --out=": "--out is empty; give it a value or leave it out",
+    "evaluate ''": "an argument is empty; give it a value or leave it out",
+    "compare --agents": "--agents: give at least one value, or leave the option out",
+    "compare --tasks --agents lstm": "--tasks: give at least one value, or leave the option out",
+    "compare --agents nobody": "unknown agent 'nobody'",
+    f"{TRAIN} --env-kwargs arms=5": "has no argument 'arms'; did you mean 'n_arms'?",
     f"score --env {REVERSAL} --policy filter --env-kwargs p=1.5": "p must be a probability",
     f"score --env {REVERSAL} --policy filter --env-kwargs p=nan": "p must be a probability",
     f"score --env {REVERSAL} --policy gittins": "gittins cannot play",
@@ -70,50 +90,81 @@ WRONG_WITH_A_RUN = {
     "probe {run} --probe locus --rate fast": "--rate",
     "probe {run} --probe locus --rewritten --rate 0.1": "--rewritten and --rate are two agents",
     "evaluate {run} --episodes 0": "episodes must be",
-    "export {run} --sb3 {run}/config.json": "config.json exists; choose another name",
+    "export {run} --sb3 {run}/config.json": "config.json exists; give --sb3 another name",
     "import {run}/config.json": "is not a zip written by `metalocus export`",
     "report {run}": "holds no finished debate",
 }
 
 
-def refused(found, reason):
+def refused(found, reason, case=""):
     """Exit code 2 and one line that says what is wrong."""
     code, out, err = found
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("metalocus: ")
-    assert reason in err
-    assert "Traceback" not in err
-    assert not set("│─╭╯") & set(err)
+    assert (code, out, err.count("\n")) == (2, "", 1), f"{case}: {found}"
+    assert err.startswith("metalocus: "), case
+    assert reason in err, f"{case}: {err}"
+    assert "Traceback" not in err, case
+    assert not set("│─╭╯") & set(err), case
 
 
-@pytest.mark.parametrize("draw", ["╭─╮│╰╯", "+-+|++"], ids=["boxes", "ascii"])
-def test_a_complaint_is_taken_out_of_its_box(draw):
-    left, line, right, side, low_left, low_right = draw
-    box = [
-        f"{left}{line} Required options {line * 8}{right}",
-        f"{side} Missing from train:        {side}",
-        f"{side}     --steps INT           {side}",
-        f"{side} {line * 25} {side}",
-        f"{side} For full helptext, see -h {side}",
-        f"{side} and more                  {side}",
-        f"{low_left}{line * 27}{low_right}",
-    ]
-    said = without_box("\n".join(box))
-    assert said == "Missing from train: --steps INT; see `metalocus --help`"
+def test_a_complaint_is_taken_out_of_its_box():
+    for left, line, right, side, low_left, low_right in ("╭─╮│╰╯", "+-+|++"):
+        box = [
+            f"{left}{line} Required options {line * 8}{right}",
+            f"{side} Missing from train:        {side}",
+            f"{side}     --steps INT           {side}",
+            f"{side} {line * 25} {side}",
+            f"{side} For full helptext, see -h {side}",
+            f"{side} and more                  {side}",
+            f"{low_left}{line * 27}{low_right}",
+        ]
+        said = without_box("\n".join(box))
+        assert said == "Missing from train: --steps INT; see `metalocus --help`"
 
 
-@pytest.mark.parametrize("line", WRONG)
-def test_wrong_use_gives_one_line_and_writes_nothing(call, elsewhere, line):
-    refused(call(line), WRONG[line])
-    assert list(elsewhere.iterdir()) == []
+def test_wrong_use_gives_one_line_and_writes_nothing(call, elsewhere):
+    for line, reason in WRONG.items():
+        refused(call(line), reason, line)
+        assert list(elsewhere.iterdir()) == [], line
 
 
-@pytest.mark.parametrize("line", WRONG_WITH_A_RUN)
-def test_wrong_use_of_a_run_gives_one_line_and_writes_nothing(call, elsewhere, run, line):
+def test_wrong_use_of_a_run_gives_one_line_and_writes_nothing(call, elsewhere, run):
     before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
-    refused(call(line.format(run=run)), WRONG_WITH_A_RUN[line])
-    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
-    assert list(elsewhere.iterdir()) == []
+    for line, reason in WRONG_WITH_A_RUN.items():
+        refused(call(line.format(run=run)), reason, line)
+        after = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+        assert after == before, line
+        assert list(elsewhere.iterdir()) == [], line
+
+
+def test_a_file_to_write_is_refused_before_the_work_and_nothing_is_overwritten(
+    call, elsewhere, run, monkeypatch
+):
+    """It is there already, or below a file, or on a read-only disk; whatever the command."""
+
+    def work(*_how):
+        raise AssertionError("the work has begun")
+
+    for job in ("scoring.returns.mean_returns", "comparison.compare.compare"):
+        monkeypatch.setattr(f"metalocus.experiments.{job}", work)
+    monkeypatch.setattr("metalocus.experiments.runs.exchange.export_run", work)
+    (elsewhere / "there").write_text("kept")
+    (elsewhere / "link").symlink_to("nowhere")
+    for command, option in (
+        ("score", "--out"),
+        ("compare", "--page"),
+        (f"export {run}", "--sb3"),
+    ):
+        for file, reason in (
+            ("there", "there exists; give"),
+            ("link", "link exists; give"),
+            (".", "exists; give"),
+            ("there/page", "cannot write there/page (Not a directory)"),
+            ("/proc/page", "cannot write /proc/page ("),
+            ("new/folder/" + 250 * "x", "File name too long"),
+        ):
+            refused(call(f"{command} {option} {file}"), reason, f"{command} {option} {file}")
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["link", "there"]
+    assert (elsewhere / "there").read_text() == "kept"
 
 
 def test_a_run_that_cannot_be_rewritten_is_refused(call, elsewhere):
@@ -124,26 +175,25 @@ def test_a_run_that_cannot_be_rewritten_is_refused(call, elsewhere):
     refused(call("probe --probe locus --rewritten", folder.strip()), said)
 
 
-@pytest.mark.parametrize(
-    "command", ["evaluate {}", "probe {} --probe carry", "export {} --sb3 x.zip"]
-)
-def test_runs_that_are_unfinished_or_damaged_are_refused(call, elsewhere, run, command):
-    line = command.format(run)
-    weights = (run / WEIGHTS).read_bytes()
-    (run / WEIGHTS).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    refused(call(line), "weights.safetensors is corrupt (SHA-256 differs)")
-    (run / MANIFEST).write_text("{")
-    refused(call(line), "manifest.json is damaged; delete the run and train again")
-    (run / MANIFEST).unlink()
-    refused(call(line), "is an unfinished run; repeat its train command to continue it")
+def test_runs_that_are_unfinished_or_damaged_are_refused(call, elsewhere, run):
+    weights, manifest = (run / WEIGHTS).read_bytes(), (run / MANIFEST).read_bytes()
+    damaged = weights[:-1] + bytes([weights[-1] ^ 1])
+    for command in ("evaluate {}", "probe {} --probe carry", "export {} --sb3 x.zip"):
+        line = command.format(run)
+        (run / WEIGHTS).write_bytes(damaged)
+        refused(call(line), "weights.safetensors", line)
+        (run / WEIGHTS).write_bytes(weights)
+        (run / MANIFEST).write_text("{")
+        refused(call(line), "manifest.json is missing or damaged", line)
+        (run / MANIFEST).unlink()
+        refused(call(line), "is an unfinished run; repeat its train command", line)
+        (run / MANIFEST).write_bytes(manifest)
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_file_in_place_of_the_output_folder_is_a_failure_told_in_one_line(call, elsewhere):
+def test_a_file_in_place_of_the_output_folder_is_refused(call, elsewhere):
     (elsewhere / "file").write_text("")
-    code, out, err = call(f"{TRAIN} --out file")
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "file" in err
+    refused(call(f"{TRAIN} --out file"), "cannot write in file/")
 
 
 def test_a_run_that_another_process_makes_is_told_in_one_line(call, tiny, train_command):
@@ -153,9 +203,8 @@ def test_a_run_that_another_process_makes_is_told_in_one_line(call, tiny, train_
     assert "another process is writing" in err
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
+def test_exit_codes():
+    for error, code in (
         (WrongUse("x"), 2),
         (InvalidTask("x"), 2),
         (NotARun("x"), 2),
@@ -164,13 +213,34 @@ def test_a_run_that_another_process_makes_is_told_in_one_line(call, tiny, train_
         (NonFinite("x"), 1),
         (Busy("x"), 1),
         (OSError("x"), 1),
+        (MemoryError(), 1),
+        (OverflowError("x"), 1),
+        (RecursionError("x"), 1),
         (KeyError("x"), None),
         (ValueError("x"), None),
         (RuntimeError("x"), None),
-    ],
-)
-def test_exit_codes(error, code):
-    assert exit_code(error) == code
+    ):
+        assert exit_code(error) == code, error
+
+
+def test_want_of_memory_and_numbers_too_large_are_told_in_one_line(call, monkeypatch):
+    """As Python, NumPy and torch tell them."""
+
+    def nested(value):
+        return nested([value])
+
+    memory, large = "metalocus: not enough memory; ", "metalocus: a number is too large"
+    for fault, said in (
+        (lambda: bytearray(2**62), memory),
+        (lambda: np.empty(2**55), memory),
+        (lambda: torch.empty(2**55), memory),
+        (lambda: int(1e300).to_bytes(8, "little"), large),
+        (lambda: nested([]), large),
+    ):
+        monkeypatch.setitem(COMMANDS, "report", partial(lambda command: command(), fault))
+        code, out, err = call("report")
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith(said), err
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch):

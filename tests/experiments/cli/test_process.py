@@ -1,0 +1,215 @@
+"""The process of the command line, run for real: interrupts, closed pipes, narrow encodings."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import metalocus
+from metalocus.experiments.cli.process import INTERRUPTED
+
+BANDIT = "metalocus/BernoulliBandit-v0"
+SCORE = f"score --env {BANDIT} --policy random --env-kwargs horizon=2"
+NOT_TEXT = "run\udcff"
+"""A name that is no UTF-8, as Python gives it."""
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+STANDS_IN = """
+from pathlib import Path
+from metalocus.experiments.bench.benches import BENCHES
+from metalocus.experiments.comparison import compare
+from metalocus.experiments.debate import main as debate
+
+quantity = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
+prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
+verdict = {"claim": "c", "quantities": {"q": quantity}, "predictions": [prediction]}
+debate.run_debate = lambda *how: {"verdicts": [verdict]}
+debate.run_claim = lambda *how: verdict
+BENCHES["env"] = lambda: [{"env": "x", "speed": 3}]
+compare.compare = lambda *how: {
+    "preset": {"name": "smoke", "seeds": 1, "episodes": 2}, "tasks": {}, "entries": []
+}
+"""
+"""Jobs of minutes give at once what they give."""
+ALL = """
+import shlex, sys
+from metalocus.experiments.cli import process
+from metalocus.experiments.cli.main import run
+
+process.prepare()
+codes = [run(shlex.split(line)) for line in {lines!r}]
+print(codes, file=sys.stderr)
+sys.exit(process.finish(0))
+"""
+
+
+@pytest.fixture
+def environment(elsewhere):
+    """That of the processes: one thread, and no buffer that hides what Python prints at exit."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def every_command(run):
+    """A line for every command, all of which succeed but the last three, which are refused."""
+    return [
+        "list",
+        "--help",
+        "--version",
+        f"{SCORE} --episodes 10",
+        f"{SCORE} --episodes 10 --out page.md",
+        f"train --env {BANDIT} --agent lstm --steps 0 --n-envs 2 --out trained",
+        f"evaluate {run.parent / NOT_TEXT} --episodes 8",
+        f"evaluate {run} --episodes 8 --json",
+        f"probe {run} --probe carry --episodes 8",
+        f"export {run} --sb3 {NOT_TEXT}.zip",
+        f"import {NOT_TEXT}.zip --out imported",
+        "debate",
+        "claim locus",
+        "compare --preset smoke",
+        "bench env",
+        f"evaluate {NOT_TEXT}",
+        f"report {NOT_TEXT}",
+        f"train --env {BANDIT} --agent lstm --steps 0 --out {NOT_TEXT}",
+    ]
+
+
+def test_every_command_prints_in_a_locale_without_utf8_and_to_a_closed_pipe(run, environment):
+    """Names that are no text are printed as their bytes; a reader who has left changes nothing."""
+    shutil.copytree(run, run.parent / NOT_TEXT)
+    lines = every_command(run)
+    code = STANDS_IN + ALL.format(lines=lines)
+    for case, locale in (("ascii", ASCII), ("closed", {})):
+        here = os.path.join(os.getcwd(), case)
+        os.mkdir(here)
+        reading, writing = os.pipe()
+        if case == "closed":
+            os.close(reading)
+        with subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=here,
+            env={**environment, **locale},
+            stdout=writing,
+            stderr=subprocess.PIPE,
+        ) as process:
+            os.close(writing)
+            out = b""
+            if case == "ascii":
+                with os.fdopen(reading, "rb") as file:
+                    out = file.read()
+            said = process.stderr.read().splitlines()
+        assert process.returncode == 0, said
+        assert said[-1] == str([0] * (len(lines) - 3) + [2] * 3).encode(), said
+        assert all(line.startswith(b"metalocus: ") for line in said[:-1]), said
+        assert all(b"run\xff" in line for line in said[:-1]), said
+        assert len(said) == 4
+        if case == "ascii":
+            assert b"\n" + os.fsencode(f"{NOT_TEXT}.zip") + b"\n" in out
+
+
+def test_output_to_a_full_disk_is_a_failure_of_one_line(environment):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "metalocus", "--version"]
+        done = subprocess.run(
+            command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "metalocus: No space left on device: standard output\n"
+
+
+def test_output_that_the_shell_has_closed_is_no_error(environment):
+    command = f"{sys.executable} -m metalocus --version >&-"
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_module_is_the_command(environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "metalocus", "--version"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, f"{metalocus.__version__}\n")
+
+
+def interrupted(environment, before, times, gap=0.02):
+    """Exit code and output of a long command, interrupted so long after it began."""
+    arguments = [*SCORE.split(), "--episodes", "2000000"]
+    begin = "from metalocus.experiments.cli.main import main; print('begun', flush=True); "
+    code = f"import sys; {begin}sys.argv = ['metalocus', *{arguments!r}]; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(before)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(gap)
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_an_interrupt_at_any_time_is_one_line(environment):
+    """While modules are imported and while it works, pressed once and twice."""
+    for before in (0.02, 0.1, 0.3, 0.7, 1.5, 3.0):
+        for times in (1, 2):
+            found = interrupted(environment, before, times)
+            assert found == (1, "", f"{INTERRUPTED}\n"), (before, times)
+
+
+SWALLOWING = {
+    "a destructor": """
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def command():
+    Thing()
+    time.sleep(20)
+""",
+    "an import": """
+def command():
+    with open("swallows.py", "w") as file:
+        file.write("import os, signal\\ntry:\\n os.kill(os.getpid(), signal.SIGINT)\\n"
+                   "except BaseException:\\n pass\\n")
+    sys.path.insert(0, "")
+    import swallows
+    time.sleep(20)
+""",
+    "its end": """
+def command():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(20)
+""",
+}
+
+
+def test_an_interrupt_that_would_be_swallowed_ends_the_process(environment):
+    for where, command in SWALLOWING.items():
+        code = f"""
+import os, signal, sys, time
+from metalocus.experiments.cli.commands import COMMANDS
+from metalocus.experiments.cli.main import main
+{command}
+COMMANDS["report"] = lambda: command()
+sys.argv = ["metalocus", "report"]
+sys.exit(main())
+"""
+        begun = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        found = (done.returncode, done.stdout, done.stderr)
+        assert found == (1, "", f"{INTERRUPTED}\n"), where
+        assert time.monotonic() - begun < 15, where
