@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.envs import Setting
-from metalocus.envs.checks import require_seed
 from metalocus.envs.discovery import Registry, classes
-from metalocus.experiments.scoring.chunks import Chunks, named, require_episodes
+from metalocus.experiments.scoring.chunks import Chunks, named
 
 Result = dict[str, Any]
 
@@ -48,7 +47,7 @@ class Probe(ABC):
                 has no answer on the setting.
             NonFinite: the agent gave, or the probe found, a number that is not finite.
         """
-        chunks = Chunks(setting, require_episodes(episodes), require_seed("seed", seed))
+        chunks = Chunks(setting, episodes, seed)
         about = {"probe": self.name, **setting.to_dict(), "episodes": chunks.n, "seed": chunks.seed}
         with named(agent, setting):
             return {**about, **self.measure(agent, chunks)}

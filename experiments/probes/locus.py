@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from metalocus.agents.agent import STORES, Agent, Array, Stores
-from metalocus.agents.rollout import Trial, rollout
+from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
+from metalocus.agents.rollout import Trial, act, rollout
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require_count
 from metalocus.experiments.probes.base import Probe, Result
@@ -27,7 +27,7 @@ from metalocus.experiments.scoring.curves import (
     number,
     numbers,
 )
-from metalocus.experiments.scoring.sample import Sample, require_finite
+from metalocus.experiments.scoring.sample import Sample
 
 KEPT = coalitions(STORES)
 """The stores that a lesion leaves alone, by the name of their coalition."""
@@ -116,7 +116,7 @@ class _Lesions:
         if trial.t not in self.trials:
             return
         acts = [self._act_keeping(kept, trial) for kept in KEPT.values()]
-        at_start, _ = self.untouched.act(trial.shown, self.beginning)
+        at_start, _ = act(self.untouched, trial.t, trial.shown, self.beginning)
         difference = acts[0] - at_start
         probs = np.stack([*acts, difference])
         self.value.append((probs * trial.privileged_value).sum(axis=2))
@@ -125,10 +125,11 @@ class _Lesions:
     def _act_keeping(self, kept: Sequence[str], trial: Trial) -> Array:
         """Action probabilities [N, K] with all stores but these restored."""
         lost = [store for store in STORES if store not in kept]
-        probs, _ = self.agent.act(trial.shown, trial.stores.restore(self.start, lost))
-        without = " and ".join(lost) or "nothing"
-        require_finite(f"a choice at trial {trial.t} with {without} restored", probs)
-        return probs
+        lesioned = trial.stores.restore(self.start, lost)
+        try:
+            return act(self.agent, trial.t, trial.shown, lesioned)[0]
+        except NonFinite as error:
+            raise NonFinite(f"with {' and '.join(lost)} restored, {error}") from error
 
 
 def _divided(game: Sample) -> Result:

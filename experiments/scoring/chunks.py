@@ -10,7 +10,7 @@ from typing import Any
 from metalocus.agents.agent import Agent, NonFinite
 from metalocus.agents.rollout import fresh_episodes
 from metalocus.envs import Episodes, InvalidTask, Setting
-from metalocus.envs.checks import require_count
+from metalocus.envs.checks import require_count, require_seed
 
 CHUNK = 2000
 """Episodes played at once. Enough to make NumPy's overhead small; an LSTM's take some 20 MB."""
@@ -44,19 +44,22 @@ class Chunk:
         return self.seed + self.first
 
 
-@dataclass(frozen=True)
 class Chunks:
     """Fresh episodes of a setting in chunks of ``CHUNK``; each is the same whatever their number.
 
-    Attributes:
+    Args:
         setting: what is played.
-        n: how many episodes.
+        episodes: how many.
         seed: of the episodes.
+
+    Raises:
+        InvalidTask: a number is out of range.
     """
 
-    setting: Setting
-    n: int
-    seed: int
+    def __init__(self, setting: Setting, episodes: int, seed: int) -> None:
+        self.setting = setting
+        self.n = require_episodes(episodes)
+        self.seed = require_seed("seed", seed)
 
     def __iter__(self) -> Iterator[Chunk]:
         for first in range(0, self.n, CHUNK):

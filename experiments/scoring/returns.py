@@ -27,6 +27,7 @@ def returns(
     """Return of every fresh episode, under sampled or the most probable choices, [N].
 
     Raises:
+        InvalidTask: too few or too many episodes.
         NonFinite: a number on the way or a return is not finite.
     """
     return _of_episodes(agent, setting, episodes, seed, lambda trace: trace.total, greedy)

@@ -1,13 +1,16 @@
 """Returns: their mean and interval, their independence of the batch, and the papers' figures."""
 
+import json
+
 import numpy as np
 import pytest
 
+from metalocus.agents.agent import NamedAgent, NonFinite, Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes
 from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.scoring import chunks
-from metalocus.experiments.scoring.returns import mean_return, returns
+from metalocus.experiments.scoring.returns import expected_returns, mean_return, returns
 
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 
@@ -94,6 +97,39 @@ def test_chunks_do_not_show(monkeypatch, chunk):
     np.testing.assert_array_equal(returns(agent, Setting(BANDIT, **kwargs), 64, 0), whole)
 
 
+def test_numpy_numbers_give_the_same_and_are_ready_for_json():
+    found = mean_return(Setting(BANDIT, horizon=np.int64(5)), "wsls", np.int64(20), np.uint8(3))
+    assert (
+        json.loads(json.dumps(found))
+        == found
+        == mean_return(Setting(BANDIT, horizon=5), "wsls", 20, 3)
+    )
+
+
+class Wrong(NamedAgent):
+    """Pulls the first arm; its probabilities are not finite from the third trial on."""
+
+    name = "wrong"
+
+    def start(self, n, rng):
+        return Stores(state={"t": np.zeros(n)})
+
+    def act(self, stimulus, stores):
+        probs = np.tile([1.0, 0.0], (len(stores.state["t"]), 1))
+        probs[stores.state["t"] == 2, 1] = np.nan
+        return probs, stores
+
+    def learn(self, stores, stimulus, action, reward):
+        return Stores(state={"t": stores.state["t"] + 1.0})
+
+
+def test_what_is_not_finite_is_not_averaged_in():
+    setting = Setting(BANDIT, horizon=4)
+    for play in (returns, expected_returns):
+        with pytest.raises(NonFinite, match=f"wrong on {setting}: .*trial 2"):
+            play(Wrong(setting.family), setting, 10, 0)
+
+
 def test_the_first_episodes_are_the_same_however_many_there_are():
     many = fresh_episodes(Setting(BANDIT), 10, 5).keys
     np.testing.assert_array_equal(fresh_episodes(Setting(BANDIT), 4, 5).keys, many[:4])
@@ -114,6 +150,7 @@ def test_greedy_takes_the_most_probable_arm_throughout():
         ((Setting(BANDIT), "nobody"), "unknown policy"),
         ((Setting(REVERSAL), "gittins"), "gittins cannot play"),
         ((Setting(BANDIT), "random", 1), "episodes must be a whole number of at least 2"),
+        ((Setting(BANDIT), "random", 10**10), r"at most 10,000,000, got 10,000,000,000: .* GB"),
         ((Setting(BANDIT), "random", 10, -1), "seed must be"),
         ((Setting(BANDIT, arms=3), "random", 10, 0), "no argument 'arms'"),
     ],
