@@ -1,6 +1,7 @@
 """A trained policy behind the agent interface acts as it does on the environment itself."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -23,7 +24,6 @@ ENVS = {"bandit": BANDIT, "reversal": REVERSAL, "cued": CUED}
 OBSERVED = {"default": DEFAULT_PARTS, "time": PARTS, "no flag": ("stimulus", "action", "reward")}
 POLICIES = [(name, "shared") for name in TRAINABLES] + [("lstm", "separate")]
 
-everywhere = pytest.mark.parametrize("env", ENVS)
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
 
 
@@ -53,21 +53,20 @@ def from_observation(policy, obs, carry):
     return distribution.log_probs.exp().numpy(), carry
 
 
-@pytest.mark.parametrize("observe", OBSERVED)
-@everywhere
 @every_policy
-def test_probabilities_are_those_on_the_environments_own_observations(name, critic, env, observe):
-    running = episodes(env, OBSERVED[observe])
-    agent = trained(name, running.layout, critic)
-    stores, carry = agent.start(N, np.random.default_rng(0)), agent.policy.initial_carry(N)
-    for t in range(running.family.horizon):
-        stimulus = running.stimulus()
-        probs, stores = agent.act(stimulus, stores)
-        expected, carry = from_observation(agent.policy, running.observation(), carry)
-        np.testing.assert_array_equal(probs, expected)
-        action = choose(probs, running.crn.uniform("policy", t))
-        reward, _ = running.step(action)
-        stores = agent.learn(stores, stimulus, action, reward)
+def test_probabilities_are_those_on_the_environments_own_observations(name, critic):
+    for env, observe in itertools.product(ENVS, OBSERVED):
+        running = episodes(env, OBSERVED[observe])
+        agent = trained(name, running.layout, critic)
+        stores, carry = agent.start(N, np.random.default_rng(0)), agent.policy.initial_carry(N)
+        for t in range(running.family.horizon):
+            stimulus = running.stimulus()
+            probs, stores = agent.act(stimulus, stores)
+            expected, carry = from_observation(agent.policy, running.observation(), carry)
+            np.testing.assert_array_equal(probs, expected, err_msg=f"{env}, {observe}, {t}")
+            action = choose(probs, running.crn.uniform("policy", t))
+            reward, _ = running.step(action)
+            stores = agent.learn(stores, stimulus, action, reward)
 
 
 def test_the_policies_tested_do_read_what_they_are_shown():
@@ -174,19 +173,18 @@ def test_weights_that_are_no_real_numbers_are_refused_by_name(value, error):
             TrainedAgent(policy, agent.layout)
 
 
-@everywhere
 @every_policy
-def test_playing_changes_neither_parameters_nor_the_stores_it_was_given(name, critic, env):
-    agent = trained(name, episodes(env).layout, critic)
-    parameters = Stores(weights=agent.parameters()).digest("weights")
-    seen = []
-    rollout(
-        agent,
-        episodes(env),
-        observe=lambda trial: seen.append((trial.stores, digests(trial.stores))),
-    )
-    assert Stores(weights=agent.parameters()).digest("weights") == parameters
-    assert all(digests(stores) == before for stores, before in seen)
+def test_playing_changes_neither_parameters_nor_the_stores_it_was_given(name, critic):
+    for env in ENVS:
+        agent, seen = trained(name, episodes(env).layout, critic), []
+        parameters = Stores(weights=agent.parameters()).digest("weights")
+
+        def remember(trial, seen=seen):
+            seen.append((trial.stores, digests(trial.stores)))
+
+        rollout(agent, episodes(env), observe=remember)
+        assert Stores(weights=agent.parameters()).digest("weights") == parameters, env
+        assert all(digests(stores) == before for stores, before in seen), env
 
 
 def digests(stores):

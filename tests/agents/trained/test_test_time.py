@@ -214,7 +214,7 @@ def test_a_memoryless_policy_comes_to_choose_the_better_arm():
         observation_space(layout), action_space(layout), lambda _: 0.0, cell="mlp", inputs=[]
     )
     earned = [
-        rollout(agent, fresh_episodes(Setting(bandit, **kwargs), 1000, 0)).value.mean(axis=1)
+        rollout(agent, fresh_episodes(Setting(bandit, **kwargs), 300, 0)).value.mean(axis=1)
         for agent in (TrainedAgent(policy, layout), UpdatingAgent(policy, layout, 0.3))
     ]
     np.testing.assert_allclose(earned[0], earned[0][0])
