@@ -43,10 +43,10 @@ def _print(table: Table) -> None:
 
 
 def evaluation_table(found: Mapping[str, Any]) -> None:
-    """Total reward and score of the agent and the references, the best first."""
+    """Mean return and score of the agent and the references, the best first."""
     title = f"{found['agent']} on {found['env']}, {found['episodes']} fresh episodes, frozen"
     table = Table(title=title, title_justify="left")
-    for column in ("policy", "total reward (95%)", f"score (random 0, {found['best']} 1)"):
+    for column in ("policy", "return (95%)", f"score (random 0, {found['best']} 1)"):
         table.add_column(column)
     policies = sorted(found["policies"].items(), key=lambda item: -item[1]["mean"])
     for name, row in policies:
@@ -57,10 +57,10 @@ def evaluation_table(found: Mapping[str, Any]) -> None:
     _print(table)
 
 
-def score_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for every score, the best of each configuration first."""
+def return_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for every mean return, the greatest of each setting first."""
     lines = []
-    for env, arguments, rows in _by_configuration(found):
+    for env, arguments, rows in _by_setting(found):
         if len(found) > 1:
             lines.append(f"{env} {arguments}".strip() + ":")
         for row in rows:
@@ -71,28 +71,28 @@ def score_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def score_page(found: Sequence[Mapping[str, Any]]) -> str:
-    """The scores as a page of Markdown, a row for every configuration."""
+def return_page(found: Sequence[Mapping[str, Any]]) -> str:
+    """Mean returns as a page of Markdown, a row for every setting."""
     episodes, seed = found[0]["episodes"], found[0]["seed"]
     lines = [
         "# References",
         "",
-        "Mean total reward of an episode ± half of its 95% interval, the best first, on",
+        "Mean return (total reward of an episode) ± half of its 95% interval, the best first, on",
         f"{episodes:,} fresh episodes of seed {seed}. All policies meet the same ones, so their",
         "differences are surer than the intervals. **Bold**: provably Bayes-optimal. `oracle` is",
         f"told the task. Made by `metalocus score --out` of metalocus {__version__}.",
     ]
     shown = None
-    for env, arguments, rows in _by_configuration(found):
+    for env, arguments, rows in _by_setting(found):
         if env != shown:
-            lines += ["", f"## {env}", "", "| arguments | mean total reward |", "| --- | --- |"]
+            lines += ["", f"## {env}", "", "| arguments | mean return |", "| --- | --- |"]
         shown = env
         lines.append(f"| {f'`{arguments}`' if arguments else 'defaults'} | {_in_a_row(rows)} |")
     return "\n".join(lines) + "\n"
 
 
 def _in_a_row(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Scores of one configuration, side by side."""
+    """Mean returns in one setting, side by side."""
     cells = []
     for row in rows:
         name = f"**{row['policy']}**" if row["exact"] else row["policy"]
@@ -100,10 +100,10 @@ def _in_a_row(rows: Sequence[Mapping[str, Any]]) -> str:
     return " · ".join(cells)
 
 
-def _by_configuration(
+def _by_setting(
     found: Sequence[Mapping[str, Any]],
 ) -> list[tuple[str, str, list[Mapping[str, Any]]]]:
-    """Environment, arguments and scores, the best first, of every configuration."""
+    """Environment, arguments and mean returns, the greatest first, of every setting."""
     grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in found:
         arguments = " ".join(f"{name}={value}" for name, value in row["env_kwargs"].items())
