@@ -117,9 +117,9 @@ class Family(ABC):
         for what, size in (("arms", self.n_arms), ("numbers in a stimulus", self.stimulus_size)):
             most = f"{name} can have at most {MOST_INDICES} {what}, got {size}"
             require(size <= MOST_INDICES, most)
-        largest = max(abs(bound) for bound in self.reward_range)
-        fits = largest <= float(np.finfo(np.float32).max)
-        require(fits, f"rewards of {name} reach {largest:g}, too much for float32")
+        largest, float32 = max(abs(bound) for bound in self.reward_range), np.finfo(np.float32)
+        fits = float(float32.tiny) <= largest <= float(float32.max)
+        require(fits, f"rewards of {name} reach {largest:g}, which float32 cannot hold")
         observed = self.stimulus_size + self.n_arms + 3
         needed = episodes * (self.latent_size + observed) * BYTES_PER_NUMBER
         refusal = (

@@ -165,8 +165,9 @@ def test_rewards_that_float32_cannot_hold_are_refused(case):
         ("metalocus/GaussianBandit-v0", {"prior_sd": 1e308}),
         ("metalocus/RestlessBandit-v0", {"drift_sd": 1e37}),
         ("metalocus/LinearBandit-v0", {"prior_sd": 1e300}),
+        ("metalocus/LinearBandit-v0", {"prior_sd": 0.0, "sd": 1e-320}),
     ):
-        with case(env_id, kwargs), pytest.raises(InvalidTask, match="too much for float32"):
+        with case(env_id, kwargs), pytest.raises(InvalidTask, match="which float32 cannot hold"):
             make_family(env_id, **kwargs)
 
 
