@@ -98,7 +98,7 @@ class Agent(ABC):
 
     @abstractmethod
     def start(self, n: int, rng: np.random.Generator) -> Stores:
-        """Stores at the beginning of n episodes; ``rng`` for agents that need chance."""
+        """Stores at the beginning of n episodes; ``rng`` for agents that draw at random."""
 
     @abstractmethod
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:

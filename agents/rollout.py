@@ -1,7 +1,7 @@
 """Playing episodes: an agent on a family, with interventions on its stores.
 
-Two agents play the same episodes with the same chance (common random numbers): tasks, rewards and
-the choices drawn from equal probabilities are alike.
+Two agents play the same episodes under common random numbers: the same tasks, the same rewards for
+the same actions, and the same actions from equal probabilities.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def rollout(
     Args:
         agent: plays.
         episodes: at their first trial.
-        seed: of the agent's own start-up chance.
+        seed: of what the agents themselves draw at the start.
         greedy: take the most probable action instead of sampling.
         intervene: called before each act with the trial number and the stores; returns the
             stores that the agent reads instead.
