@@ -80,6 +80,7 @@ def train(
         out: folder of runs; a finished run is not repeated, an unfinished one continued.
         env_kwargs: arguments of the environment, as name=value.
     """
+    import torch
     from rich.console import Console
     from rich.progress import Progress
 
@@ -87,6 +88,7 @@ def train(
     from metalocus.experiments.runs.config import RunConfig
     from metalocus.experiments.training.train import train as make
 
+    torch.set_num_threads(1)  # as in a sweep, whatever the environment says: more give other bits
     config = RunConfig.suited(Setting(env, **keywords(env_kwargs)), agent, steps, seed, device)
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)

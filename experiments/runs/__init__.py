@@ -1,4 +1,5 @@
 """Run directories: the settings of a training run, what it leaves behind, how it is read back.
 
-Read ``config`` first, then ``folder``; ``build`` and ``load`` make models and agents of them.
+Read ``config`` first (what decides a run, and its name), then ``folder`` (its files) and
+``records`` (when it is finished and whole). ``load`` makes an agent of it, ``exchange`` a zip.
 """

@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
@@ -61,7 +62,8 @@ def locked(folder: Path) -> Generator[None]:
         raise WrongUse(f"{folder / LOCK} cannot be opened ({error.strerror}); remove it") from None
     try:
         for half_written in folder.glob(".*.tmp"):  # by a process that was killed
-            half_written.unlink()
+            if not half_written.is_dir():
+                half_written.unlink()
         yield
     finally:
         lock.release()
@@ -74,20 +76,17 @@ def require_writable(folder: Path) -> None:
         WrongUse: it cannot be made or written, or its path is no text in this locale, which
             TensorBoard cannot write.
     """
-    trial = folder / f".trial.{os.getpid()}"
     try:
         str(folder).encode()  # fails for bytes that are no text
         folder.mkdir(parents=True, exist_ok=True)
-        trial.write_bytes(bytes(4096))  # an empty file would fit on a full disk
+        with TemporaryFile(dir=folder) as trial:
+            trial.write(bytes(4096))  # an empty file would fit on a full disk
     except OSError as error:
         reason = "it is a file" if os.path.isfile(folder) else error.strerror
         raise WrongUse(f"cannot write in {folder} ({reason}); choose another --out") from None
     except UnicodeEncodeError:
         advice = "choose another --out, or set LC_ALL=C.UTF-8"
         raise WrongUse(f"{folder} is no text in this locale; {advice}") from None
-    finally:
-        with suppress(OSError):
-            trial.unlink()
 
 
 def require_own_name(folder: Path, run: str) -> None:
@@ -120,12 +119,12 @@ def read_config(folder: Path) -> RunConfig:
 
 
 def write_progress(folder: Path, done: int, total: int) -> None:
-    """Leave word of the steps done, for whoever watches."""
+    """Write how many steps are done, for the display of another process."""
     (folder / PROGRESS).write_text(f"{done} {total}", encoding="utf-8")
 
 
 def read_progress(folder: Path) -> int | None:
-    """Steps done at the last word, None if there is none."""
+    """The steps done as last written; None if nothing readable was."""
     try:
         return int(read_whole(folder / PROGRESS).split()[0])
     except (OSError, ValueError, IndexError):

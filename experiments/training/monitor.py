@@ -26,10 +26,13 @@ from metalocus.experiments.runs.results import Measurement, read_results, write_
 from metalocus.experiments.scoring.curves import learning_curve
 
 EPISODES = 512
+"""Played for each measurement: a standard error of about 2% of a score, in about a second."""
 SEED = 5_000_000
-"""Episodes measured on during training; those reported afterwards have other seeds."""
+"""Of the episodes measured on during training; those reported afterwards have other seeds."""
 CHECKPOINT_SECONDS = 20.0
+"""Between two checkpoints: what a killed run loses at most, and a small part of a run's time."""
 REPORT_SECONDS = 0.5
+"""Between two reports of progress: as often as a display is read."""
 METRICS = (
     *(f"locus/{store}" for store in STORES),
     *("locus/total", "regret/score", "regret/final_score"),
@@ -40,7 +43,7 @@ hyperparameters has the columns of one run alone."""
 
 
 class Monitor(BaseCallback):
-    """Measures at every doubling of the steps, saves a checkpoint now and then, reports progress.
+    """Measures at every doubling of the steps, saves checkpoints, reports progress.
 
     Measurements go to the model's logger (TensorBoard) and to the run's results; the last
     ones also stand beside the settings in TensorBoard's table of hyperparameters.
@@ -48,8 +51,7 @@ class Monitor(BaseCallback):
     Args:
         config: the run.
         folder: its folder.
-        report: told the steps done and to do.
-
+        report: called with the steps done and the steps asked for.
     """
 
     model: SequencePPO
@@ -83,9 +85,8 @@ class Monitor(BaseCallback):
 
     def finish(self, model: SequencePPO) -> None:
         """The last measurement, the settings that led to it, and a picture of the policy."""
-        from metalocus.experiments.scoring.figures import (
-            one_adaptation,  # drawing is slow to import
-        )
+        # drawing is slow to import
+        from metalocus.experiments.scoring.figures import one_adaptation
 
         self.model = model
         self._measure()
@@ -98,7 +99,7 @@ class Monitor(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
-        """Between two rollouts everything is at rest: the time to measure and to save."""
+        """Measure, save and report: between two rollouts a checkpoint holds all of the state."""
         if self.num_timesteps >= self._next_point():
             self._measure()
         now = time.monotonic()
@@ -126,7 +127,7 @@ class Monitor(BaseCallback):
         write_results(self.folder, self.config.name, self.results)
 
     def _log(self, found: Mapping[str, Any]) -> None:
-        """Log at once, and nothing of what the model has recorded to log in its own time."""
+        """Log at once, without what the model has recorded for its own next log."""
         logger = Logger(None, self.model.logger.output_formats)
         for name, value in found.items():
             logger.record(name, value)
@@ -186,5 +187,5 @@ def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """Of a list of numbers; None if one of them is no number."""
+    """The mean of values; None if one of them is None."""
     return None if None in values else float(np.mean(np.array(values)))

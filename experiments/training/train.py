@@ -22,7 +22,7 @@ from metalocus.experiments.runs.records import identity, is_done, write_finished
 from metalocus.experiments.training.monitor import Monitor
 
 Report = Callable[[int, int], None]
-"""Told the steps done and to do, now and then."""
+"""Called with the steps done and the steps asked for, about twice a second."""
 
 
 def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
@@ -109,7 +109,7 @@ def _told_how_to_go_on(checkpoint: Path) -> Generator[None]:
 
 @contextmanager
 def _events(folder: Path, steps: int) -> Generator[TensorBoardOutputFormat]:
-    """A new event file; what was logged after ``steps``, before an interruption, is hidden."""
+    """A new event file; TensorBoard hides what an interrupted run logged after ``steps``."""
     events = TensorBoardOutputFormat(str(folder))
     assert events.writer.file_writer is not None
     begun = SessionLog(status=SessionLog.START)

@@ -84,10 +84,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path, tin
         assert len(str(raised.value).splitlines()) == 1
     assert (tmp_path / "file").read_text() == ""
 
-    def full(*_):
+    def full(**_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("metalocus.experiments.runs.folder.TemporaryFile", full)
     with pytest.raises(WrongUse, match=r"cannot write in .+No space left on device"):
         train(tiny, tmp_path / "full")
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,6 +300,17 @@ def test_a_run_that_goes_on_with_other_threads_says_so(monkeypatch, tiny, brief,
 def test_training_sets_no_number_of_threads(monkeypatch, tiny, brief, tmp_path):
     monkeypatch.setattr(torch, "set_num_threads", lambda n: pytest.fail("it was set"))
     train(dataclasses.replace(tiny, steps=0), tmp_path)
+
+
+def test_the_command_trains_with_one_thread(call, elsewhere, tiny, train_command):
+    """Whatever the environment says, so that equal commands give equal bits."""
+    torch.set_num_threads(2)
+    try:
+        code, folder, _ = call(train_command.replace("--steps 120", "--steps 0"))
+        assert (code, torch.get_num_threads()) == (0, 1)
+    finally:
+        torch.set_num_threads(1)
+    assert load_manifest(Path(folder.strip()))["threads"] == 1
 
 
 def test_fewer_steps_than_a_rollout_are_said_and_recorded(tiny, brief, tmp_path):
