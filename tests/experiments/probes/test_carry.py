@@ -64,14 +64,14 @@ def test_either_copy_of_a_redundant_table_suffices():
 
 
 def test_half_of_a_split_table_is_useless():
-    found = curves("counts_split", 3000)
+    found = curves("counts_split", 1000)
     assert found["none"]["final"] > 0.8
     for store in ("state", "weights"):
         assert abs(found[store]["final"]) < 0.1
 
 
 def test_half_of_the_evidence_gives_slower_learning():
-    found = curves("counts_alternating", 2000)
+    found = curves("counts_alternating", 1000)
     plain = found["none"]["curve"]
     for store in ("state", "weights"):
         half = found[store]["curve"]

@@ -19,11 +19,11 @@ from metalocus.experiments.scoring import chunks
 BANDIT = "metalocus/BernoulliBandit-v0"
 SHORT = Setting(BANDIT, horizon=6)
 SETTINGS = [
-    Setting(BANDIT, n_arms=3, horizon=6),
-    Setting("metalocus/ReversalBandit-v0", horizon=6, cued=True),
+    Setting(BANDIT, n_arms=3, horizon=4),
+    Setting("metalocus/ReversalBandit-v0", horizon=4, cued=True),
 ]
-TWO_STEP = Setting("metalocus/TwoStep-v0", horizon=8)
-SWITCHING = Setting("metalocus/CuedSwitching-v0", horizon=6)
+TWO_STEP = Setting("metalocus/TwoStep-v0", horizon=6)
+SWITCHING = Setting("metalocus/CuedSwitching-v0", horizon=4)
 ON = {"stay": [TWO_STEP], "switch": [SWITCHING]}
 """The settings of the probes that are of one task family alone."""
 NAMED = [*REFERENCES, *ONLINE, *CONTROLS]
@@ -91,16 +91,20 @@ def test_a_probe_repeats_itself_and_varies_with_the_seed(probe):
 FEW = ["wsls", "policy_gradient", "bayes_optimal", "leaky", "model_free", "key_memory"]
 
 
-@pytest.mark.parametrize(("chunk", "names"), [(1, FEW), (7, NAMED), (19, FEW)])
+@pytest.mark.parametrize(("chunk", "names"), [(1, FEW), (4, NAMED), (8, FEW)])
 def test_chunks_do_not_show_in_any_result_of_any_agent(monkeypatch, chunk, names):
-    """Digests of the weights are of all chunks together; whether they changed is the same."""
+    """Digests of the weights are of all chunks together; whether they changed is the same.
+
+    Carry and freeze pool learning curves alone, as locus does, so few agents do for them.
+    """
     for probe in PROBES:
         for setting in on(probe):
-            for name, agent in playing(setting, [one for one in names if one not in CHANCE]):
+            among = FEW if probe in ("carry", "freeze") else names
+            for name, agent in playing(setting, [one for one in among if one not in CHANCE]):
                 monkeypatch.setattr(chunks, "CHUNK", 2000)
-                whole = dict(leaves(PROBES[probe]().run(agent, setting, 20, 3)))
+                whole = dict(leaves(PROBES[probe]().run(agent, setting, 9, 3)))
                 monkeypatch.setattr(chunks, "CHUNK", chunk)
-                found = dict(leaves(PROBES[probe]().run(agent, setting, 20, 3)))
+                found = dict(leaves(PROBES[probe]().run(agent, setting, 9, 3)))
                 assert set(found) == set(whole)
                 for path, value in whole.items():
                     where = f"{probe}, {name}, {path}"
@@ -129,7 +133,7 @@ def test_agents_that_draw_at_their_start_are_measured_alike_in_chunks(monkeypatc
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_memory_does_not_grow_with_the_episodes(monkeypatch, probe):
-    monkeypatch.setattr(chunks, "CHUNK", 200)
+    monkeypatch.setattr(chunks, "CHUNK", 100)
     setting = on(probe)[0]
     agent = make_named("random", setting.family)
 
@@ -140,8 +144,8 @@ def test_memory_does_not_grow_with_the_episodes(monkeypatch, probe):
         tracemalloc.stop()
         return high
 
-    peak(400)  # what is made once and kept
-    assert peak(6000) < 1.1 * peak(400)
+    peak(200)  # what is made once and kept
+    assert peak(3000) < 1.1 * peak(200)
 
 
 # What is refused.

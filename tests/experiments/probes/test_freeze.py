@@ -163,7 +163,8 @@ def test_rate_0_is_the_negative_control():
         assert not result["conditions"][f"updating+{state}"]["weights_changed"]
 
 
-def test_the_rate_is_the_best_on_other_episodes_than_those_reported(quick):
+def test_the_rate_is_the_best_on_other_episodes_than_those_reported(monkeypatch):
+    monkeypatch.setattr(freeze, "TUNING_EPISODES", 20)
     agent = network("lstm", std=0.5)
     result = Freeze().run(agent, Setting(BANDIT, **SHORT), 20, seed=3)
     for state, names in (("kept", ()), ("reset", ("state",))):

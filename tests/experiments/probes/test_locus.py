@@ -158,7 +158,9 @@ def test_online_learners_know_in_their_weights_alone(rule):
 
 def test_standard_errors_are_those_of_repeated_runs():
     runs = [
-        Locus([5]).run(agent("counts_split"), Setting(BANDIT), episodes=250, seed=seed)
+        Locus([5]).run(
+            agent("counts_split", horizon=6), Setting(BANDIT, horizon=6), episodes=250, seed=seed
+        )
         for seed in range(80)
     ]
     for kind, key in (("values", "all"), ("shares", "state"), ("interactions", "state+weights")):

@@ -46,22 +46,22 @@ def assert_near(found, total):
 @pytest.mark.parametrize(("policy", "n_arms", "total"), BANDIT_TOTALS)
 def test_bandit_totals(policy, n_arms, total):
     kwargs = {"n_arms": n_arms, "horizon": 100}
-    assert_near(mean_return(Setting(BANDIT, **kwargs), policy, 4000, 0), total)
+    assert_near(mean_return(Setting(BANDIT, **kwargs), policy, 2500, 0), total)
 
 
 @pytest.mark.parametrize(("p", "hazard", "filtered", "wsls"), REVERSAL_TOTALS)
 def test_reversal_totals(p, hazard, filtered, wsls):
     kwargs = {"p": p, "hazard": hazard, "horizon": 100}
-    assert_near(mean_return(Setting(REVERSAL, **kwargs), "filter", 6000, 0), filtered)
-    assert_near(mean_return(Setting(REVERSAL, **kwargs), "wsls", 6000, 0), wsls)
+    assert_near(mean_return(Setting(REVERSAL, **kwargs), "filter", 4000, 0), filtered)
+    assert_near(mean_return(Setting(REVERSAL, **kwargs), "wsls", 4000, 0), wsls)
 
 
 @pytest.mark.parametrize("n_arms", [2, 5, 10, 50])
 def test_bayes_optimal_earns_its_exact_return(n_arms):
     kwargs = {"n_arms": n_arms, "horizon": 10}
-    found = mean_return(Setting(BANDIT, **kwargs), "bayes_optimal", 20_000, 1)
+    found = mean_return(Setting(BANDIT, **kwargs), "bayes_optimal", 6000, 1)
     exact = make_named("bayes_optimal", make_family(BANDIT, **kwargs)).optimal_return
-    assert found["mean"] == pytest.approx(exact, abs=2 * (found["high"] - found["low"]))
+    assert found["mean"] == pytest.approx(exact, abs=found["high"] - found["low"])
 
 
 def test_interval_is_of_the_mean_over_episodes():
