@@ -9,10 +9,8 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.controls.counting import INDEPENDENT, Counting, as_weights, output
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family
-
-MOST_BYTES = 10_000_000
-"""Greatest size of one episode's window: a hundred episodes take one gigabyte."""
 
 
 class CountsInState(Counting):
@@ -74,11 +72,8 @@ class CountsInContext(Counting):
     @classmethod
     def why_not(cls, family: Family) -> str | None:
         """Only horizons whose window fits into memory can be played."""
-        n_bytes = 8 * family.horizon * (2 + family.n_arms)
-        if n_bytes <= MOST_BYTES:
-            return None
         what = f"its window of {family.horizon} trials and {family.n_arms} arms"
-        return f"{what} takes {n_bytes:,} bytes, the limit is {MOST_BYTES:,}; use fewer of either"
+        return too_large(what, 8 * family.horizon * (2 + family.n_arms))
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """An empty window [N, T]: action -1, reward 0."""

@@ -30,7 +30,8 @@ class DeltaRuleCounterfactual(DeltaRule):
     @classmethod
     def why_not(cls, family: Family) -> str | None:
         """Only two arms: among more, none is the opposite of another."""
-        return None if family.n_arms == 2 else f"it needs two arms, not {family.n_arms}"
+        two = family.n_arms == 2
+        return super().why_not(family) if two else f"it needs two arms, not {family.n_arms}"
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
         """One step for the arm pulled and one for the other."""

@@ -16,6 +16,7 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from metalocus.agents.agent import Array, NamedAgent, Store, Stores
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family, InvalidTask
 
 
@@ -59,6 +60,13 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
         first = next(iter(self.tuned.values()))
         chosen = self.tuned.get((family.name, family.n_arms), first)
         self.settings: Settings = chosen if settings is None else settings  # type: ignore[assignment]
+
+    @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """Only tasks whose weights [F, K] fit into memory can be played."""
+        inputs = 1 + family.stimulus_size
+        what = f"its weights from {inputs} inputs to {family.n_arms} actions"
+        return too_large(what, 8 * inputs * family.n_arms)
 
     def features(self, stimulus: Array) -> Array:
         """Inputs of the policy: a constant 1 and the stimulus, [N, S] -> [N, F] of F = 1 + S."""

@@ -33,8 +33,7 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
     """A softmax policy that ascends (reward - baseline) * grad log pi.
 
     The baseline is a running average of the rewards. Williams 1992, "Simple statistical
-    gradient-following algorithms for
-    connectionist reinforcement learning", equation 4.
+    gradient-following algorithms for connectionist reinforcement learning", equation 4.
     """
 
     name: ClassVar[str] = "policy_gradient"

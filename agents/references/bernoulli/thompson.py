@@ -11,7 +11,7 @@ from metalocus.agents.agent import Array, Stores, best_arms, spread
 from metalocus.agents.references.bernoulli import quadrature
 from metalocus.agents.references.bernoulli.counts import CountingPolicy, beta_prior, cell, triangle
 from metalocus.agents.references.bernoulli.quadrature import Rule
-from metalocus.agents.references.checks import too_large
+from metalocus.agents.sizes import MOST_BYTES, too_large
 from metalocus.envs import Family
 
 LEAST_PARAMETER = 0.05
@@ -61,11 +61,9 @@ class Thompson(CountingPolicy):
             return reason
         if min(beta_prior(family)) < LEAST_PARAMETER:
             return f"prior parameters below {LEAST_PARAMETER} are beyond its quadrature"
-        return too_large(
-            f"its table of {family.horizon} trials and {family.n_arms} arms",
-            8.0 * family.horizon * (family.horizon + 1) * cls.count_nodes(family),
-            advice="use fewer of either",
-        )
+        what = f"its table of {family.horizon} trials and {family.n_arms} arms"
+        n_bytes = 8 * family.horizon * (family.horizon + 1) * cls.count_nodes(family)
+        return too_large(what, n_bytes, most=MOST_BYTES)
 
     @classmethod
     def count_nodes(cls, family: Family) -> int:

@@ -10,6 +10,7 @@ from scipy.special import log_ndtr, ndtr
 
 from metalocus.agents.agent import NEAR, Array, Stores
 from metalocus.agents.references.dataset.labels import LabelPolicy
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 
@@ -39,7 +40,11 @@ class AssumedDensity(LabelPolicy):
         if reason is not None:
             return reason
         assert isinstance(family, DatasetBandit)
-        return None if family.rule == "linear" else "its belief is about a plane: rule='linear'"
+        if family.rule != "linear":
+            return "its belief is about a plane: rule='linear'"
+        what = f"the covariance of {family.features} features"
+        n_bytes = 8 * family.features**2
+        return too_large(what, n_bytes, "use fewer features")
 
     @classmethod
     def optimality(cls, family: Family) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from metalocus.agents.agent import Array, ReferencePolicy, Stores, best_arms, spread
-from metalocus.agents.references.checks import rewarded
+from metalocus.agents.references.rewards import rewarded
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import NEAR, Array, Stores
-from metalocus.agents.references.checks import MOST_BYTES_OF_AN_EPISODE, too_large
 from metalocus.agents.references.dataset.labels import LabelPolicy
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 
@@ -43,9 +43,9 @@ class NearestNeighbours(LabelPolicy):
         if reason is not None:
             return reason
         assert isinstance(family, DatasetBandit)
-        n_bytes = 8.0 * family.n_examples * (family.features + family.n_arms)
+        n_bytes = 8 * family.n_examples * (family.features + family.n_arms)
         what = f"the context of {family.n_examples} examples"
-        return too_large(what, n_bytes, MOST_BYTES_OF_AN_EPISODE, "use fewer examples")
+        return too_large(what, n_bytes, "use fewer examples")
 
     @classmethod
     def optimality(cls, family: Family) -> int:

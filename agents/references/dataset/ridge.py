@@ -9,6 +9,9 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.references.dataset.labels import LabelPolicy
+from metalocus.agents.sizes import too_large
+from metalocus.envs import Family
+from metalocus.envs.families.dataset_bandit import DatasetBandit
 
 
 class Ridge(LabelPolicy):
@@ -28,6 +31,17 @@ class Ridge(LabelPolicy):
     name: ClassVar[str] = "ridge"
     summary: ClassVar[str] = "ridge regression on the examples' labels (Hoerl & Kennard 1970)"
     penalty: ClassVar[float] = 1.0
+
+    @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """Only examples of inputs with labels can be read, if their sums fit into memory."""
+        reason = super().why_not(family)
+        if reason is not None:
+            return reason
+        assert isinstance(family, DatasetBandit)
+        n_bytes = 8 * (family.features + 1) * (family.features + 1 + family.n_arms)
+        what = f"the sums of {family.features} features and {family.n_arms} labels"
+        return too_large(what, n_bytes)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """Sums of no examples."""

@@ -20,7 +20,7 @@ class GaussianGittins(GaussianPolicy):
     not below 0.5. The index of an arm of known noise is its posterior mean plus the noise's
     standard deviation times a bonus that depends on the pulls alone, see
     :mod:`metalocus.agents.references.normal.gittins_bonus`. Beyond 500 trials it is an
-    approximation, which errs by less than 0.02 posterior standard deviations.
+    approximation, which errs by less than 0.03 posterior standard deviations.
 
     Source: Gittins 1979, "Bandit processes and dynamic allocation indices"; Gittins,
     Glazebrook & Weber 2011, "Multi-armed bandit allocation indices", chapter 8.

@@ -8,6 +8,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.references.normal.choices import NormalPolicy
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family
 from metalocus.envs.families.linear_bandit import LinearBandit
 
@@ -29,10 +30,12 @@ class LinearPolicy(NormalPolicy):
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Only the linear contextual bandit can be played."""
-        if isinstance(family, LinearBandit):
-            return None
-        return "it knows the linear contextual bandit alone"
+        """Only the linear contextual bandit can be played, if its covariances fit into memory."""
+        if not isinstance(family, LinearBandit):
+            return "it knows the linear contextual bandit alone"
+        what = f"the covariances of {family.n_features} features and {family.n_arms} arms"
+        n_bytes = 8 * family.n_arms * family.n_features**2
+        return too_large(what, n_bytes)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """The prior of every arm's weights."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from metalocus.agents.agent import Array, ReferencePolicy, Stores, best_arms, spread
-from metalocus.agents.references.checks import MOST_BYTES_OF_AN_EPISODE, too_large
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family
 from metalocus.envs.families.tabular_mdp import REWARD_MEAN, TabularMDP, optimal_values
 
@@ -40,8 +40,8 @@ class PlanningPolicy(ReferencePolicy):
             return "it plans in TabularMDP alone"
         states, pairs = family.n_states, family.n_states * family.n_arms
         what = f"the counts and plans of {states} states and {family.n_arms} actions"
-        n_bytes = 8.0 * pairs * (states + family.inner_horizon)
-        return too_large(what, n_bytes, MOST_BYTES_OF_AN_EPISODE, "use fewer of either")
+        n_bytes = 8 * pairs * (states + family.inner_horizon)
+        return too_large(what, n_bytes)
 
     @abstractmethod
     def model(self, stores: Stores) -> tuple[Array, Array]:

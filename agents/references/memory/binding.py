@@ -8,11 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import EXACT, Array, ReferencePolicy, Stores, best_arms, spread
-from metalocus.agents.references.checks import (
-    MOST_BYTES_OF_AN_EPISODE,
-    rewarded,
-    too_large,
-)
+from metalocus.agents.references.rewards import rewarded
+from metalocus.agents.sizes import too_large
 from metalocus.envs import Family
 from metalocus.envs.common_random_numbers import mix
 from metalocus.envs.families.cue_binding import CueBinding
@@ -50,8 +47,8 @@ class BindingMemory(ReferencePolicy):
         if not isinstance(family, CueBinding):
             return "it binds the cues of CueBinding alone"
         what = f"the bindings of {family.n_cues} cues to {family.n_arms} actions"
-        n_bytes = 8.0 * family.n_cues * family.n_arms
-        return too_large(what, n_bytes, MOST_BYTES_OF_AN_EPISODE, "use fewer of either")
+        n_bytes = 8 * family.n_cues * family.n_arms
+        return too_large(what, n_bytes)
 
     @classmethod
     def optimality(cls, family: Family) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import EXACT, NEAR, Array, ReferencePolicy, Stores, best_arms, spread
-from metalocus.agents.references.checks import rewarded
+from metalocus.agents.references.rewards import rewarded
 from metalocus.agents.references.switching.hidden_markov import after_hazard, posterior
 from metalocus.envs import Family
 from metalocus.envs.families.rule_switching import RuleSwitching

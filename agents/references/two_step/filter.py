@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from metalocus.agents.agent import EXACT, NEAR, Array, ReferencePolicy, Stores, best_arms, spread
-from metalocus.agents.references.checks import rewarded
+from metalocus.agents.references.rewards import rewarded
 from metalocus.envs import Family
 from metalocus.envs.families.two_step import DRIFT, FIRST, HIGH, LOW, TwoStep
 
