@@ -15,7 +15,7 @@ from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.scoring.settings import BANDIT, REVERSAL
 from metalocus.experiments.studies.presets import PRESETS
 
-FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
+FEW = dataclasses.replace(PRESETS["smoke"], episodes=30)
 SEED = 9
 
 

@@ -28,7 +28,7 @@ BEST = {
     "binding": "binding_memory",
     "dataset": "posterior",
 }
-FEW = dataclasses.replace(PRESETS["smoke"], episodes=400)
+FEW = dataclasses.replace(PRESETS["smoke"], episodes=200)
 
 
 def test_the_scale_runs_from_random_choice_to_a_reference_that_no_other_one_beats():
@@ -43,7 +43,7 @@ def test_the_scale_runs_from_random_choice_to_a_reference_that_no_other_one_beat
         assert found[BEST[name]] == pytest.approx(1.0, abs=1e-12), name
         assert found.pop("oracle") > 1.0
         above = {agent: score for agent, score in found.items() if score > 1.02}
-        assert not above, f"{above} on {setting}: beyond the noise of 400 paired episodes"
+        assert not above, f"{above} on {setting}: beyond the noise of 200 paired episodes"
 
 
 def test_a_score_is_the_expected_reward_between_those_two():

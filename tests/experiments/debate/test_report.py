@@ -28,9 +28,9 @@ from metalocus.experiments.debate.report import FIGURE, REPORT, VERDICTS, write_
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.scoring.settings import BANDIT
+from metalocus.experiments.scoring.settings import BANDIT, REVERSAL
 from metalocus.experiments.studies import measure_all
-from metalocus.experiments.studies.job import MEASURED, RUNS
+from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.presets import PRESETS, Preset
 from metalocus.experiments.training import monitor
 
@@ -324,13 +324,13 @@ def test_a_run_that_was_imported_is_as_good_as_one_that_was_trained(small, monke
 
 
 def test_runs_in_each_others_folders_are_refused(small, tmp_path):
-    debate.run_debate("tiny", tmp_path)
-    first, second = (tmp_path / RUNS / name for name in small if name.startswith("lstm"))
+    debate.run_claim("parity_generic", "tiny", tmp_path)
+    first, second = (tmp_path / RUNS / name for name in small)
     first.rename(tmp_path / "kept")
     second.rename(first)
     (tmp_path / "kept").rename(second)
     with pytest.raises(Corrupt) as raised:
-        debate.run_debate("tiny", tmp_path)
+        debate.run_claim("parity_generic", "tiny", tmp_path)
     assert len(str(raised.value).splitlines()) == 1
 
 
@@ -347,13 +347,23 @@ def test_a_debate_into_a_file_is_refused_before_work_begins(small, monkeypatch, 
     assert small == []
 
 
-def test_what_is_not_finite_is_not_averaged(small, tmp_path):
-    debate.run_claim("parity_generic", "tiny", tmp_path)
-    found = measure_all.measure_all([debate.CURVES], PRESETS["tiny"], tmp_path)["curves"]
-    assert set(debate.CURVES.average(found)) == {"bandit"}
-    assert len(list((tmp_path / MEASURED).iterdir())) == 4
+def test_curves_are_averaged_over_seeds_and_what_is_not_finite_is_not():
+    seeds = {seed: synthetic_curves(np.random.default_rng(seed)) for seed in (0, 1)}
+    for by_setting in seeds.values():
+        for values in by_setting.values():
+            del values["title"]
+    average = debate.CURVES.average(seeds)
+    for setting in (BANDIT, REVERSAL):
+        found, own = average[setting.name], [seeds[seed][setting.name] for seed in (0, 1)]
+        assert found["title"] == setting.title
+        assert found["best"] == BEST[setting.name]
+        lstm = np.mean([values["adaptation"]["lstm"] for values in own], axis=0)
+        assert found["adaptation"]["lstm"] == pytest.approx(lstm)
+        state = np.mean([values["locus"]["lstm"]["shares"]["state"] for values in own], axis=0)
+        assert found["locus"]["lstm"]["shares"]["state"] == pytest.approx(state)
+        assert found["locus"]["lstm"]["trials"] == own[0]["locus"]["lstm"]["trials"]
     for bad in (math.nan, None):
-        changed = copy.deepcopy(found)
+        changed = copy.deepcopy(seeds)
         changed[1]["bandit"]["adaptation"]["lstm"][3] = bad
         where = "curves: bandit / adaptation / lstm / 3 at training seed 1"
         with pytest.raises(NonFinite, match=where):
