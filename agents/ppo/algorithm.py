@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import os
 import warnings
 from typing import Any, ClassVar
 
@@ -14,7 +12,6 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import get_action_dim
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
@@ -25,12 +22,13 @@ from metalocus.agents.ppo import settings
 from metalocus.agents.ppo.buffer import SequenceBuffer, Sequences
 from metalocus.agents.ppo.finite import require_finite
 from metalocus.agents.ppo.losses import ppo_losses
-from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.agents.ppo.policy import SequencePolicy, require_flat
 from metalocus.agents.ppo.reward_scaling import RewardScale
 from metalocus.agents.ppo.sb3_zip import ArchivedPPO
 from metalocus.agents.ppo.schedules import LengtheningHorizon, PowerDecay
 from metalocus.agents.ppo.settings import checked, count, number, optional, schedule, scheduled
 from metalocus.envs.checks import InvalidTask, require
+from metalocus.envs.family import MOST_BYTES
 
 Array = np.ndarray[Any, Any]
 
@@ -43,7 +41,7 @@ FOREIGN_STEPS = 128
 LARGEST_SEED = 2**32 - 1
 """NumPy's global generator, which SB3 seeds, takes no larger one."""
 _BYTES_A_STEP = 6 * 4
-"""Of a rollout beside observations and actions: six float32."""
+"""Of a rollout beside observations and actions: six float32 for rewards, returns, ..."""
 
 
 class SequencePPO(ArchivedPPO):
@@ -154,6 +152,7 @@ class SequencePPO(ArchivedPPO):
         require(fits, f"rollout_buffer_class must be a SequenceBuffer, got {buffer_class.__name__}")
         sde = kwargs.get("use_sde", False) or kwargs.get("sde_sample_freq", -1) != -1
         require(not sde, "use_sde is not supported; leave it and sde_sample_freq out")
+        self.verbose = kwargs.get("verbose", 0)  # SB3 reads it before it keeps it
         super().__init__(
             policy,
             env,
@@ -193,6 +192,7 @@ class SequencePPO(ArchivedPPO):
         if isinstance(self.observation_space, spaces.Dict | spaces.Tuple):
             kind = type(self.observation_space).__name__
             raise InvalidTask(f"{kind} observations must be flattened: wrap in FlattenObservation")
+        require_flat(self.action_space)
         if self.env is not None:
             self.n_steps = self.given_n_steps or _horizon(self.env)
         self._require_memory()
@@ -324,7 +324,9 @@ class SequencePPO(ArchivedPPO):
         buffer.rewards += bootstrap
         buffer.gamma, buffer.gae_lambda = self.gamma, self.gae_lambda
         assert self._last_episode_starts is not None
-        buffer.compute_returns_and_advantage(last_values, self._last_episode_starts)
+        with np.errstate(over="ignore", invalid="ignore"):
+            buffer.compute_returns_and_advantage(last_values, self._last_episode_starts)
+        self._require_finite("advantage", buffer.advantages.T)
         if self.center_advantages:
             buffer.center_advantages()
 
@@ -360,7 +362,7 @@ class SequencePPO(ArchivedPPO):
             NonFinite: a loss, gradient or weight; the weights are those before the update.
         """
         self.policy.set_training_mode(True)
-        before = copy.deepcopy(self.get_parameters()), self._n_updates
+        before, updates = _copied(self.get_parameters()), self._n_updates
         log: dict[str, list[float]] = {}
         try:
             self._update_learning_rate(self.policy.optimizer)
@@ -371,8 +373,8 @@ class SequencePPO(ArchivedPPO):
                     break
             self._require_finite_weights()
         except (NonFinite, InvalidTask):
-            parameters, self._n_updates = before
-            self.set_parameters(parameters)
+            self.set_parameters(before)
+            self._n_updates = updates
             raise
         self._record(log)
 
@@ -445,16 +447,14 @@ class SequencePPO(ArchivedPPO):
         """
 
     def _require_memory(self) -> None:
-        """Raise :class:`InvalidTask` if a rollout cannot fit into this machine's memory."""
-        observed = np.dtype(self.observation_space.dtype).itemsize
-        size = int(np.prod(self.observation_space.shape or (1,)))
-        a_step = size * observed + 8 * get_action_dim(self.action_space) + _BYTES_A_STEP
-        needed = self.n_steps * self.n_envs * a_step
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        """Raise :class:`InvalidTask` if a rollout would take more memory than is allowed."""
+        observed = math.prod(self.observation_space.shape or (1,))
+        acted = math.prod(self.action_space.shape or (1,))
+        needed = self.n_steps * self.n_envs * ((observed + acted) * 8 + _BYTES_A_STEP)
         require(
-            needed < there,
-            f"a rollout of n_steps={self.n_steps} in {self.n_envs} environments takes about"
-            f" {needed / 1e9:.3g} GB, and this machine has {there / 1e9:.3g}; lower n_steps",
+            needed <= MOST_BYTES,
+            f"a rollout of n_steps={self.n_steps} in {self.n_envs} environments takes"
+            f" {needed:,} bytes, more than the {MOST_BYTES:,} allowed; lower n_steps",
         )
 
     def _as_starts(self, dones: Array | None) -> torch.Tensor:
@@ -478,6 +478,17 @@ class SequencePPO(ArchivedPPO):
 
 
 _UNCHANGED = "the weights were not changed"
+
+
+def _copied(value: Any) -> Any:
+    """State dictionaries with tensors of their own; ``deepcopy`` takes ten times as long."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_copied(part) for part in value]
+    return value
 
 
 def _horizon(env: VecEnv) -> int:

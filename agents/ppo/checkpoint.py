@@ -14,7 +14,6 @@ import os
 import platform
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metalocus import __version__
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import Corrupt, Tensors, read_tensors, write_tensors
 from metalocus.envs.sb3 import BatchVecEnv
@@ -109,10 +109,11 @@ def load_checkpoint(
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What decides the bits of the same computation: versions, instruction set, threads."""
-    versions = {name: version(name) for name in ("metalocus", "torch", "numpy")}
     return {
         "python": platform.python_version(),
-        **versions,
+        "metalocus": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
         "instruction set": torch.backends.cpu.get_cpu_capability(),
         "ATEN_CPU_CAPABILITY": os.environ.get("ATEN_CPU_CAPABILITY"),
         "architecture": platform.machine(),

@@ -40,6 +40,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if os.name == "nt":  # Windows opens no folders; its journal keeps the new name
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -49,11 +51,23 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def write_tensors(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> str:
     """Write tensors and a JSON-able header; returns the SHA-256 of both."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = _apart(tensors)
     digest = content_digest(tensors, header)
     text = json.dumps({**header, "sha256": digest})
     write_atomically(path, save(tensors, metadata={"metalocus": text}))
     return digest
+
+
+def _apart(tensors: Tensors) -> Tensors:
+    """On the CPU, none sharing memory with another, as safetensors wants them."""
+    apart: Tensors = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        found = tensor.detach().cpu().contiguous()
+        place = found.untyped_storage().data_ptr()
+        apart[name] = found.clone() if place in taken else found
+        taken.add(place)
+    return apart
 
 
 def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:

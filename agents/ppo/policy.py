@@ -15,6 +15,7 @@ from stable_baselines3.common.torch_layers import MlpExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
+from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS, Carry, Cell
 from metalocus.agents.ppo.distributions import Categorical, LogitsAsGiven
 from metalocus.agents.ppo.finite import require_finite, require_weights
@@ -98,7 +99,7 @@ class SequencePolicy(ActorCriticPolicy):
         for name, (only, instead) in _UNSUPPORTED.items():
             given = kwargs.get(name, only)
             require(given in (only, None), f"{name}={given} is not supported: {instead}")
-        _require_flat(action_space)
+        require_flat(action_space)
         self.cell_name, self.cell_kwargs = cell, mapping("cell_kwargs", cell_kwargs)
         self.inputs = None if inputs is None else [require_count("inputs", i, 0) for i in inputs]
         self.critic = critic
@@ -300,7 +301,10 @@ class SequencePolicy(ActorCriticPolicy):
             carry = self._carry_of(state, len(obs))
             began = np.zeros(len(obs)) if episode_start is None else np.asarray(episode_start)
             starts = torch.as_tensor(began, dtype=torch.float32, device=self.device)
-            distribution, carry = self.get_distribution(obs, carry, starts.reshape(-1))
+            try:
+                distribution, carry = self.get_distribution(obs, carry, starts.reshape(-1))
+            except ValueError:  # from torch, which checks the means of normal distributions
+                raise NonFinite("the mean action is not finite") from None
             chosen = distribution.get_actions(deterministic=deterministic)
             log_probs = distribution.log_prob(chosen)
             if isinstance(distribution, Categorical):  # then of all actions
@@ -338,7 +342,7 @@ class SequencePolicy(ActorCriticPolicy):
         }
 
 
-def _require_flat(space: spaces.Space[Any]) -> None:
+def require_flat(space: spaces.Space[Any]) -> None:
     """Raise :class:`InvalidTask` for discrete actions of more than one axis."""
     many = isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary) and len(space.shape) > 1
     require(not many, f"{space} actions must be flattened to one axis")

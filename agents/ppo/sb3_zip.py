@@ -19,6 +19,7 @@ from stable_baselines3.common.save_util import is_json_serializable, load_from_z
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
+from metalocus.agents.ppo.buffer import SequenceBuffer
 from metalocus.agents.ppo.files import Corrupt, require_file, write_atomically
 from metalocus.agents.ppo.finite import require_weights
 from metalocus.agents.ppo.reward_scaling import RewardScale
@@ -199,12 +200,16 @@ class ArchivedPPO(PPO):
 def _description(model: ArchivedPPO) -> dict[str, Any]:
     """The constructor's arguments and the reward scale, as far as JSON can hold them."""
     arguments = {name: _as_json(getattr(model, held)) for name, held in STORED.items()}
-    if model.tensorboard_log is not None:
-        arguments["tensorboard_log"] = object()  # a folder of this machine is not for others
+    stored = {name: value for name, value in arguments.items() if is_json_serializable(value)}
+    left_out = [name for name in arguments if name not in stored]
+    if model.tensorboard_log is not None:  # a folder of this machine is not for others
+        left_out.append("tensorboard_log")
+    if model.rollout_buffer_class is not SequenceBuffer:
+        left_out.append("rollout_buffer_class")
     scale = model.reward_scale
     return {
-        "arguments": {k: v for k, v in arguments.items() if is_json_serializable(v)},
-        "not stored": [k for k, v in arguments.items() if not is_json_serializable(v)],
+        "arguments": stored,
+        "not stored": left_out,
         "moments": None if scale is None else {name: vars(scale)[name] for name in MOMENTS},
     }
 

@@ -51,6 +51,8 @@ class _Checked:
         return vars(model)[self.name]
 
     def __set__(self, model: object, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value.item()
         vars(model)[self.name] = self.check(self.name, value)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import LinearSchedule
 
 from metalocus.agents.cells.base import TRAINABLES
@@ -35,55 +36,78 @@ def build(name, env, n_envs=N, settings=None, task=None, **kwargs):
 
 
 class Stops(BaseCallback):
-    """Saves a checkpoint before every rollout."""
+    """Saves a checkpoint before every rollout, and keeps all that it stands for."""
 
     def __init__(self, folder):
         super().__init__()
-        self.folder = folder
+        self.folder, self.states = folder, {}
 
     def _on_step(self):
         return True
 
     def _on_rollout_start(self):
         save_checkpoint(self.model, self.folder / str(self.num_timesteps), {}, RUN)
+        self.states[self.num_timesteps] = state(self.model)
 
 
-def go_on(model, stop, spoil=None):
-    """Load a checkpoint in a process whose chance has run on, and train to the end."""
+def rest(model):
+    """All that is left of training."""
+    model.learn(TOTAL - model.num_timesteps, reset_num_timesteps=False)
+
+
+def go_on(model, stop, spoil=None, train=rest):
+    """Load a checkpoint in a process whose chance has run on, and train on."""
     torch.manual_seed(99)
     np.random.seed(99)  # noqa: NPY002
     load_checkpoint(model, stop, RUN)
     if spoil is not None:
         spoil(model)
-    model.learn(TOTAL - model.num_timesteps, reset_num_timesteps=False)
+    train(model)
     return model
 
 
 def state(model):
-    """Parameters and everything else that later updates would read."""
+    """A copy of the parameters and of everything else that later updates would read."""
     moments = model.policy.optimizer.state_dict()["state"]
     tensors = {f"{i}.{k}": v for i, part in moments.items() for k, v in part.items()}
     tensors |= dict(model.policy.state_dict()) | dict(model._last_carry)
     tensors |= {k: torch.from_numpy(v) for k, v in model.env.state_dict().items()}
     scale = model.reward_scale
     tensors["scale"] = torch.tensor([scale.count, scale.mean, scale.sum_squares, *scale.running])
-    return {**tensors, "rng": torch.get_rng_state()}
+    tensors["counters"] = torch.tensor([model.num_timesteps, model._n_updates])
+    return {name: value.clone() for name, value in tensors.items()} | {"rng": torch.get_rng_state()}
 
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
+def one_update(model):
+    """One rollout of those that were announced, and the update on it."""
+    _, callback = model._setup_learn(TOTAL - model.num_timesteps, None, reset_num_timesteps=False)
+    model.collect_rollouts(model.env, callback, model.rollout_buffer, T)
+    model.train()
+
+
 @pytest.mark.parametrize("env", ENVS)
 @pytest.mark.parametrize("name", TRAINABLES)
 def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env):
-    whole = build(name, env)
+    """From each checkpoint to all that the next one stands for, and so to the end."""
+    whole, stops = build(name, env), Stops(tmp_path)
+    whole.learn(TOTAL, stops)
+    expected = stops.states | {TOTAL: state(whole)}
+    for done in range(0, TOTAL, N * T):
+        resumed = go_on(build(name, env), tmp_path / str(done), train=one_update)
+        assert same(state(resumed), expected[done + N * T]), f"stopped after {done} steps"
+
+
+def test_a_checkpoint_goes_on_to_the_end_of_training(tmp_path):
+    whole = build("lstm", "bandit")
     whole.learn(TOTAL, Stops(tmp_path))
     expected = state(whole)
     for done in range(0, TOTAL, N * T):
-        resumed = go_on(build(name, env), tmp_path / str(done))
+        resumed = go_on(build("lstm", "bandit"), tmp_path / str(done))
         assert resumed.num_timesteps == TOTAL
-        assert resumed._n_updates == whole._n_updates
         assert same(state(resumed), expected), f"stopped after {done} steps"
 
 
@@ -237,3 +261,29 @@ def test_weights_alone_are_no_checkpoint(tmp_path):
     write_tensors(tmp_path / "weights", dict(model.policy.state_dict()), {})
     with pytest.raises(Corrupt, match="weights is not a checkpoint; delete it"):
         load_checkpoint(model, tmp_path / "weights", RUN)
+
+
+class Tied(BaseFeaturesExtractor):
+    """A user's, in which one matrix is used twice under two names."""
+
+    def __init__(self, observation_space):
+        super().__init__(observation_space, 4)
+        self.one = torch.nn.Linear(observation_space.shape[0], 4)
+        self.two = torch.nn.Linear(4, 4)
+        self.three = torch.nn.Linear(4, 4)
+        self.three.weight = self.two.weight
+
+    def forward(self, observations):
+        return self.three(self.two(self.one(observations)).tanh())
+
+
+def test_weights_that_are_shared_go_on_bit_for_bit(tmp_path):
+    """safetensors' issue 202."""
+
+    def model():
+        return build("mlp", "bandit", features_extractor_class=Tied, inputs=None)
+
+    whole = model()
+    whole.learn(TOTAL, Stops(tmp_path))
+    expected = state(whole)
+    assert same(state(go_on(model(), tmp_path / str(2 * N * T))), expected)

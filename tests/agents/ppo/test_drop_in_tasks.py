@@ -139,6 +139,37 @@ def test_horizons_are_found_through_wrappers_and_processes():
     assert build(DummyVecEnv([Own])).n_steps == 128
 
 
+def test_a_foreign_attribute_named_as_one_of_ours_does_no_harm():
+    """Whatever it is, and even if it cannot leave its process."""
+
+    class Fails(Own):
+        @property
+        def episodes(self):
+            raise RuntimeError("not before the first reset")
+
+    for value in (7, "text", [], None, object(), iter([])):
+        env = Own()
+        env.episodes, env.layout, env.horizon = value, value, value
+        model = build(DummyVecEnv([lambda env=env: env]), n_steps=None)
+        assert model.n_steps == 128
+    assert build(DummyVecEnv([Fails])).n_steps == 128
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_foreign_attributes_that_cannot_leave_their_process_do_no_harm():
+    def make():
+        env = Own()
+        env.episodes = (i for i in range(3))
+        return env
+
+    env = SubprocVecEnv([make], start_method="fork")
+    try:
+        assert build(env).n_steps == 128
+        env.reset()
+    finally:
+        env.close()
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_environments_in_processes_of_their_own():
     env = SubprocVecEnv([Own] * 2, start_method="fork")

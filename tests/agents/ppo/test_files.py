@@ -1,17 +1,26 @@
 """Files of tensors: whole or refused, and written whole or not at all."""
 
+import json
 import os
 import resource
 import signal
 import time
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
 
 from metalocus.agents.ppo import files
-from metalocus.agents.ppo.files import Corrupt, read_tensors, write_atomically, write_tensors
+from metalocus.agents.ppo.files import (
+    Corrupt,
+    read_record,
+    read_tensors,
+    write_atomically,
+    write_record,
+    write_tensors,
+)
 
 TENSORS = {
     "float": torch.arange(3.0),
@@ -119,3 +128,63 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_file(tmp_path):
 def test_folders_are_made_on_the_way(tmp_path):
     write_atomically(tmp_path / "a" / "b" / "file", b"x")
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("read", [read_tensors, lambda path: read_record(path, "train again")])
+def test_what_is_no_plain_file_or_huge_is_refused_at_once(tmp_path, read):
+    pipe, folder, huge = tmp_path / "pipe", tmp_path / "folder", tmp_path / "huge"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    with huge.open("wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    began = time.monotonic()
+    for path in (pipe, folder, huge, tmp_path / "nothing"):
+        with pytest.raises(Corrupt, match="train again") as raised:
+            read(path)
+        assert len(str(raised.value).splitlines()) == 1
+        assert str(path) in str(raised.value)
+    assert time.monotonic() - began < 1
+
+
+def test_tensors_that_are_not_finite_are_refused_and_named(tmp_path):
+    for bad in (float("nan"), float("inf"), complex(0, float("nan"))):
+        write_tensors(tmp_path / "file", TENSORS | {"spoiled": torch.tensor([1.0, bad])}, HEADER)
+        with pytest.raises(Corrupt, match="holds spoiled that is not finite"):
+            read_tensors(tmp_path / "file")
+
+
+def test_tensors_that_share_memory_are_written(tmp_path):
+    whole = torch.arange(6.0).view(2, 3)
+    shared = {"whole": whole, "same": whole, "row": whole[1], "turned": whole.T, "n": whole.numel()}
+    shared["n"] = torch.tensor(shared["n"])
+    write_tensors(tmp_path / "file", shared, HEADER)
+    found, _ = read_tensors(tmp_path / "file")
+    assert all(torch.equal(found[name], value) for name, value in shared.items())
+
+
+def test_records_come_back_and_any_flipped_bit_or_cut_is_refused(tmp_path):
+    path, record = tmp_path / "record", {"a": [1, 2.5, None], "b": {"c": "x"}}
+    write_record(path, record)
+    assert read_record(path, "train again") == record
+    data = path.read_bytes()
+    changed = [data[:length] for length in range(len(data))]
+    for place in range(len(data)):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << place % 8
+        changed.append(bytes(flipped))
+    changed += [b"5", b"[1]", b"null", b"{}", b"[" * 100_000, b'{"a": 1}']
+    for content in changed:
+        path.write_bytes(content)
+        if json_of(content) == json_of(data):
+            assert read_record(path, "train again") == record, "white space alone differs"
+            continue
+        with pytest.raises(Corrupt) as raised:
+            read_record(path, "train again")
+        assert str(raised.value) == f"{path} is missing or damaged; train again"
+
+
+def json_of(content):
+    """What is written in JSON; None if it is none."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(content)
+    return None

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import pytest
@@ -156,3 +157,63 @@ def test_another_environment_or_other_weights_are_refused(bandits, file, tmp_pat
         for member in ("policy_pth", "policy_optimizer_pth"):
             copy = rewritten(file, tmp_path / "bad.zip", **{member: stored(weights)})
             refused(bandits(), copy, unfit)
+
+
+def test_sizes_in_a_zip_are_refused_with_the_bytes_before_they_are_allocated(
+    bandits, file, tmp_path
+):
+    data = attributes(file)
+    data["_described"]["arguments"]["n_steps"] = 10**10
+    copy = rewritten(file, tmp_path / "bad.zip", data=json.dumps(data))
+    refused(bandits(), copy, r"n_steps=10000000000 in 4 environments takes [\d,]+ bytes, more than")
+
+
+def compressed(file, copy, name, content):
+    """A copy of a zip in which one member is another, deflated."""
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(copy, "w") as other:
+        for member in archive.namelist():
+            if member != name:
+                other.writestr(member, archive.read(member))
+        other.writestr(name, content, zipfile.ZIP_DEFLATED, compresslevel=1)
+    return copy
+
+
+def test_bombs_are_refused_before_they_unpack(bandits, file, tmp_path):
+    """Members that unpack to far more than the file holds, also those of the inner zips."""
+    zeros = bytes(2**27)
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", zeros)
+    copies = [rewritten(file, tmp_path / "inner.zip", policy_pth=inner.getvalue())]
+    names = (*MEMBERS, "sha256")
+    copies += [compressed(file, tmp_path / f"{name}.zip", name, zeros) for name in names]
+    for copy in copies:
+        assert copy.stat().st_size < 2**21
+        tracemalloc.start()
+        refused(bandits(), copy, "is damaged, or was not written by SequencePPO.save")
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 2**23
+
+
+def test_edited_members_are_refused(bandits, file, tmp_path):
+    """Those who edit by hand, in data or weights, without knowing the digest."""
+    with zipfile.ZipFile(file) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    data = json.loads(found["data"])
+    data["_described"]["arguments"]["n_epochs"] = 7
+    weights = torch.load(io.BytesIO(found["policy.pth"]), weights_only=True)
+    weights["action_net.bias"] += 0.5
+    for name, content in (("data", json.dumps(data)), ("policy.pth", stored(weights))):
+        copy = tmp_path / "edited.zip"
+        with zipfile.ZipFile(copy, "w") as other:
+            for member, whole in found.items():
+                other.writestr(member, content if member == name else whole)
+        refused(bandits(), copy, "is damaged, or was not written by SequencePPO.save")
+
+
+def test_what_is_no_file_is_refused_at_once(bandits, tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "folder.zip").mkdir()
+    for name in ("pipe.zip", "folder.zip"):
+        refused(bandits(), tmp_path / name, "is not a file; give a file")

@@ -3,7 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import torch
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper
 
 from metalocus.agents.ppo.algorithm import SequencePPO
 
@@ -27,6 +27,49 @@ def test_truncated_episodes_are_continued_by_the_value_of_their_last_observation
     expected = np.zeros(N)
     expected[1] = 0.97 * value.item()
     np.testing.assert_allclose(given, expected, rtol=1e-6)
+
+
+def test_where_the_last_observation_is_not_given_nothing_is_added(envs):
+    """As in SB3; also where it is None, or nothing is said of a time limit."""
+    model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, n_steps=12)
+    cut = {"TimeLimit.truncated": True}
+    last = np.zeros(3, dtype=np.float32)
+    infos = [cut, cut | {"terminal_observation": None}, {}, {"terminal_observation": last}]
+    infos += [cut | {"terminal_observation": last}] * 2
+    carry = model.policy.initial_carry(N)
+    given = model._truncation_bootstrap(np.array([True] * 5 + [False]), infos, carry)
+    assert (given != 0).tolist() == [False] * 4 + [True, False]
+
+
+class Silent(VecEnvWrapper):
+    """Says that episodes were cut off, but not what came after."""
+
+    def __init__(self, venv, absent):
+        super().__init__(venv)
+        self.absent = absent
+
+    def reset(self):
+        return self.venv.reset()
+
+    def step_wait(self):
+        obs, rewards, dones, infos = self.venv.step_wait()
+        for info in infos:
+            if self.absent and "terminal_observation" in info:
+                info["terminal_observation"] = None
+            else:
+                info.pop("terminal_observation", None)
+        return obs, rewards, dones, infos
+
+
+def test_training_goes_on_without_last_observations():
+    """Returns end where episodes do: they equal those of episodes that terminate."""
+    for absent in (False, True):
+        env = Silent(DummyVecEnv([Cut, Cut]), absent)
+        kwargs = {"n_steps": 6, "gamma": 0.9, "gae_lambda": 1.0, "scale_rewards": False}
+        model = SequencePPO("SequencePolicy", env, policy_kwargs={"cell": "mlp"}, **kwargs)
+        model.learn(12)
+        expected = np.array([27.1, 19.0, 10.0] * 2)[:, None] * np.ones(2)
+        np.testing.assert_allclose(model.rollout_buffer.returns, expected, rtol=1e-5)
 
 
 class Cut(gym.Env):

@@ -1,0 +1,44 @@
+"""One rollout trains every trainable tensor, of every agent and every cell."""
+
+import pytest
+import torch
+
+from metalocus.agents.cells.base import CELLS, TRAINABLES
+from metalocus.agents.cells.gradient_step import GradientStep, ValueStep
+from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.ppo.policy import CRITICS
+from metalocus.envs.sb3 import BatchVecEnv
+
+
+def unmoved(env, policy_kwargs):
+    """Names of the trainable tensors that one rollout leaves as they are."""
+    model = SequencePPO("SequencePolicy", env, n_steps=8, policy_kwargs=policy_kwargs, seed=1)
+    before = {name: value.clone() for name, value in model.policy.named_parameters()}
+    model.learn(1)
+    assert model.num_timesteps == 8 * env.num_envs, "it is one rollout"
+    return [n for n, p in model.policy.named_parameters() if torch.equal(p, before[n])]
+
+
+@pytest.mark.parametrize(
+    ("critic", "task"),
+    [*zip(CRITICS, [{"n_arms": 3}] * 3, strict=True), ("shared", {"cued": True})],
+    ids=str,
+)
+def test_of_every_agent(critic, task):
+    for name, agent in TRAINABLES.items():
+        env = BatchVecEnv("metalocus/ReversalBandit-v0", 4, seed=1, horizon=8, **task)
+        found = unmoved(env, agent.arguments(env.layout) | {"critic": critic})
+        assert found == [], f"{name} does not train {found}"
+
+
+@pytest.mark.parametrize("continuous", [False, True], ids=["discrete", "continuous"])
+def test_of_every_cell_on_foreign_tasks(envs, continuous):
+    """Cells that begin as learning rules need to know what they see, and finitely many actions."""
+    for name, cell in CELLS.items():
+        kwargs = {"cell": name}
+        if cell in (GradientStep, ValueStep):
+            if continuous:
+                continue
+            kwargs |= {"cell_kwargs": {"n_actions": 3}, "inputs": [0, 0, 1, 2, 1]}
+        found = unmoved(envs(4, continuous), kwargs)
+        assert found == [], f"{name} does not train {found}"
