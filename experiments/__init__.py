@@ -1,1 +1,5 @@
-"""Experiments: training, rollouts, probes, claims, statistics, report and command line."""
+"""What is asked of agents: how well they do, where what they learn is held, which side is right.
+
+Read ``runs`` first (what a training run is), then ``probes/base.py`` and ``claims/base.py``; every
+command is a function in ``cli/commands.py``.
+"""

@@ -104,11 +104,15 @@ def test_no_circle_of_imports_and_no_long_chain_of_them(imported):
     assert len(longest) < 11, " -> ".join(longest)
 
 
-def test_rooms_can_be_overlooked():
-    """At most about fifteen files, and the docstring of each room names its files to begin with."""
+def test_rooms_are_small_and_say_what_to_read_first():
+    """At most about fifteen files; the docstring of the room names one of them that is there."""
     for room in ROOMS:
         files = [path.stem for path in room.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= 15 or name(room) in COLLECTIONS, f"{name(room)}: {len(files)} files"
+        said = ast.get_docstring(tree(room / "__init__.py"))
+        named = [room / each for each in re.findall(r"``([\w./]+)``", said)]
+        there = [path for path in named if path.exists() or path.with_suffix(".py").exists()]
+        assert there, f"{name(room)}: its docstring does not say what to read first"
 
 
 def lint_imports(folder):
