@@ -5,6 +5,7 @@ A test that asks for ``env_id`` runs once for each family. One that asks for ``c
 """
 
 import inspect
+import secrets
 from contextlib import contextmanager
 
 import pytest
@@ -52,6 +53,12 @@ def pytest_generate_tests(metafunc):
             return
     if "env_id" in metafunc.fixturenames:
         metafunc.parametrize("env_id", list(FAMILIES))
+
+
+@pytest.fixture
+def seed():
+    """Another seed whenever the tests are run; pytest shows it where a test fails."""
+    return secrets.randbelow(2**31)
 
 
 @pytest.fixture(scope="session")

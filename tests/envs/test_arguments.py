@@ -27,6 +27,7 @@ NUMPY = {
 }
 
 
+MAKERS = (make_episodes, gym.make, gym.make_vec, BatchVecEnv)
 HUGE = 10**400
 """More than a float can hold."""
 
@@ -80,7 +81,8 @@ def test_numpys_scalars_act_as_pythons_and_are_equal_after_json(env_id, case):
                     assert described(make_family, env_id, **mixed) == described(
                         make_family, env_id, **plain
                     )
-                if type(described(lambda setting=setting: setting.family)) is dict:
+                whole = type(value) is int and kind is not np.uint8  # they differ in type only
+                if not whole and type(described(lambda setting=setting: setting.family)) is dict:
                     assert first_steps(env_id, mixed) == first_steps(env_id, plain)
 
 
@@ -111,13 +113,11 @@ def of_no_use(value):
 
 def test_values_of_another_kind_are_refused_in_one_line_by_every_interface(env_id, case):
     for name, value, rest in values(env_id):
-        makers = [gym.make, gym.make_vec, BatchVecEnv, make_episodes]
-        if rest or name in ("n_tasks", "task_seed"):  # the defaults tell every interface's way
-            makers = [make_episodes]
-        for bad in of_no_use(value):
+        for i, bad in enumerate(of_no_use(value)):
             if name == "task_seed" and bad is HUGE:
                 continue
-            for make in makers:
+            everywhere = i % 5 == 0 and not rest  # the interfaces leave it to the same code
+            for make in MAKERS if everywhere else (make_episodes, BatchVecEnv):
                 with case(name, value, bad, make), pytest.raises(InvalidTask) as caught:
                     make(env_id, **{**rest, name: bad})
                 assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ import pytest
 
 from metalocus.envs import make_episodes
 from metalocus.envs.common_random_numbers import LARGEST_NORMAL, CommonRandomNumbers, seed_keys
+from metalocus.envs.layout import PARTS
 
 ROWS = 6
 TRIALS = 60
@@ -20,7 +21,7 @@ def test_no_normal_number_is_larger(monkeypatch):
 
 
 @pytest.mark.parametrize("ends", [[-1.0], [1.0], [-1.0, 1.0]])
-def test_the_largest_normal_numbers_stay_inside_the_bounds(configs, case, ends, monkeypatch):
+def test_the_largest_normal_numbers_stay_inside_the_bounds(examples, case, ends, monkeypatch):
     """Normal numbers all at one end of their range, or each at either."""
 
     def extreme(self, name, t=0, index=0):
@@ -28,9 +29,9 @@ def test_the_largest_normal_numbers_stay_inside_the_bounds(configs, case, ends, 
         return LARGEST * np.array(ends)[which]
 
     monkeypatch.setattr(CommonRandomNumbers, "normal", extreme)
-    for env_id, kwargs in configs:
+    for env_id, kwargs in examples:
         with case(env_id, kwargs):
-            episodes = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
+            episodes = make_episodes(env_id, seed_keys(0, ROWS), observe=PARTS, **kwargs)
             low, high = episodes.layout.bounds()
             least, most = episodes.family.reward_range
             rng = np.random.default_rng(0)

@@ -61,12 +61,14 @@ def test_the_first_trial_looks_like_no_other(env_id):
     assert (arms[1:].sum(axis=2) == 1).all()
 
 
-@pytest.mark.parametrize("observe", [("reward",), ("reward", "action"), ("time", "first")])
-def test_a_choice_of_parts_is_a_choice_of_columns(env_id, observe):
-    some, *_ = play(env_id, observe=observe)
-    everything, *_ = play(env_id, observe=PARTS)
-    where = Layout(make_family(env_id), PARTS).indices(observe)
-    np.testing.assert_array_equal(some, everything[:, :, where])
+def test_a_choice_of_parts_is_a_choice_of_columns(env_id, brief, case):
+    kwargs = brief(env_id)
+    everything, *_ = play(env_id, observe=PARTS, **kwargs)
+    layout = Layout(make_family(env_id), PARTS)
+    for observe in (("reward",), ("reward", "action"), ("time", "first")):
+        with case(observe):
+            some, *_ = play(env_id, observe=observe, **kwargs)
+            np.testing.assert_array_equal(some, everything[:, :, layout.indices(observe)])
 
 
 def test_hidden_variables_do_not_change_the_feedback_of_the_first_observation(configs, case):

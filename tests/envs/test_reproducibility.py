@@ -6,16 +6,12 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from metalocus.envs import make_episodes
 from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
 
 ROWS = 3
-once = settings(max_examples=1, deadline=None)  # another case whenever the tests are run
-masks = st.tuples(*[st.booleans()] * ROWS)
 CLONES = {"deepcopy": copy.deepcopy, "pickle": lambda env: pickle.loads(pickle.dumps(env))}
 
 
@@ -45,10 +41,10 @@ def test_one_seed_gives_one_history(configs, case):
     for env_id, kwargs in configs:
         with case(env_id, kwargs):
             env = gym.make(env_id, reveal=True, **kwargs)
-            first = [env.reset(seed=7)[0].tolist(), *history(env, 12)]
-            again = [env.reset(seed=7)[0].tolist(), *history(env, 12)]
+            first = [env.reset(seed=7)[0].tolist(), *history(env, 8)]
+            again = [env.reset(seed=7)[0].tolist(), *history(env, 8)]
             other = gym.make(env_id, reveal=True, **kwargs)
-            copied = [other.reset(seed=7)[0].tolist(), *history(other, 12)]
+            copied = [other.reset(seed=7)[0].tolist(), *history(other, 8)]
             assert first == again == copied
 
 
@@ -108,25 +104,25 @@ def test_a_copy_in_mid_episode_goes_on_alike(env_id, clone):
     single.reset(seed=4)
     history(single, 3)
     twin = clone(single)
-    assert history(single, 60) == history(twin, 60)
+    assert history(single, 30) == history(twin, 30)
     for make in (gym.make_vec, BatchVecEnv):
         env = make(env_id, ROWS)
         env.reset()
         batch_history(env, 3)
         twin = clone(env)
-        assert batch_history(env, 60) == batch_history(twin, 60)
+        assert batch_history(env, 30) == batch_history(twin, 30)
 
 
-@once
-@given(seed=st.integers(0, 2**32), before=st.integers(0, 8), mask=masks)
-def test_a_saved_state_goes_on_exactly(configs, case, seed, before, mask):
+def test_a_saved_state_goes_on_exactly(configs, case, seed):
     """Also if the original is reset or goes on in between, and whatever the copy did before."""
+    rng = np.random.default_rng(seed)
+    before, mask = rng.integers(9), rng.random(ROWS) < 0.5
     for env_id, kwargs in configs:
         with case(env_id, kwargs):
             episodes, copied = (
                 make_episodes(env_id, seed_keys(s, ROWS), **kwargs) for s in (seed, 5)
             )
-            actions = np.random.default_rng(seed).integers(episodes.family.n_arms, size=(20, ROWS))
+            actions = rng.integers(episodes.family.n_arms, size=(20, ROWS))
 
             def go(which, chosen):
                 log = []
@@ -202,7 +198,7 @@ def test_rows_at_different_trials_do_not_disturb_each_other(configs, case):
             together = make_episodes(env_id, seed_keys(0, ROWS), **kwargs)
             alone = [make_episodes(env_id, seed_keys(row, 1), **kwargs) for row in range(ROWS)]
             rng = np.random.default_rng(0)
-            for _ in range(12):
+            for _ in range(8):
                 over = rng.random(ROWS) < 0.3
                 over |= together.t >= together.family.horizon
                 held, frozen = together.latents, copy.deepcopy(together.latents)

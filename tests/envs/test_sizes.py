@@ -41,9 +41,10 @@ def peak(make, *args, **kwargs):
 
 
 def test_huge_numbers_are_refused_or_take_little_memory(env_id, case):
+    """By the engine; by the interfaces, which add a space and seeds of the rows, the first two."""
     for name in (*counts(env_id), *OF_ALL):
         for i, value in enumerate(HUGE):
-            for make in (make_episodes, gym.make, BatchVecEnv):
+            for make in (make_episodes, gym.make, BatchVecEnv) if i < 2 else (make_episodes,):
                 with case(name, f"HUGE[{i}]", make):
                     made, most = peak(make, env_id, **{name: value})
                     assert most < SMALL
