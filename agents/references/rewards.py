@@ -1,4 +1,4 @@
-"""Rewards of 0 and 1, read by the policies that compare instead of calculate."""
+"""Rewards as the policies read them that compare or count: a comparison would hide NaN."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ import numpy as np
 from metalocus.agents.agent import Array, NonFinite
 
 
+def finite(reward: Array) -> Array:
+    """The rewards [N] themselves.
+
+    Raises:
+        NonFinite: one is NaN or infinite.
+    """
+    if not np.isfinite(reward).all():
+        raise NonFinite("a reward is not finite; correct the environment that gives it")
+    return reward
+
+
 def rewarded(reward: Array) -> Array:
     """Whether each reward, 0 or 1, is 1, [N] -> [N].
 
     Raises:
-        NonFinite: a reward is NaN or infinite; a comparison would take NaN for a failure.
+        NonFinite: one is NaN or infinite.
     """
-    if not np.isfinite(reward).all():
-        raise NonFinite("a reward is not finite; correct the environment that gives it")
-    won: Array = reward > 0.5
+    won: Array = finite(reward) > 0.5
     return won

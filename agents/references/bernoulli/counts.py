@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from metalocus.agents.agent import Array, NonFinite, ReferencePolicy, Stores
+from metalocus.agents.references.rewards import finite
 from metalocus.envs import Family
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 from metalocus.envs.families.reversal_bandit import ReversalBandit
@@ -45,7 +46,7 @@ class CountingPolicy(ReferencePolicy):
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Add the pull to the counts of its arm."""
         pulled = np.arange(self.n_arms) == action[:, None]
-        paid = pulled * reward[:, None]
+        paid = pulled * finite(reward)[:, None]
         successes = stores.state["successes"] + paid
         failures = stores.state["failures"] + pulled - paid
         return replace(stores, state={"successes": successes, "failures": failures})

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from metalocus.agents.agent import Array, NonFinite, ReferencePolicy, Stores, best_arms, spread
+from metalocus.agents.agent import Array, ReferencePolicy, Stores, best_arms, spread
+from metalocus.agents.references.rewards import finite
 
 NO_ACTION = -1
 """Stands for the last action before the first trial."""
@@ -66,9 +67,7 @@ class WinStayLoseShift(ReferencePolicy):
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """The last arm after a win, the K - 1 others after a loss, all K at first, [N, K]."""
-        last, reward = stores.context["action"], stores.context["reward"]
-        if not np.isfinite(reward).all():
-            raise NonFinite("the last reward is not finite, so it is neither win nor loss")
+        last, reward = stores.context["action"], finite(stores.context["reward"])
         same = np.arange(self.n_arms) == last[:, None]
         won = reward > sum(self.family.reward_range) / 2
         return spread(np.where(won[:, None], same, ~same)), stores

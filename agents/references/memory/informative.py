@@ -10,12 +10,12 @@ import numpy as np
 from metalocus.agents.agent import (
     EXACT,
     Array,
-    NonFinite,
     ReferencePolicy,
     Stores,
     best_arms,
     spread,
 )
+from metalocus.agents.references.rewards import finite
 from metalocus.envs import Family
 from metalocus.envs.families.informative_bandit import (
     N_TARGETS,
@@ -84,11 +84,10 @@ class InformativeOptimal(ReferencePolicy):
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Keep the targets that would have given this reward."""
-        if not np.isfinite(reward).all():
-            raise NonFinite("a reward is not finite; correct the environment that gives it")
         arms, last = np.arange(N_TARGETS), action[:, None] == N_TARGETS
-        told = np.abs(UNIT * (arms + 1) - reward[:, None]) < UNIT / 2.0
-        rich = reward[:, None] > (TARGET_REWARD + OTHER_REWARD) / 2.0
+        reward = finite(reward)[:, None]
+        told = np.abs(UNIT * (arms + 1) - reward) < UNIT / 2.0
+        rich = reward > (TARGET_REWARD + OTHER_REWARD) / 2.0
         tried = (arms == action[:, None]) == rich
         fits = np.where(last, told | (not self.informative), tried)
         possible = stores.state["possible"] & fits
