@@ -31,8 +31,8 @@ class CuedSwitching(Family):
     two keys, so a digit is congruent (both tasks ask for the same key) or incongruent. The
     rules are the same in every episode and the cue is shown with every digit, so a policy
     without memory can be perfect and nothing needs to be learned within an episode. People
-    are slower and err more when the task has just changed; see
-    :func:`metalocus.experiments.probes.switch.switch_cost`. With ``new_keys=True`` the keys of
+    are slower and err more when the task has just changed, which the probe
+    ``switch`` measures (Monsell 2003, "Task switching"). With ``new_keys=True`` the keys of
     both tasks are drawn anew for every episode, and have to be learned from the feedback.
 
     ## Action Space

@@ -24,6 +24,7 @@ from metalocus.experiments.scoring.curves import (
     LearningCurve,
     choice_bounds,
     choice_value,
+    mean_gap,
     number,
     numbers,
 )
@@ -75,12 +76,11 @@ class Locus(Probe):
             game.add(np.concatenate([np.stack(lesions.value, axis=1), np.stack(bounds)]))
             shift = max(shift, lesions.shift)
         *_, leak, chance, best = game.columns
-        gap = (best - chance).mean(axis=1)
         return {
             "trials": trials,
             **curve.summary(),
             **_divided(game),
-            "leak": numbers(leak.mean(axis=1) / np.where(gap > 0.0, gap, np.nan)),
+            "leak": numbers(leak.mean(axis=1) / mean_gap(chance, best)),
             "contained": shift <= SAME,
         }
 

@@ -15,11 +15,19 @@ from metalocus.experiments.scoring.sample import Sample
 
 LATE = 0.25
 """The part of an episode that counts as its end in ``final``."""
+NO_GAP = 1e-9
+"""The best arm is no better than chance if it is by less, which rounding can make."""
 
 
 def choice_bounds(privileged_value: Array) -> tuple[Array, Array]:
     """Expected value of a uniformly random choice and of the best one, [..., K] -> [...]."""
     return privileged_value.mean(axis=-1), privileged_value.max(axis=-1)
+
+
+def mean_gap(chance: Array, best: Array) -> Array:
+    """Mean of best - chance over episodes, [..., N] -> [...]; NaN where all arms are equal."""
+    gap = (best - chance).mean(axis=-1)
+    return np.where(gap > NO_GAP, gap, np.nan)
 
 
 def choice_value(value: Array, chance: Array, best: Array) -> tuple[Array, Array]:
@@ -37,8 +45,7 @@ def choice_value(value: Array, chance: Array, best: Array) -> tuple[Array, Array
         The choice value [...], NaN where all arms are equal in every episode, so that there is
         none; and each episode's deviation from it [..., N], of mean 0 (the ratio linearised).
     """
-    gap = (best - chance).mean(axis=-1)
-    gap = np.where(gap > 0.0, gap, np.nan)
+    gap = mean_gap(chance, best)
     mean = (value - chance).mean(axis=-1) / gap
     deviation = (value - chance - mean[..., None] * (best - chance)) / gap[..., None]
     return mean, deviation

@@ -21,7 +21,7 @@ BEST_NAMES = {"bayes_optimal": "Bayes-optimal (exact)", "filter": "exact filter"
 
 
 def adaptation_curves(ax: Axes, curves: Mapping[str, Sequence[float | None]]) -> None:
-    """Normalised score against trial by name; the last is that of the best reference."""
+    """Choice value against trial by name; the last is that of the best reference."""
     best = list(curves)[-1]
     styles = AGENTS | {best: ("black", "--", BEST_NAMES.get(best, best))}
     for name, curve in curves.items():

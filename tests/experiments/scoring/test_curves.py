@@ -7,6 +7,7 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import Setting
+from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.scoring import chunks
 from metalocus.experiments.scoring.curves import (
     choice_bounds,
@@ -17,6 +18,7 @@ from metalocus.experiments.scoring.curves import (
 )
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", horizon=20)
+EQUAL = Setting("metalocus/GaussianBandit-v0", prior_sd=0.0, horizon=4, n_arms=3)
 
 
 def counting():
@@ -48,6 +50,19 @@ def test_choice_value_is_no_number_where_all_arms_are_equal():
     assert np.isnan(found).all()
     assert numbers(found) == [None, None]
     assert number(standard_error(deviation)[0]) is None
+
+
+def test_arms_that_differ_by_rounding_alone_are_equal_in_any_chunks(monkeypatch):
+    equal = np.full((2, 6, 3), 0.7)
+    chance, best = choice_bounds(equal)
+    assert (best > chance).all()  # by 1e-16: the mean of three times 0.7 is another number
+    assert np.isnan(choice_value(best, chance, best)[0]).all()
+    player = make_named("random", EQUAL.family)
+    for chunk in (2000, 7, 1):
+        monkeypatch.setattr(chunks, "CHUNK", chunk)
+        found = learning_curve(player, EQUAL, 30, 0)
+        assert (found["curve"], found["final"]) == ([None] * 4, None), chunk
+        assert Locus([2]).run(player, EQUAL, 30)["leak"] == [None], chunk
 
 
 def test_standard_error_of_a_choice_value_is_that_of_repeated_draws():
