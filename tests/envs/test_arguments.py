@@ -112,11 +112,12 @@ def of_no_use(value):
 
 
 def test_values_of_another_kind_are_refused_in_one_line_by_every_interface(env_id, case):
-    for name, value, rest in values(env_id):
+    tried = {(name, type(value)): (value, rest) for name, value, rest in values(env_id)}
+    for (name, _), (value, rest) in tried.items():
         for i, bad in enumerate(of_no_use(value)):
             if name == "task_seed" and bad is HUGE:
                 continue
-            everywhere = i % 5 == 0 and not rest  # the interfaces leave it to the same code
+            everywhere = i % 5 == 0  # the interfaces leave it to the same code
             for make in MAKERS if everywhere else (make_episodes, BatchVecEnv):
                 with case(name, value, bad, make), pytest.raises(InvalidTask) as caught:
                     make(env_id, **{**rest, name: bad})
@@ -184,7 +185,7 @@ def attempt(make, *args, **kwargs):
         return None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_arguments_make_a_sound_environment_or_one_line(env_id, data):
     """The single, vector and SB3 environments accept the same, with finite numbers in bounds."""

@@ -9,6 +9,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.envs.single import SingleEnv
+from metalocus.envs.vector import BatchEnv
 
 ROWS = 3
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
@@ -16,7 +18,7 @@ MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
 
 def singles(env_id, kwargs, n=ROWS):
     """Functions that make the single environments of a reference vector environment."""
-    return [lambda: gym.make(env_id, disable_env_checker=True, **kwargs)] * n
+    return [lambda: SingleEnv(env_id, **kwargs)] * n
 
 
 def assert_same(ours, theirs):
@@ -55,9 +57,9 @@ def test_rows_equal_single_environments(configs, case, brief, seed):
     for env_id, kwargs in configs:
         with case(env_id, kwargs):
             kwargs = {**brief(env_id), **kwargs}
-            vector = gym.make_vec(env_id, ROWS, autoreset_mode="SameStep", **kwargs)
+            vector = BatchEnv(env_id, ROWS, autoreset_mode="SameStep", **kwargs)
             batch = BatchVecEnv(env_id, ROWS, seed=seed, **kwargs)
-            alone = [gym.make(env_id, **kwargs).unwrapped for _ in range(ROWS)]
+            alone = [SingleEnv(env_id, **kwargs) for _ in range(ROWS)]
             family = vector.episodes.family
             first = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(alone)])
             assert_same(vector.reset(seed=seed)[0], first)
@@ -88,7 +90,7 @@ def test_rows_equal_single_environments(configs, case, brief, seed):
 def test_vector_equals_gymnasiums_own(env_id, brief, mode, reveal, seed):
     rng = np.random.default_rng(seed)
     kwargs = {**brief(env_id), "reveal": reveal}
-    ours = gym.make_vec(env_id, ROWS, autoreset_mode=mode, **kwargs)
+    ours = BatchEnv(env_id, ROWS, autoreset_mode=mode, **kwargs)
     theirs = SyncVectorEnv(singles(env_id, kwargs), autoreset_mode=mode)
     assert ours.metadata == theirs.metadata
     seeding = seed if rng.random() < 0.5 else [seed, seed + 9, seed + 4]
@@ -104,7 +106,7 @@ def test_vector_equals_gymnasiums_own(env_id, brief, mode, reveal, seed):
 def test_partial_resets_equal_gymnasiums_own(env_id, brief, mode, seed):
     rng = np.random.default_rng(seed)
     kwargs = {**brief(env_id, horizon=int(rng.choice([1, 4]))), "reveal": True}
-    ours = gym.make_vec(env_id, ROWS, autoreset_mode=mode, **kwargs)
+    ours = BatchEnv(env_id, ROWS, autoreset_mode=mode, **kwargs)
     theirs = SyncVectorEnv(singles(env_id, kwargs), autoreset_mode=mode)
     ours.reset(seed=seed)
     theirs.reset(seed=seed)
@@ -125,7 +127,7 @@ def test_partial_resets_equal_gymnasiums_own(env_id, brief, mode, seed):
 
 
 def test_a_seed_of_none_in_a_list_goes_on_with_that_row(env_id):
-    ours, theirs = gym.make_vec(env_id, ROWS), SyncVectorEnv(singles(env_id, {}))
+    ours, theirs = BatchEnv(env_id, ROWS), SyncVectorEnv(singles(env_id, {}))
     for env in (ours, theirs):
         env.reset(seed=1)
         env.reset(seed=[None, 8, None])
@@ -136,7 +138,7 @@ def test_a_seed_of_none_in_a_list_goes_on_with_that_row(env_id):
 
 def test_a_row_that_is_over_ignores_its_action(env_id, brief):
     kwargs = brief(env_id)
-    last = [gym.make_vec(env_id, 1, **kwargs) for _ in range(2)]
+    last = [BatchEnv(env_id, 1, **kwargs) for _ in range(2)]
     for action, env in enumerate(last):
         env.reset(seed=3)
         for _ in range(env.episodes.family.horizon):
@@ -150,7 +152,7 @@ def test_a_row_that_is_over_ignores_its_action(env_id, brief):
 
 def test_no_family_is_stepped_beyond_its_horizon(env_id, brief, monkeypatch):
     """Also when one row is over and waits for its reset while the others go on."""
-    env = gym.make_vec(env_id, ROWS, **brief(env_id))
+    env = BatchEnv(env_id, ROWS, **brief(env_id))
     family = env.episodes.family
     step, trials = family.step, []
 
@@ -173,7 +175,7 @@ def test_sb3_conventions_equal_monitored_single_environments(env_id, brief, seed
     rng = np.random.default_rng(seed)
     kwargs = {**brief(env_id, 5), "reveal": True}
     ours = BatchVecEnv(env_id, ROWS, seed=seed, **kwargs)
-    theirs = DummyVecEnv([lambda: Monitor(gym.make(env_id, **kwargs))] * ROWS)
+    theirs = DummyVecEnv([lambda: Monitor(SingleEnv(env_id, **kwargs))] * ROWS)
     theirs.seed(seed)
     assert_same(ours.reset(), theirs.reset())
     for _ in range(min(3 * ours.episodes.family.horizon, 60)):

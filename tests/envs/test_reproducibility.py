@@ -3,13 +3,14 @@
 import copy
 import pickle
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
 from metalocus.envs import make_episodes
 from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.envs.single import SingleEnv
+from metalocus.envs.vector import BatchEnv
 
 ROWS = 3
 CLONES = {"deepcopy": copy.deepcopy, "pickle": lambda env: pickle.loads(pickle.dumps(env))}
@@ -40,16 +41,16 @@ def batch_history(env, steps, seed=0):
 def test_one_seed_gives_one_history(configs, case):
     for env_id, kwargs in configs:
         with case(env_id, kwargs):
-            env = gym.make(env_id, reveal=True, **kwargs)
+            env = SingleEnv(env_id, reveal=True, **kwargs)
             first = [env.reset(seed=7)[0].tolist(), *history(env, 8)]
             again = [env.reset(seed=7)[0].tolist(), *history(env, 8)]
-            other = gym.make(env_id, reveal=True, **kwargs)
+            other = SingleEnv(env_id, reveal=True, **kwargs)
             copied = [other.reset(seed=7)[0].tolist(), *history(other, 8)]
             assert first == again == copied
 
 
 def test_another_seed_gives_another_history(env_id):
-    env = gym.make(env_id)
+    env = SingleEnv(env_id)
     runs = []
     for seed in (0, 1, 2**32, 2**70):
         env.reset(seed=seed)
@@ -59,7 +60,7 @@ def test_another_seed_gives_another_history(env_id):
 
 def test_a_reset_without_a_seed_goes_on(env_id):
     """The next episode is a new one, and the same one whether or not the last was finished."""
-    early, late = gym.make(env_id).unwrapped, gym.make(env_id).unwrapped
+    early, late = SingleEnv(env_id), SingleEnv(env_id)
     for env, steps in ((early, 1), (late, late.episodes.family.horizon)):
         env.reset(seed=3)
         for _ in range(steps):
@@ -72,8 +73,8 @@ def test_a_reset_without_a_seed_goes_on(env_id):
 
 
 def test_unseeded_environments_differ(env_id):
-    single = [gym.make(env_id).unwrapped for _ in range(2)]
-    vector = [gym.make_vec(env_id, ROWS) for _ in range(2)]
+    single = [SingleEnv(env_id) for _ in range(2)]
+    vector = [BatchEnv(env_id, ROWS) for _ in range(2)]
     batch = [BatchVecEnv(env_id, ROWS) for _ in range(2)]
     keys = []
     for env in (*single, *vector, *batch):
@@ -83,13 +84,13 @@ def test_unseeded_environments_differ(env_id):
 
 
 def test_np_random_may_be_given(env_id):
-    single, reference = gym.make(env_id).unwrapped, gym.make(env_id).unwrapped
+    single, reference = SingleEnv(env_id), SingleEnv(env_id)
     single.reset(seed=0)
     single.np_random = np.random.default_rng(9)
     single.reset()
     reference.reset(seed=9)
     assert history(single, 30) == history(reference, 30)
-    vectors = [gym.make_vec(env_id, ROWS) for _ in range(2)]
+    vectors = [BatchEnv(env_id, ROWS) for _ in range(2)]
     for vector in vectors:
         vector.reset(seed=0)
         vector.np_random = np.random.default_rng(9)
@@ -100,12 +101,12 @@ def test_np_random_may_be_given(env_id):
 
 @pytest.mark.parametrize("clone", CLONES.values(), ids=CLONES)
 def test_a_copy_in_mid_episode_goes_on_alike(env_id, clone):
-    single = gym.make(env_id, reveal=True)
+    single = SingleEnv(env_id, reveal=True)
     single.reset(seed=4)
     history(single, 3)
     twin = clone(single)
     assert history(single, 30) == history(twin, 30)
-    for make in (gym.make_vec, BatchVecEnv):
+    for make in (BatchEnv, BatchVecEnv):
         env = make(env_id, ROWS)
         env.reset()
         batch_history(env, 3)
@@ -182,7 +183,7 @@ def test_a_saved_sb3_environment_goes_on_exactly(env_id, brief):
 def test_episodes_end_at_the_horizon_by_termination(examples, case):
     for env_id, kwargs in examples:
         with case(env_id, kwargs):
-            env = gym.make(env_id, **kwargs)
+            env = SingleEnv(env_id, **kwargs)
             env.reset(seed=0)
             horizon = env.unwrapped.episodes.family.horizon
             for _ in range(2):
@@ -231,7 +232,7 @@ def test_what_a_caller_does_to_results_does_not_reach_the_environment(env_id, br
     """Writing into every array that ``step`` gives leaves the next steps unchanged."""
     for mode in ("NextStep", "SameStep"):
         kwargs = {**brief(env_id), "autoreset_mode": mode, "reveal": True}
-        spoilt, clean = (gym.make_vec(env_id, ROWS, **kwargs) for _ in range(2))
+        spoilt, clean = (BatchEnv(env_id, ROWS, **kwargs) for _ in range(2))
         spoilt.reset(seed=0)
         clean.reset(seed=0)
         rng = np.random.default_rng(0)
