@@ -128,8 +128,9 @@ def _value_of(later: LongRun, prior: Prior, discount: float) -> Array:
     value = np.maximum(RETIREMENT_REWARDS, mean) + sd * np.interp(x, KNOTS, option)
     a, b = mean * precision, (1.0 - mean) * precision
     below, above = betainc(a, b, RETIREMENT_REWARDS), betaincc(a + 1.0, b, RETIREMENT_REWARDS)
-    known: Array = RETIREMENT_REWARDS * below + mean * above
-    return np.clip(value, RETIREMENT_REWARDS, known)
+    known = RETIREMENT_REWARDS * below + mean * above
+    clipped: Array = np.clip(value, RETIREMENT_REWARDS, known)
+    return clipped
 
 
 def _means(pulls: int, prior: Prior) -> Array:

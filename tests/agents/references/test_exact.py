@@ -9,7 +9,9 @@ A comparison looks at more and more episodes, up to 20,000, and stops when it is
 * a policy is ahead at :data:`AHEAD` standard errors. Of some 500 comparisons with six looks each
   one is ahead by chance with probability 1.5e-3 at most;
 * a policy is behind at :data:`BEHIND` standard errors, and passes. One that is truly ahead passes
-  so with probability 7e-3 at most, and else is looked at until it is caught.
+  so with probability 7e-3 at most, and else is looked at until it is caught;
+* two policies have earned the same in each of the first :data:`ALIKE` episodes: if they differ in
+  one episode of 400 they pass so with probability 5e-5 at most.
 """
 
 from itertools import pairwise
@@ -24,7 +26,7 @@ from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.scoring.returns import configurations
 
 LOOKS = (500, 1000, 2000, 4000, 8000, 20_000)
-AHEAD, BEHIND = 4.9, 3.0
+AHEAD, BEHIND, ALIKE = 4.9, 3.0, 4000
 SEED = 0
 LONGEST = 10
 
@@ -81,7 +83,8 @@ class Comparison:
             difference = self.earned(name, episodes) - self.earned(other, episodes)
             error = difference.std(ddof=1) / episodes**0.5
             found = difference.mean() / error if error > 1e-12 else 0.0
-            if found > AHEAD or (not equal and found < -BEHIND):
+            alike = episodes >= ALIKE and not np.abs(difference).max() > 1e-12
+            if alike or abs(found) > AHEAD or (not equal and found < -BEHIND):
                 break
         return found
 

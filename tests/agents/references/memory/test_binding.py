@@ -70,7 +70,7 @@ def visits(policy, cues, horizon):
 
 
 @pytest.mark.parametrize(
-    ("n_cues", "n_arms", "horizon"), [(1, 3, 4), (2, 3, 5), (2, 2, 5), (3, 2, 4), (1, 4, 4)]
+    ("n_cues", "n_arms", "horizon"), [(1, 3, 4), (2, 3, 4), (2, 2, 5), (3, 2, 4), (1, 4, 4)]
 )
 def test_binding_memory_is_optimal_and_its_values_exact_on_every_history(n_cues, n_arms, horizon):
     """Also on histories that it would not make itself, such as a failure repeated."""
