@@ -53,8 +53,14 @@ class SequenceBuffer(RolloutBuffer):
     def sequences(self, n_sequences: int) -> Generator[Sequences]:
         """A pass over all environments in random order, about ``n_sequences`` at a time.
 
-        All minibatches are of equal size, but for one sequence: a step on a remnant would be
-        as large as the others, and mostly noise.
+        All minibatches are of equal size, but for one sequence: a small remnant would have a
+        noisy gradient and yet take a step as large as the others.
+
+        Args:
+            n_sequences: environments in a minibatch.
+
+        Yields:
+            Minibatches that together hold every environment once.
         """
         arrays = {
             "obs": self.observations,
@@ -76,9 +82,9 @@ class SequenceBuffer(RolloutBuffer):
     def center_advantages(self) -> None:
         """Subtract the mean of the other environments' advantages at the same step.
 
-        Returns are again advantages plus values, so that values come to be relative to that
-        mean too. Done while all episodes have started together, and if there are enough
-        environments.
+        Returns are made advantages plus values again, so that the critic learns values relative
+        to that mean. Nothing is done with fewer than ``MANY`` environments, nor once episodes
+        have started at different steps.
         """
         starts, n = self.episode_starts, self.n_envs
         self.in_step = self.in_step and bool((starts == starts[:, :1]).all())

@@ -30,7 +30,7 @@ class Categorical(CategoricalDistribution):
         return self.log_probs.gather(-1, actions.long().unsqueeze(-1)).squeeze(-1)
 
     def entropy(self) -> Tensor:
-        """In nats, [...]."""
+        """Entropy in nats, [...]."""
         return -(self.log_probs.exp() * self.log_probs).sum(dim=-1)
 
     def sample(self) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,13 +87,13 @@ def scheduled(schedule: str) -> Any:
 
 def number(least: float = 0.0, most: float = math.inf) -> Check:
     """A finite number from ``least`` to ``most``."""
+    return partial(_require_between, least=least, most=most)
 
-    def check(name: str, value: Any) -> float:
-        given = require_number(name, value, least)
-        require(given <= most, f"{name} must be at most {most:g}, got {value!r}")
-        return given
 
-    return check
+def _require_between(name: str, value: Any, least: float, most: float) -> float:
+    given = require_number(name, value, least)
+    require(given <= most, f"{name} must be at most {most:g}, got {value!r}")
+    return given
 
 
 def count(least: int, most: int = 2**63 - 1) -> Check:

@@ -1,5 +1,8 @@
 """What a callback sets takes effect, as in SB3: each setting by the number that is used."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -221,3 +224,13 @@ def test_impossible_settings_are_refused_when_they_are_assigned():
     ):
         with pytest.raises(InvalidTask, match=name):
             setattr(model, name, bad)
+
+
+def test_models_can_be_copied_and_sent_to_other_processes():
+    model = build(clip_range=LinearSchedule(0.3, 0.1, 1.0))
+    for schedule in (model.lr_schedule, model.clip_range):
+        again = pickle.loads(pickle.dumps(schedule))
+        assert again(0.4) == schedule(0.4)
+    copied = copy.deepcopy(model)
+    copied.gamma = 0.1
+    assert (model.gamma, copied.gamma) == (0.9, 0.1)
