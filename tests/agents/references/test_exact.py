@@ -28,6 +28,7 @@ from metalocus.experiments.scoring.returns import configurations
 LOOKS = (500, 1000, 2000, 4000, 8000, 20_000)
 AHEAD, BEHIND, ALIKE = 4.9, 3.0, 4000
 SEED = 0
+ROUNDING = 1e-12  # least standard error, for policies a constant apart
 LONGEST = 10
 
 
@@ -74,16 +75,16 @@ class Comparison:
         return np.concatenate(parts)[:episodes]
 
     def ahead(self, name, other, equal=False):
-        """Mean difference in standard errors at the look that decides; 0 if there is none.
+        """Mean difference in standard errors at the look that decides.
 
         Args:
             equal: both are said to be exact, so that being behind decides nothing.
         """
         for episodes in LOOKS:
             difference = self.earned(name, episodes) - self.earned(other, episodes)
-            error = difference.std(ddof=1) / episodes**0.5
-            found = difference.mean() / error if error > 1e-12 else 0.0
-            alike = episodes >= ALIKE and not np.abs(difference).max() > 1e-12
+            error = max(difference.std(ddof=1) / episodes**0.5, ROUNDING)
+            found = difference.mean() / error
+            alike = episodes >= ALIKE and np.abs(difference).max() < ROUNDING
             if alike or abs(found) > AHEAD or (not equal and found < -BEHIND):
                 break
         return found

@@ -146,10 +146,10 @@ def test_known_optimal_totals(n_arms, horizon, total):
     assert policy.optimal_return == pytest.approx(total, abs=5e-4)
 
 
-def test_two_arms_to_a_hundred_trials_earn_their_optimal_return():
-    family = make_family(BANDIT, n_arms=2, horizon=100)
+def test_two_arms_of_sixty_trials_earn_their_optimal_return():
+    family = make_family(BANDIT, n_arms=2, horizon=60)
     policy = make_named("bayes_optimal", family)
-    trace = rollout(policy, fresh_episodes(Setting(BANDIT, n_arms=2, horizon=100), 6000, 3))
+    trace = rollout(policy, fresh_episodes(Setting(BANDIT, n_arms=2, horizon=60), 6000, 3))
     error = trace.total.std() / 6000**0.5
     assert trace.total.mean() == pytest.approx(policy.optimal_return, abs=4 * error)
 
