@@ -16,10 +16,8 @@ from metalocus.envs.registry import FAMILIES
 
 FOR_ALL = [
     {},
-    {"observe": ("reward", "action")},
-    {"observe": PARTS},
-    {"n_tasks": 1},
-    {"n_tasks": 3, "task_seed": 5},
+    {"observe": PARTS, "n_tasks": 1},
+    {"observe": ("reward", "action"), "n_tasks": 3, "task_seed": 5},
 ]
 FOR_STIMULI = [
     {"observe": "stimulus"},
