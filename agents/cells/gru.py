@@ -1,15 +1,20 @@
-"""Gated recurrent units, by PyTorch's kernel.
+"""Gated recurrent units with a hand-derived backward pass.
 
 The recurrence of Cho et al. 2014 in PyTorch's parametrisation:
 
     r, z = sigmoid(W_r x + U_r h + b_r), sigmoid(W_z x + U_z h + b_z)
     n = tanh(W_n x + b_n + r (U_n h + c_n)),   h' = (1 - z) n + z h
+
+The derived pass takes three quarters to nine tenths of the time of PyTorch's kernel, which also
+knows of no episode starts inside a sequence. Arrays are feature-first, [H, N], as in the LSTM.
+What does not depend on the step before (the inputs' part of the gates, the slopes of the
+nonlinearities, the weights' gradients) is computed for all steps at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +26,7 @@ from metalocus.agents.cells.base import (
     init_chrono_,
     init_inputs_,
     keep,
-    segments,
+    reset_masks,
 )
 
 
@@ -57,13 +62,75 @@ class GRU(Cell):
 
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
-        h, y = carry["h"], []
-        for first, end in segments(starts):  # PyTorch's kernel knows of no starts inside
-            h = h * keep(starts[first])[:, None]
-            y_part, h_last = self.layer(x[first:end], h[None])
-            h = h_last[0]
-            y.append(y_part)
-        return torch.cat(y), {"h": h}
+        y, h = _gru_sequence(x, starts, *self.layer.parameters(), carry["h"].T)
+        return y, {"h": h.T}
 
+
+class _GRUSequence(torch.autograd.Function):
+    """A sequence: x [T, N, I], h [H, N] -> y [T, N, H], h.
+
+    The same as this loop, with weights [3H, I] and [3H, H] in rows r, z, n:
+
+        for t in range(T):
+            h = h * keep(starts[t])
+            r, z = sigmoid(w_x[:2H] @ x[t].T + w_h[:2H] @ h + b_x[:2H] + b_h[:2H]).chunk(2)
+            u = w_h[2H:] @ h + b_h[2H:]
+            n = tanh(w_x[2H:] @ x[t].T + b_x[2H:] + r * u)
+            y[t] = h = (1 - z) * n + z * h
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        x, starts, w_x, w_h, b_x, b_h, h = inputs
+        two = 2 * w_h.shape[1]
+        gates = torch.matmul(w_x, x.transpose(1, 2)).add_(b_x[:, None])
+        gates[:, :two] += b_h[:two, None]
+        w_rz, w_n, c_n = w_h[:two], w_h[two:], b_h[two:, None]
+        u, y = (torch.empty_like(gates[:, two:]) for _ in range(2))
+        ctx.resets, first_h = reset_masks(starts), h
+        r, z, n = (gate.unbind() for gate in gates.chunk(3, dim=1))
+        steps = zip(gates[:, :two].unbind(), r, z, n, u.unbind(), y.unbind(), strict=True)
+        for (rz_t, r_t, z_t, n_t, u_t, y_t), kept in zip(steps, ctx.resets, strict=True):
+            if kept is not None:
+                h = h * kept
+            rz_t.addmm_(w_rz, h).sigmoid_()
+            torch.addmm(c_n, w_n, h, out=u_t)
+            n_t.addcmul_(r_t, u_t).tanh_()
+            h = torch.lerp(n_t, h, z_t, out=y_t)
+        ctx.save_for_backward(x, starts, w_x, w_h, first_h, gates, u, y)
+        return y.transpose(1, 2), h.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, starts, w_x, w_h, first_h, gates, u, y = ctx.saved_tensors
+        hidden = w_h.shape[1]
+        r, z, n = gates.chunk(3, dim=1)
+        before = torch.cat([first_h[None], y[:-1]]) * keep(starts)[:, None]
+        # gradients at n, r, z before their nonlinearities and at u = U_n h + c_n: the first
+        # three reach the inputs, the last three the recurrent weights
+        d = y.new_empty(len(y), 4 * hidden, y.shape[2])
+        d_x, d_h = d[:, : 3 * hidden], d[:, hidden:]
+        slope_n, slope_r = (1 - z) * (1 - n * n), r * (1 - r) * u
+        slope_z = z * (1 - z) * (before - n)
+        dy, dh, back = grads[0].transpose(1, 2).contiguous(), grads[1].clone(), w_h.T.contiguous()
+        given = (dy, slope_n, slope_r, slope_z, r, z, d_h, *d.chunk(4, dim=1))
+        steps_back = list(zip(*(a.unbind() for a in given), ctx.resets, strict=True))
+        for dy_t, s_n, s_r, s_z, r_t, z_t, d_t, dn, dr, dz, du, kept in reversed(steps_back):
+            dh += dy_t
+            torch.mul(dh, s_n, out=dn)
+            torch.mul(dn, s_r, out=dr)
+            torch.mul(dh, s_z, out=dz)
+            torch.mul(dn, r_t, out=du)
+            dh.mul_(z_t).addmm_(back, d_t)
+            if kept is not None:
+                dh *= kept
+        w_nrz = torch.cat([w_x[2 * hidden :], w_x[: 2 * hidden]])
+        dx = torch.matmul(w_nrz.T, d_x).transpose(1, 2) if ctx.needs_input_grad[0] else None
+        dw_x, dw_h = torch.einsum("thn,tni->hi", d_x, x), torch.einsum("thn,tkn->hk", d_h, before)
+        db_x, db_h = d_x.sum(dim=(0, 2)), d_h.sum(dim=(0, 2))
+        return dx, None, dw_x.roll(-hidden, 0), dw_h, db_x.roll(-hidden, 0), db_h, dh
+
+
+_gru_sequence: Any = _GRUSequence.apply
 
 AGENTS = (Trainable("gru", "recurrent: gated recurrent units (Cho 2014)", GRU, rollout=12_800),)

@@ -91,9 +91,11 @@ def plain(cell, x, starts, carry):
 
 
 def test_sequences_and_their_gradients_are_the_plain_recurrence_s():
-    """Of LSTMs both ways: starts at few steps, and at more than every ``LONG_RUN``-th."""
+    """With no starts, few, many, and every row's at every step; of LSTMs both ways to run, since
+    few are less than every ``LONG_RUN``-th.
+    """
     for make in (RNN, GRU, LSTM, lambda *sizes: LSTM(*sizes, n_layers=2)):
-        for share in (0.0, 0.01, 0.3):
+        for share in (0.0, 0.01, 0.3, 1.0):
             torch.manual_seed(2)
             cell = make(SIZE, H).double()
             x = torch.randn(24, N, SIZE, dtype=torch.double)
