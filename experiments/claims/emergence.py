@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
-from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
+from metalocus.experiments.claims.base import RECURRENCE, Claim, Prediction, Values
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, score
+from metalocus.experiments.runs.named import BANDIT, REVERSAL
+from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
 SETTINGS = (BANDIT, REVERSAL)
@@ -30,32 +31,45 @@ class Emergence(Claim):
         "episode, its weights frozen."
     )
     quantities: ClassVar[Mapping[str, str]] = {
-        "score": "frozen LSTM's score: 0 is random choice, 1 the best reference",
-        "above_wsls": "frozen LSTM's score minus that of win-stay, lose-shift",
-        "without_memory": "frozen LSTM's score minus that of a network with one-step memory",
-        "without_training": "frozen LSTM's score minus that of the same network before training",
-        "without_related_tasks": "frozen LSTM's score minus that of an LSTM trained on one bandit",
+        "score": "score of the frozen agent: 0 is random choice, 1 the best reference",
+        "above_wsls": "score of the frozen agent minus that of win-stay, lose-shift",
+        "without_memory": "score of the frozen agent minus that of a network with one-step memory",
+        "without_training": "score of the frozen agent minus that of the same network "
+        "before training",
+        "without_related_tasks": "score of the frozen agent minus that of the same kind of network "
+        "trained on one bandit",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = (
         Prediction(
-            RECURRENCE, "score", ">=", 0.9, "with frozen weights it comes near the best reference"
+            RECURRENCE,
+            "score",
+            ">=",
+            0.9,
+            "with frozen weights the agent comes near the best reference",
         ),
         Prediction(
             RECURRENCE,
             "above_wsls",
             ">=",
             0.05,
-            "it does more than repeat an action that was rewarded",
+            "the agent does more than repeat what was rewarded and leave what was not",
         ),
-        Prediction(RECURRENCE, "without_memory", ">=", 0.05, "memory is needed"),
-        Prediction(RECURRENCE, "without_training", ">=", 0.5, "training is needed"),
-        Prediction(RECURRENCE, "without_related_tasks", ">=", 0.5, "related tasks are needed"),
         Prediction(
-            WEIGHTS,
-            "above_wsls",
-            "<=",
-            0.0,
-            "with frozen weights it can only react to the last outcome",
+            RECURRENCE,
+            "without_memory",
+            ">=",
+            0.05,
+            "without memory of more than one step the score is lower",
+        ),
+        Prediction(
+            RECURRENCE, "without_training", ">=", 0.5, "without training the score is far lower"
+        ),
+        Prediction(
+            RECURRENCE,
+            "without_related_tasks",
+            ">=",
+            0.5,
+            "without related tasks to train on the score is far lower",
         ),
     )
 

@@ -11,7 +11,7 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting
+from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
 from metalocus.experiments.studies.presets import Preset
 
 SETTINGS = (BANDIT, REVERSAL)
@@ -33,9 +33,9 @@ class LocusOfLearning(Claim):
         "the weights of an agent that updates them online."
     )
     quantities: ClassVar[Mapping[str, str]] = {
-        "lstm_state": "share of the LSTM's knowledge in its state",
-        "lstm_state_context": "share of the LSTM's knowledge in its state and its context together",
-        "lstm_weights": "share of the LSTM's knowledge in per-episode weights",
+        "lstm_state": "share of the agent's knowledge in its state",
+        "lstm_state_context": "share of the agent's knowledge in its state and context together",
+        "lstm_weights": "share of the agent's knowledge in per-episode weights",
         "online_weights": "share of the online value learner's knowledge in its weights",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = (
@@ -44,18 +44,22 @@ class LocusOfLearning(Claim):
             "lstm_state_context",
             ">=",
             0.9,
-            "activations hold all that the LSTM has learned",
+            "activations hold all that the agent has learned within the episode",
             by_construction=True,
         ),
         Prediction(
-            RECURRENCE, "lstm_state", ">=", 0.5, "most of it is in the state that is carried over"
+            RECURRENCE,
+            "lstm_state",
+            ">=",
+            0.5,
+            "most of what the agent has learned within the episode is in the state that it carries",
         ),
         Prediction(
             RECURRENCE,
             "online_weights",
             ">=",
             0.9,
-            "an online learner holds it in another store",
+            "an online learner holds what it has learned in another store, its weights",
             by_construction=True,
         ),
         Prediction(
@@ -64,14 +68,6 @@ class LocusOfLearning(Claim):
             ">=",
             0.9,
             "updated weights can hold all that is learned",
-            by_construction=True,
-        ),
-        Prediction(
-            WEIGHTS,
-            "lstm_weights",
-            ">=",
-            0.5,
-            "what is learned lastingly is in the weights",
             by_construction=True,
         ),
     )

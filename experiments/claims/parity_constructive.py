@@ -14,7 +14,8 @@ from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting, score
+from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
+from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
 SETTINGS = (BANDIT, REVERSAL)
@@ -37,9 +38,9 @@ class ParityConstructive(Claim):
     )
     quantities: ClassVar[Mapping[str, str]] = {
         "difference": "greatest difference of an action's probability, rewritten against trained",
-        "score": "score of the rewritten agent minus the LSTM's",
+        "score": "score of the rewritten agent minus that of the trained one",
         "rewritten_weights": "share of the rewritten agent's knowledge in its weights",
-        "lstm_weights": "share of the LSTM's knowledge in per-episode weights",
+        "lstm_weights": "share of the trained agent's knowledge in per-episode weights",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = tuple(
         Prediction(side, quantity, relation, bound, says, by_construction=True)

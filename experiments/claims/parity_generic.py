@@ -9,13 +9,18 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, score
+from metalocus.experiments.runs.named import BANDIT, REVERSAL
+from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
 SETTINGS = (BANDIT, REVERSAL)
 MARGIN = 0.05
 """On the scale from 0, random choice, to 1, the best reference."""
-RULES = ("policy_gradient", "delta_rule")
+RULES = {
+    "policy_gradient": "REINFORCE with a baseline, updating a memoryless policy's weights,",
+    "delta_rule": "a value table in the weights, updated by a constant step,",
+}
+"""The online rules, each in words."""
 
 
 class ParityGeneric(Claim):
@@ -31,15 +36,15 @@ class ParityGeneric(Claim):
         "Generic per-step RL updates of a memoryless policy's weights reach the recurrent agent."
     )
     quantities: ClassVar[Mapping[str, str]] = {
-        "policy_gradient": "score of REINFORCE with a baseline, minus the LSTM's",
-        "delta_rule": "score of a value table with a constant step, minus the LSTM's",
+        "policy_gradient": "score of REINFORCE with a baseline, minus the agent's",
+        "delta_rule": "score of a value table with a constant step, minus the agent's",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = tuple(
         prediction
-        for rule in RULES
+        for rule, words in RULES.items()
         for prediction in (
-            Prediction(WEIGHTS, rule, ">=", -MARGIN, f"{rule} does as well as recurrence"),
-            Prediction(RECURRENCE, rule, "<=", -MARGIN, f"{rule} does worse than recurrence"),
+            Prediction(WEIGHTS, rule, ">=", -MARGIN, f"{words} does as well as the agent"),
+            Prediction(RECURRENCE, rule, "<=", -MARGIN, f"{words} does worse than the agent"),
         )
     )
 

@@ -9,7 +9,8 @@ from metalocus.agents.agent import Agent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import CUED, REVERSAL, score
+from metalocus.experiments.runs.named import CUED, REVERSAL
+from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
 
@@ -26,14 +27,24 @@ class Responsiveness(Claim):
         "the cue visible, and cannot with the cue hidden."
     )
     quantities: ClassVar[Mapping[str, str]] = {
-        "cue_shown": "score of the LSTM minus that of the memoryless policy, cue shown",
-        "cue_hidden": "score of the LSTM minus that of the memoryless policy, cue hidden",
+        "cue_shown": "score of the agent minus that of the memoryless policy, cue shown",
+        "cue_hidden": "score of the agent minus that of the memoryless policy, cue hidden",
         "held": "knowledge v(all) - v(none) of the memoryless policy at the last trial, cue shown",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = (
-        Prediction(RECURRENCE, "cue_shown", "<=", 0.05, "with the cue shown, memory is of no use"),
         Prediction(
-            RECURRENCE, "cue_hidden", ">=", 0.5, "with the cue hidden, memory makes the difference"
+            RECURRENCE,
+            "cue_shown",
+            "<=",
+            0.05,
+            "with the cue shown, memory does not raise the score",
+        ),
+        Prediction(
+            RECURRENCE,
+            "cue_hidden",
+            ">=",
+            0.5,
+            "with the cue hidden, the score is far lower without memory",
         ),
         Prediction(
             RECURRENCE,
@@ -44,14 +55,7 @@ class Responsiveness(Claim):
             by_construction=True,
         ),
         Prediction(
-            WEIGHTS, "cue_shown", "<=", 0.05, "with the cue shown, fast switching needs no learning"
-        ),
-        Prediction(
-            WEIGHTS,
-            "cue_hidden",
-            "<=",
-            0.05,
-            "with the cue hidden too, the agent only responds",
+            WEIGHTS, "cue_shown", "<=", 0.05, "with the cue shown, switching fast needs no learning"
         ),
     )
 

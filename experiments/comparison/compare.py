@@ -12,34 +12,22 @@ from metalocus.agents.catalogue import ONLINE, REFERENCES, best_reference, make_
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.named import (
+    BANDIT,
+    BINDING,
+    DATASET,
+    FIVE_ARMS,
+    REVERSAL,
+    RULES,
+    NamedSetting,
+)
 from metalocus.experiments.runs.records import load_manifest
-from metalocus.experiments.scoring.settings import BANDIT, BERNOULLI, REVERSAL, NamedSetting, score
+from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
 
-SETTINGS = (
-    BANDIT,
-    NamedSetting("five_arms", "five-armed bandit, 100 pulls", BERNOULLI, n_arms=5, horizon=100),
-    REVERSAL,
-    NamedSetting("rules", "rule switching, 100 cards", "metalocus/RuleSwitching-v0"),
-    NamedSetting(
-        "binding",
-        "four random cues, each bound to one of four actions, 32 trials",
-        "metalocus/CueBinding-v0",
-        n_cues=4,
-        cue_bits=8,
-        horizon=32,
-    ),
-    NamedSetting(
-        "dataset",
-        "twenty examples of five arms, one a trial, then one choice",
-        "metalocus/DatasetBandit-v0",
-        sequence=True,
-        n_arms=5,
-        n_examples=20,
-    ),
-)
+SETTINGS = (BANDIT, FIVE_ARMS, REVERSAL, RULES, BINDING, DATASET)
 STEPS = {"smoke": 3_000, "quick": 2_000_000, "full": 10_000_000}
 """Environment steps of every agent that is trained, by preset."""
 LONGER = {"five_arms": 2.0}

@@ -11,8 +11,8 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
 from metalocus.experiments.scoring.curves import learning_curve
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL, NamedSetting
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, require_measured
 

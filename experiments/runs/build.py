@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from stable_baselines3.common.utils import ConstantSchedule
@@ -12,39 +12,97 @@ from torch import Tensor
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.envs import InvalidTask
+from metalocus.envs.checks import require, short_repr
 from metalocus.envs.layout import action_space, observation_space
 from metalocus.envs.sb3 import BatchVecEnv
 
 if TYPE_CHECKING:  # so that the code of a RunConfig is not among what decides a run's result
     from metalocus.experiments.runs.config import RunConfig
 
+POLICY = ("critic", "action_values", "net_arch", "ortho_init")
+"""Arguments of the policy beside those of its cell that an agent can be given."""
+MOST_WEIGHTS = 2**32
+"""Bytes that the weights of a policy may take: half of a machine of 8 GiB."""
 SEED_SPACING = 2**20
 """Row i of run s is seeded s * SEED_SPACING + i, so that no two runs share a task stream."""
 
 
 def build_policy(config: RunConfig) -> SequencePolicy:
     """The untrained policy of a run, on the CPU."""
-    layout = config.setting.layout
-    return SequencePolicy(
-        observation_space(layout),
-        action_space(layout),
-        ConstantSchedule(0.0),
-        **TRAINABLES.find(config.agent).arguments(layout),
-    )
+    return _policy(config, **policy_kwargs(config))
 
 
 def build_model(config: RunConfig) -> SequencePPO:
-    """The untrained model of a run, in its environment."""
+    """The untrained model of a run, in its environment.
+
+    Raises:
+        InvalidTask: an argument of training is impossible.
+    """
     env = BatchVecEnv(config.setting.env, config.n_envs, **config.setting.kwargs)
     model = SequencePPO(
         "SequencePolicy",
         env,
-        policy_kwargs=TRAINABLES.find(config.agent).arguments(env.layout),
+        policy_kwargs=policy_kwargs(config),
         seed=config.seed,
         device=config.device,
+        **config.train_kwargs,
     )
     env.seed(config.seed * SEED_SPACING)
     return model
+
+
+def policy_kwargs(config: RunConfig) -> dict[str, Any]:
+    """The arguments of a run's policy: what its agent is, changed by what the run gives it."""
+    found = TRAINABLES.find(config.agent).arguments(config.setting.layout)
+    own = {name: value for name, value in config.agent_kwargs.items() if name in POLICY}
+    cell = {name: value for name, value in config.agent_kwargs.items() if name not in POLICY}
+    return {**found, "cell_kwargs": {**found["cell_kwargs"], **cell}, **own}
+
+
+def try_out(config: RunConfig) -> None:
+    """Build a run's model with one environment, and take a step.
+
+    The state of random number generators stays as it is.
+
+    Raises:
+        InvalidTask: the model cannot be built with the arguments given, or is too large.
+    """
+    try:
+        _require_small(config)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            policy = build_policy(config)
+            obs = torch.as_tensor(config.setting.episodes().observation())
+            policy(obs, policy.initial_carry(1), torch.ones(1))
+            env = BatchVecEnv(config.setting.env, 1, **config.setting.kwargs)
+            kwargs = policy_kwargs(config)
+            SequencePPO("SequencePolicy", env, policy_kwargs=kwargs, **config.train_kwargs)
+    except InvalidTask:
+        raise
+    except Exception as error:  # of whatever kind a constructor or a kernel raises
+        given = {**config.agent_kwargs, **config.train_kwargs}
+        arguments = " ".join(f"{name}={short_repr(value)}" for name, value in given.items())
+        reason = str(error).partition("\n")[0]
+        raise InvalidTask(f"{config.agent} cannot be built with {arguments}: {reason}") from None
+
+
+def _policy(config: RunConfig, **kwargs: Any) -> SequencePolicy:
+    layout = config.setting.layout
+    spaces = observation_space(layout), action_space(layout)
+    return SequencePolicy(*spaces, ConstantSchedule(0.0), **kwargs)
+
+
+def _require_small(config: RunConfig) -> None:
+    """Raise :class:`InvalidTask` if the weights are too many, before any is allocated."""
+    plain = {"ortho_init": False, "optimizer_kwargs": {"fused": False}}
+    with torch.device("meta"):
+        weights = _policy(config, **{**policy_kwargs(config), **plain}).state_dict()
+    needed = sum(each.nbytes for each in weights.values())
+    refusal = (
+        f"the weights of {config.agent} would take {needed / 2**30:,.1f} GiB of memory,"
+        f" more than {MOST_WEIGHTS // 2**30} GiB; make it smaller"
+    )
+    require(needed <= MOST_WEIGHTS, refusal)
 
 
 def fill(policy: SequencePolicy, weights: Mapping[str, Tensor]) -> None:

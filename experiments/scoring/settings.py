@@ -1,39 +1,13 @@
-"""The named settings that claims are judged on, and the score of an agent on a setting."""
+"""The score of an agent on a setting."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.scoring.returns import expected_returns
-
-
-class NamedSetting(Setting):
-    """A setting under a short name.
-
-    Args:
-        name: as given on the command line.
-        title: a few words for people.
-        env: as for :class:`~metalocus.envs.setting.Setting`.
-        **kwargs: as for :class:`~metalocus.envs.setting.Setting`.
-    """
-
-    def __init__(self, name: str, title: str, env: str, /, **kwargs: Any) -> None:
-        super().__init__(env, **kwargs)
-        self.name, self.title = name, title
-
-
-BERNOULLI, REVERSALS = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
-BANDIT = NamedSetting("bandit", "two-armed bandit, 50 pulls", BERNOULLI, n_arms=2, horizon=50)
-REVERSAL = NamedSetting(
-    "reversal", "hidden reversals, 100 trials", REVERSALS, p=0.75, hazard=0.02, horizon=100
-)
-CUED = NamedSetting(
-    "cued", "the same reversals with the good side shown", REVERSALS, **REVERSAL.kwargs, cued=True
-)
 
 
 @cache

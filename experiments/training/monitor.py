@@ -15,11 +15,13 @@ from stable_baselines3.common.logger import Figure, HParam, Logger
 
 from metalocus.agents.agent import STORES, NonFinite
 from metalocus.agents.catalogue import best_reference
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import save_checkpoint
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.probes.optimality import Optimality
+from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
 from metalocus.experiments.runs.results import Measurement, read_results, write_results
@@ -171,10 +173,24 @@ def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
     return TrainedAgent(copy.deepcopy(model.policy).cpu(), config.setting.layout)
 
 
-def hyperparameters(config: RunConfig) -> dict[str, Any]:
-    """Settings by name, the same names for every run; the environment's arguments are one text."""
-    arguments = str(config.setting).removeprefix(config.setting.env).strip()
-    return {**config.to_dict(), "env_kwargs": arguments}
+def hyperparameters(config: RunConfig) -> dict[str, float | str]:
+    """Settings by name, the same names for every run.
+
+    What was given to environment, agent and training is one text each; beside these stands every
+    argument of agent and training with its value.
+    """
+    setting, agent = config.setting, TRAINABLES.find(config.agent)
+    given = {
+        "env_kwargs": setting.kwargs,
+        "agent_kwargs": config.agent_kwargs,
+        "train_kwargs": config.train_kwargs,
+    }
+    texts = {
+        name: " ".join(f"{argument}={value}" for argument, value in arguments.items())
+        for name, arguments in given.items()
+    }
+    own = argument_values(agent, setting.layout, config.agent_kwargs, config.train_kwargs)
+    return {**config.to_dict(), **texts, **own}
 
 
 def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None]]:

@@ -12,7 +12,7 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.parity_constructive import greatest_difference
 from metalocus.experiments.runs.build import build_policy
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL
+from metalocus.experiments.runs.named import BANDIT, REVERSAL
 from metalocus.experiments.studies.presets import PRESETS
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=30)

@@ -28,7 +28,7 @@ from metalocus.experiments.debate.report import FIGURE, REPORT, VERDICTS, write_
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.scoring.settings import BANDIT, REVERSAL
+from metalocus.experiments.runs.named import BANDIT, REVERSAL
 from metalocus.experiments.studies import measure_all
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.presets import PRESETS, Preset

@@ -16,7 +16,7 @@ BANDIT = "metalocus/BernoulliBandit-v0"
 def test_a_name_is_the_same_in_every_process():
     """A changed hash trains everything anew."""
     config = RunConfig(Setting(BANDIT, n_arms=2), "lstm", 300, 7, 8)
-    assert config.name_under("0123456789abcdef") == "lstm-bernoullibandit-v0-1c0dfdf6-s7"
+    assert config.name_under("0123456789abcdef") == "lstm-bernoullibandit-v0-f92a1e50-s7"
 
 
 def test_everything_but_the_seed_is_in_the_hash(tiny):
@@ -45,19 +45,22 @@ def test_a_config_survives_its_file(tiny):
     again.check()
     assert RunConfig.from_json(tiny.to_json()) == tiny
     assert set(json.loads(tiny.to_json())) == {
-        *("env", "env_kwargs", "agent", "steps", "seed", "n_envs", "device")
+        *("env", "env_kwargs", "agent", "agent_kwargs", "train_kwargs"),
+        *("steps", "seed", "n_envs", "device"),
     }
 
 
 def test_what_is_no_config_is_a_value_error(tiny):
     good = json.loads(tiny.to_json())
     bad = ["", "{", "[]", "5", '"x"', "null", "[" * 100_000, '{"env": ' * 100_000, b"\xff", "{}"]
-    for key in good.keys() - {"device"}:
+    for key in good.keys() - {"device", "agent_kwargs", "train_kwargs"}:
         bad += [json.dumps({name: value for name, value in good.items() if name != key})]
     bad += [json.dumps({**good, "colour": "red"})]
     bad += [json.dumps({**good, "env": value}) for value in (5, None, [], {})]
     bad += [json.dumps({**good, "agent": value}) for value in (5, None, [], {})]
     bad += [json.dumps({**good, "env_kwargs": value}) for value in (5, None, [1], "n_arms")]
+    for key in ("agent_kwargs", "train_kwargs"):
+        bad += [json.dumps({**good, key: value}) for value in (5, None, [1], "gamma")]
     for text in bad:
         with pytest.raises(ValueError, match=r"^not the settings of a run$"):
             RunConfig.from_json(text)

@@ -6,8 +6,9 @@ import pytest
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
+from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL
 from metalocus.experiments.scoring import chunks
-from metalocus.experiments.scoring.settings import BANDIT, CUED, REVERSAL, return_bounds, score
+from metalocus.experiments.scoring.settings import return_bounds, score
 
 SETTING = Setting("metalocus/ReversalBandit-v0", horizon=15)
 

@@ -1,0 +1,165 @@
+"""The arguments of a run: what may be given to environment, agent and trainer, and the defaults.
+
+What an agent is built of (its cell's arguments, and the critic and the heads of its policy) is told
+from how it is trained (those of :class:`~metalocus.agents.ppo.algorithm.SequencePPO`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from inspect import Parameter, signature
+from typing import Any
+
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from metalocus.agents.cells.base import TRAINABLES, Trainable
+from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.agents.ppo.settings import plain
+from metalocus.envs import FAMILIES, InvalidTask, Setting
+from metalocus.envs.checks import short_repr
+from metalocus.envs.discovery import unknown
+from metalocus.envs.episodes import Episodes
+from metalocus.envs.layout import Layout
+from metalocus.envs.registry import EPISODE_OPTIONS
+from metalocus.experiments.runs.build import POLICY
+
+_DECIDED = frozenset(
+    {
+        *("policy", "env", "policy_kwargs", "seed", "device", "verbose", "tensorboard_log"),
+        *("rollout_buffer_class", "rollout_buffer_kwargs", "use_sde", "sde_sample_freq"),
+        "_init_setup_model",
+    }
+)
+"""Arguments of SequencePPO that the run decides, or that are no numbers or flags."""
+_TYPES: dict[type, tuple[Any, str]] = {
+    bool: (bool, "True or False"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "a text"),
+}
+"""By the type of a default: the types that may be given in its place, and what they are called."""
+_NO_NUMBER = math.nan
+"""Of an argument that an agent does not have: an empty place in TensorBoard's table."""
+
+
+def env_defaults(setting: Setting) -> dict[str, Any]:
+    """The arguments of a setting's environment with their defaults.
+
+    Raises:
+        InvalidTask: no such environment.
+    """
+    own = _defaults(FAMILIES.find(setting.env))
+    options = _defaults(Episodes)
+    return own | {name: options[name] for name in EPISODE_OPTIONS}
+
+
+def agent_defaults(agent: Trainable, layout: Layout) -> dict[str, Any]:
+    """The arguments that an agent can be given with their defaults, its cell's first."""
+    told = {} if agent.from_layout is None else agent.from_layout(layout)
+    cell = _defaults(agent.cell) | plain(agent.cell_kwargs)
+    policy = _defaults(ActorCriticPolicy) | _defaults(SequencePolicy)
+    own = {name: value for name, value in cell.items() if name not in told}
+    return own | {name: policy[name] for name in POLICY}
+
+
+def train_defaults() -> dict[str, Any]:
+    """The arguments of training with their defaults; schedules as they are."""
+    found = _defaults(SequencePPO)
+    found |= {name: value for name, value in _defaults(PPO).items() if name not in found}
+    return {name: value for name, value in found.items() if name not in _DECIDED}
+
+
+def differing(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The given arguments that differ from their defaults, in the order of those."""
+    known = [name for name in defaults if name in given]
+    rest = sorted(given.keys() - defaults.keys())
+    return {
+        name: given[name]
+        for name in (*known, *rest)
+        if name not in defaults or not _same(given[name], defaults[name])
+    }
+
+
+def listed(name: str, given: Mapping[str, Any]) -> str:
+    """A name and arguments, for people: ``lstm, hidden_size 32``."""
+    return ", ".join([name, *(f"{argument} {value}" for argument, value in given.items())])
+
+
+def require_known(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise :class:`InvalidTask`, with the nearest name, if an argument is not known.
+
+    Args:
+        kind: of argument, for the message.
+        given: names.
+        known: names.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            raise InvalidTask(unknown(kind, name, known))
+
+
+def require_alike(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise :class:`InvalidTask` if an argument is of another type than its default.
+
+    A whole number may stand for any number; what is None or a list by default is not checked.
+    """
+    for name, value in given.items():
+        default = defaults[name]
+        for kind, (types, said) in _TYPES.items():
+            fits = isinstance(value, types) and isinstance(value, bool) == (kind is bool)
+            if type(default) is kind and not fits:
+                raise InvalidTask(f"{name} must be {said}, got {short_repr(value)}")
+
+
+def argument_values(
+    agent: Trainable,
+    layout: Layout,
+    agent_kwargs: Mapping[str, Any],
+    train_kwargs: Mapping[str, Any],
+) -> dict[str, float | str]:
+    """Every argument of agent and trainer with its value, under the same names for every run.
+
+    A schedule is told by its first value. What an agent does not have is NaN, or no text.
+    """
+    found: dict[str, float | str] = {}
+    trained = train_defaults()
+    for name, default in trained.items():
+        value = train_kwargs.get(name, default)
+        found[name] = _cell(value(1.0) if callable(value) else value, default)
+    own = agent_defaults(agent, layout)
+    for name, default in _all_agents(layout).items():
+        found[name] = _cell(agent_kwargs.get(name, own.get(name)), default)
+    return found
+
+
+def _all_agents(layout: Layout) -> dict[str, Any]:
+    """The arguments of all agents, each with the default of one that has it."""
+    found: dict[str, Any] = {}
+    for agent in TRAINABLES.values():
+        found = agent_defaults(agent, layout) | found
+    return found
+
+
+def _cell(value: Any, default: Any) -> float | str:
+    """A value in a column of the table: all of a column are numbers, or all are text."""
+    text = isinstance(default, bool | str) or isinstance(value, bool | str | list | dict)
+    if text:
+        return "" if value is None else str(value)
+    return _NO_NUMBER if value is None else float(value)
+
+
+def _defaults(made: type) -> dict[str, Any]:
+    """The arguments of a constructor that have a default, by name, in its order."""
+    parameters = signature(made).parameters.values()
+    return {
+        each.name: plain(each.default) for each in parameters if each.default is not Parameter.empty
+    }
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal; True is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
