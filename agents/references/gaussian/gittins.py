@@ -27,7 +27,7 @@ class GaussianGittins(GaussianPolicy):
     """
 
     name: ClassVar[str] = "gaussian_gittins"
-    summary: ClassVar[str] = "Gittins index of Gaussian arms, discount 1 - 2 / horizon"
+    summary: ClassVar[str] = "Gittins index of Gaussian arms; approximate beyond 500 trials"
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)

@@ -42,20 +42,20 @@ def test_bernoulli_indices_err_by_less_than_a_quarter_over_the_pulls_taken_exact
     prior, exact_up_to
 ):
     """So by less than 1e-3 with the 500 that are used."""
-    expected, _ = indices(120, prior)
-    for pulls in (30, 60):
+    expected, _ = indices(80, prior)
+    for pulls in (20, 40):
         exact_up_to(pulls)
-        found, _ = indices(120, prior)
+        found, _ = indices(80, prior)
         assert np.abs(found - expected).max() < 0.25 / pulls
-        assert np.abs(found[:3] - expected[:3]).max() < 5e-4  # arms that are nearly new
+        assert np.abs(found[:3] - expected[:3]).max() < 1e-3  # arms that are nearly new
 
 
 @pytest.mark.parametrize("evidence", [0.1, 20.0])
 def test_the_gaussian_bonus_errs_by_less_than_3_hundredths_of_a_posterior_sd(evidence, exact_up_to):
-    discount = gittins_bonus.discount_of(120)
-    pulls, expected = gittins_bonus.gittins_bonus(120, evidence, discount)
+    discount = gittins_bonus.discount_of(90)
+    pulls, expected = gittins_bonus.gittins_bonus(90, evidence, discount)
     exact_up_to(40)
-    at, bonus = gittins_bonus.gittins_bonus(120, evidence, discount)
+    at, bonus = gittins_bonus.gittins_bonus(90, evidence, discount)
     error = (np.interp(pulls, at, bonus) - expected) * np.sqrt(evidence + pulls)
     assert np.abs(error).max() < 0.03
 
