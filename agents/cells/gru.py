@@ -5,8 +5,9 @@ The recurrence of Cho et al. 2014 in PyTorch's parametrisation:
     r, z = sigmoid(W_r x + U_r h + b_r), sigmoid(W_z x + U_z h + b_z)
     n = tanh(W_n x + b_n + r (U_n h + c_n)),   h' = (1 - z) n + z h
 
-The derived pass takes three quarters to nine tenths of the time of PyTorch's kernel, which also
-knows of no episode starts inside a sequence. Arrays are feature-first, [H, N], as in the LSTM.
+With the derived pass training takes 0.9 of the time that it takes with PyTorch's kernel, measured
+on bandits in minibatches of 32 episodes; at 128 rows and more the kernel would be faster. Arrays
+are feature-first, [H, N], as in the LSTM.
 What does not depend on the step before (the inputs' part of the gates, the slopes of the
 nonlinearities, the weights' gradients) is computed for all steps at once.
 """
