@@ -24,10 +24,13 @@ from metalocus.experiments.studies.study import Measured, require_measured
 RECURRENCE = "recurrence"
 WEIGHTS = "weights"
 SIDES = {
-    RECURRENCE: "learning emerges in the dynamics of a recurrent network with frozen weights",
-    WEIGHTS: "whatever recurrence does, updating the weights after every transition does",
+    RECURRENCE: "a recurrent policy trained by plain RL on a distribution of tasks becomes a"
+    " learning algorithm of its own, run by its activations while its weights stand still",
+    WEIGHTS: "an RL algorithm could carry out in the weights whatever the recurrent updates do;"
+    " where today's algorithms fall short, that is a fact about their rule, not about the store",
 }
-"""The two sides of the debate, each with its position in words."""
+"""The two sides of the debate, each with its position in words (Wang et al. 2016, 2018; the
+replies of Mikulik)."""
 Values = dict[str, dict[str, float]]
 """Measured numbers by quantity and setting."""
 
@@ -41,7 +44,8 @@ class Prediction:
         quantity: a key of the claim's ``quantities``.
         relation: ``>=`` or ``<=``.
         bound: border of the predicted region, fixed before the runs.
-        says: the prediction in words.
+        says: the prediction in words, a sentence without its full stop; ``the agent`` is the one
+            that the claim is about.
         by_construction: the way the agents are built decides the outcome before anything is
             trained. Such a prediction checks the measurement and is no finding.
     """
@@ -63,7 +67,8 @@ class Claim(ABC):
         name: as given on the command line.
         statement: what is claimed.
         quantities: what is measured, by name, in words.
-        predictions: of both sides.
+        predictions: of both sides, as a holder would sign them. A side that does not dispute the
+            statement predicts nothing.
     """
 
     name: ClassVar[str]

@@ -59,7 +59,7 @@ def test_sides_say_beforehand_what_they_expect(claim):
 
 
 def test_no_prediction_that_nobody_holds():
-    """That frozen weights learn nothing, that learning is responding, that what lasts is weights."""
+    """Of frozen weights that learn nothing, of mere responding, of all that lasts in weights."""
     for claim, quantity in (
         ("emergence", "above_wsls"),
         ("responsiveness", "cue_hidden"),
