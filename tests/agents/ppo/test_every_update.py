@@ -42,3 +42,29 @@ def test_of_every_cell_on_foreign_tasks(envs, continuous):
             kwargs |= {"cell_kwargs": {"n_actions": 3}, "inputs": [0, 0, 1, 2, 1]}
         found = unmoved(envs(4, continuous), kwargs)
         assert found == [], f"{name} does not train {found}"
+
+
+IDLE = {
+    "anil": ["baseline", "entropy", "pace", "scales.0"],
+    "fast_weights": ["key_before.weight"],
+    "gru": ["layer.weight_hh_l0"],
+    "hebbian": ["alpha", "decay"],
+    "lru": ["log_decay", "log_turn"],
+    "lstm": ["layers.0.weight_hh_l0"],
+    "lstm2": ["layers.0.weight_hh_l0", "layers.1.weight_hh_l0"],
+    "maml": ["baseline", "entropy", "pace", "scales.0", "scales.1"],
+    "maml_first_order": ["baseline", "entropy", "pace", "scales.0", "scales.1"],
+    "maml_value": ["scales.0", "scales.1"],
+    "neuromodulated": ["alpha", "decay", "gate.bias", "gate.weight"],
+    "rnn": ["layer.weight_hh_l0"],
+}
+"""What acts on what was carried from the trial before, or on what is carried to the next."""
+
+
+def test_in_episodes_of_one_trial_just_what_acts_on_memory_is_idle():
+    """Nothing is carried there, so these tensors change no choice and have no gradient."""
+    for name, agent in TRAINABLES.items():
+        env = BatchVecEnv("metalocus/DatasetBandit-v0", 4, seed=1)
+        assert env.episodes.family.horizon == 1
+        found = sorted(unmoved(env, agent.arguments(env.layout)))
+        assert found == [f"cell.{idle}" for idle in IDLE.get(name, [])], name
