@@ -1,9 +1,9 @@
 """The command line: what each command prints, for people and as JSON."""
 
-import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -249,10 +249,8 @@ def test_every_preset_is_explained(call):
 
 def test_the_console_script(elsewhere):
     script = shutil.which("metalocus", path=Path(sys.executable).parent)
-    good = f"score --env {BANDIT} --policy random --episodes 10 --json".split()
-    done = subprocess.run([script, *good], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["episodes"] == 10
-    done = subprocess.run([script, "evaluate", "x"], capture_output=True, text=True)
+    done = subprocess.run([script, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{version('metalocus')}\n", "")
+    done = subprocess.run([script, "evaluate"], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert list(elsewhere.iterdir()) == []
