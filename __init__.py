@@ -4,6 +4,30 @@
 what is asked. Read README.md first.
 """
 
+from __future__ import annotations
+
+import os
 from importlib.metadata import version
 
 __version__ = version("metalocus")
+
+
+def load(*files: str | os.PathLike[str]) -> None:
+    """Enter what files of one's own define, beside what is there; see docs/extending.md.
+
+    A file is a Python module with any of a Family, a Cell, AGENTS, an online rule, a
+    ReferencePolicy, a control, a Probe and a Claim. Without files, what is installed under the
+    entry points ``metalocus.plugins`` is entered, which the first look at a name does too.
+
+    Args:
+        files: paths; a file that is loaded already stays as it is.
+
+    Raises:
+        InvalidTask: a file cannot be read or imported, defines nothing, something incomplete or
+            a name that exists, or has changed since it was loaded; nothing of it is entered.
+    """
+    from pathlib import Path
+
+    from metalocus.envs import discovery  # waits until it is needed: it imports NumPy
+
+    discovery.load(*map(Path, files))

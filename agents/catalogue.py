@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
+from types import ModuleType
 
 from metalocus.agents.agent import UNRANKED, NamedAgent, ReferencePolicy
+from metalocus.agents.online.learner import OnlineLearner
 from metalocus.agents.references.generic.policies import Oracle
 from metalocus.envs import Family, InvalidTask
 from metalocus.envs.discovery import Registry, classes, unknown
 
 REFERENCES = Registry("reference", "metalocus.agents.references", classes(ReferencePolicy))  # type: ignore[type-abstract]
-ONLINE = Registry("online rule", "metalocus.agents.online", classes(NamedAgent))  # type: ignore[type-abstract]
-CONTROLS = Registry("control", "metalocus.agents.controls", classes(NamedAgent))  # type: ignore[type-abstract]
+ONLINE = Registry("online rule", "metalocus.agents.online", classes(OnlineLearner))  # type: ignore[type-abstract]
+
+
+def _controls(module: ModuleType) -> Iterator[tuple[str, type[NamedAgent]]]:
+    """The named agents of a module that are neither references nor online rules."""
+    for name, cls in classes(NamedAgent)(module):  # type: ignore[type-abstract]
+        if not issubclass(cls, ReferencePolicy | OnlineLearner):
+            yield name, cls
+
+
+CONTROLS = Registry("control", "metalocus.agents.controls", _controls)
 
 
 def make_named(name: str, family: Family) -> NamedAgent:

@@ -2,7 +2,8 @@
 
 Every kind of thing (families, trained agents, references, probes, claims, ...) has one
 :class:`Registry`. Modules are found in the package and its subpackages; a module that defines
-nothing of the kind is a helper and is passed over.
+nothing of the kind is a helper and is passed over. Modules from outside the package are entered by
+:func:`load`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,41 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from metalocus.envs.checks import InvalidTask, require, short_repr
+from metalocus.envs.outside import (
+    Origin,
+    digest_now,
+    import_file,
+    import_installed,
+    module_name,
+)
 
 Entry = TypeVar("Entry")
 Base = TypeVar("Base")
 
+REGISTRIES = (
+    "metalocus.envs.registry:FAMILIES",
+    "metalocus.agents.cells.base:CELLS",
+    "metalocus.agents.cells.base:TRAINABLES",
+    "metalocus.agents.catalogue:REFERENCES",
+    "metalocus.agents.catalogue:ONLINE",
+    "metalocus.agents.catalogue:CONTROLS",
+    "metalocus.experiments.probes.base:PROBES",
+    "metalocus.experiments.claims.base:CLAIMS",
+)
+"""Where a module from outside is entered; by name, since they are above this room."""
+OUTSIDE: dict[str, Origin] = {}
+"""Every module from outside that was entered, by full name."""
+
 
 class Registry(Mapping[str, Entry]):
     """All things of one kind by name, in alphabetical order; imported when first looked at.
+
+    The first look at any registry enters the plugins that are installed.
 
     Args:
         kind: what one of them is called, for messages.
@@ -31,7 +56,8 @@ class Registry(Mapping[str, Entry]):
         entries: the things that a module defines, by name.
 
     Raises:
-        InvalidTask: when first looked at, if two different things have one name.
+        InvalidTask: when first looked at, if two different things have one name, or an installed
+            plugin cannot be entered.
     """
 
     def __init__(
@@ -41,29 +67,61 @@ class Registry(Mapping[str, Entry]):
         entries: Callable[[ModuleType], Iterable[tuple[str, Entry]]],
     ) -> None:
         self.kind, self.package, self.entries = kind, package, entries
+        self._home: dict[str, str] = {}  # the module of each, by name
 
     @cached_property
-    def _found(self) -> dict[str, Entry]:
+    def entered(self) -> dict[str, Entry]:
+        """What was entered so far, by name; installed plugins are not looked for."""
         found: dict[str, Entry] = {}
-        home: dict[str, str] = {}  # the module of each, by name
         for module in modules(self.package):
-            for name, entry in self.entries(module):
-                first = home.setdefault(name, module.__name__)
-                same = found.setdefault(name, entry) is entry
-                two = (
-                    f"two things are called {self.kind} {name!r}: in {first} and {module.__name__}"
-                )
-                require(same, f"{two}; rename one")
+            found |= self._new(module, found)
         return dict(sorted(found.items()))
 
+    def add(self, module: ModuleType) -> None:
+        """Enter what a module defines of this kind.
+
+        Raises:
+            InvalidTask: something else has one of the names; nothing is entered.
+        """
+        found = self.entered | self._new(module, self.entered)
+        self.__dict__["entered"] = dict(sorted(found.items()))
+
+    def home(self, name: str) -> str:
+        """The full name of the module that has the thing of a name."""
+        self.find(name)
+        return self._home[name]
+
+    def sources(self) -> list[str]:
+        """Full names of the modules that are looked at, and of those from outside that count."""
+        own = [module.__name__ for module in modules(self.package)]
+        homes = {self.home(name) for name in self}
+        return [*own, *sorted(homes & OUTSIDE.keys())]
+
+    def _new(self, module: ModuleType, found: Mapping[str, Entry]) -> dict[str, Entry]:
+        """The things of a module, none of which may have the name of another."""
+        new: dict[str, Entry] = {}
+        for name, entry in self.entries(module):
+            first = self._home.get(name, module.__name__)
+            same = {**found, **new}.get(name, entry) is entry
+            here = module.__name__
+            two = f"two things are called {self.kind} {name!r}: in {first} and {here}; rename one"
+            require(same, two)
+            new[name] = entry
+        for name in new:
+            self._home.setdefault(name, module.__name__)
+        return new
+
     def __getitem__(self, name: str) -> Entry:
-        return self._found[name]
+        load()
+        return self.entered[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
+        load()
+        return iter(self.entered)
 
     def __len__(self) -> int:
-        return len(self._found)
+        load()
+        return len(self.entered)
 
     def find(self, name: str) -> Entry:
         """The thing of a name.
@@ -74,6 +132,88 @@ class Registry(Mapping[str, Entry]):
         if not isinstance(name, str) or name not in self:
             raise InvalidTask(unknown(self.kind, name, self))
         return self[name]
+
+
+def load(*files: str | Path) -> None:
+    """Enter what files of one's own define, beside what is there; installed plugins come first.
+
+    A file is a Python module with any of a Family, a Cell, AGENTS, an online rule, a
+    ReferencePolicy, a control, a Probe and a Claim. Families are registered with Gymnasium.
+
+    Args:
+        files: paths; a file that is loaded already stays as it is.
+
+    Raises:
+        InvalidTask: a file cannot be read or imported, defines nothing, something incomplete or
+            a name that exists, or has changed since it was loaded; nothing of it is entered.
+    """
+    _load_installed()
+    for file in files:
+        path = Path(file).absolute()
+        before = OUTSIDE.get(module_name(path))
+        if before is None:
+            _enter(*import_file(path))
+            continue
+        other = f"{path} would have the name of {before.file}; rename one"
+        require(Path(before.file) == path, other)
+        changed = f"{path} has changed since it was loaded; start Python again"
+        require(digest_now(path) == before.sha256, changed)
+
+
+def loaded_files() -> dict[str, str]:
+    """The files that are loaded, in the order of loading, each with its SHA-256."""
+    return {each.file: each.sha256 for each in OUTSIDE.values() if each.file}
+
+
+_installed = {"sought": False}
+
+
+def _load_installed() -> None:
+    """Enter what is installed, once; a plugin that looks at a registry meanwhile sees the rest."""
+    if _installed["sought"]:
+        return
+    _installed["sought"] = True
+    try:
+        for module, origin in import_installed():
+            if module.__name__ not in OUTSIDE:
+                _enter(module, origin)
+    except BaseException:
+        _installed["sought"] = False
+        raise
+
+
+def _enter(module: ModuleType, origin: Origin) -> None:
+    """Enter a module from outside into every registry, or into none."""
+    registries: list[Registry[Any]] = [pkgutil.resolve_name(name) for name in REGISTRIES]
+    said = origin.file or origin.module
+    try:
+        found = [list(each.entries(module)) for each in registries]
+    except Exception as error:
+        raise InvalidTask(f"{said}: {type(error).__name__}: {error}") from None
+    require(any(found), f"{said} defines nothing that metalocus knows; see docs/extending.md")
+    for registry, things in zip(registries, found, strict=True):
+        for name, thing in things:
+            lacks = lacking(thing)
+            require(not lacks, f"{said}: {registry.kind} {name!r} lacks {', '.join(lacks)}")
+            taken = f"{said}: there is a {registry.kind} {name!r} already; choose another name"
+            require(name not in registry.entered, taken)
+        require(len(dict(things)) == len(things), f"{said}: two things have one name; rename one")
+    OUTSIDE[module.__name__] = origin
+    for registry in registries:
+        registry.add(module)
+    pkgutil.resolve_name("metalocus.envs.registry:register")()
+
+
+def lacking(thing: object) -> list[str]:
+    """What a class, or that of a thing, must define and does not: methods and attributes."""
+    cls = thing if isinstance(thing, type) else type(thing)
+    annotated = [
+        name
+        for base in cls.__mro__
+        for name, said in inspect.get_annotations(base).items()
+        if "ClassVar" in str(said) and not hasattr(cls, name)
+    ]
+    return sorted({*annotated, *getattr(cls, "__abstractmethods__", ())})
 
 
 def modules(package: str) -> Iterator[ModuleType]:

@@ -68,8 +68,11 @@ def _require_known(env_id: str, names: Iterable[str], known: Iterable[str]) -> N
 
 
 def register() -> None:
-    """Register every family with Gymnasium; those that are registered stay as they are."""
-    for env_id in FAMILIES:
+    """Register every family with Gymnasium; those that are registered stay as they are.
+
+    Installed plugins are not looked for: they may be what imports this.
+    """
+    for env_id in FAMILIES.entered:
         if env_id not in gym.registry:
             gym.register(
                 id=env_id,

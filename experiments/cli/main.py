@@ -34,15 +34,17 @@ def main() -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 2 wrong use or bad input, 1 failed."""
-    from metalocus import __version__
+    from metalocus import __version__, load
     from metalocus.experiments.cli.commands import COMMANDS
-    from metalocus.experiments.cli.parsing import parse
+    from metalocus.experiments.cli.parsing import files_to_load, parse
 
     if list(arguments) == ["--version"]:
         print(__version__)
         return 0
     try:
-        parse(list(arguments) or ["--help"], COMMANDS)()
+        files, rest = files_to_load(arguments)
+        load(*files)
+        parse(rest or ["--help"], COMMANDS)()
     except SystemExit as stop:  # help was asked for and given
         return int(stop.code or 0)
     except Exception as error:

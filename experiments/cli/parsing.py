@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
@@ -12,13 +14,17 @@ from typing import Any
 
 import tyro
 
+from metalocus.envs.discovery import suggestion, unknown
 from metalocus.experiments.cli.exit_codes import WRONG_USE
 from metalocus.experiments.errors import WrongUse
 
 Command = Callable[..., None]
 HINTS = ("For full helptext", "Argument helptext", "Arguments are applied", "Perhaps you meant")
-ABOUT = """Where does learning inside an episode live: in the recurrent state, in the weights,
-or in the context that one forward pass re-reads? Start with: metalocus debate"""
+LOAD = "--load"
+LOAD_HELP = "--load FILE, any number of times, enters what a Python file of your own defines."
+ABOUT = f"""Where does learning inside an episode live: in the recurrent state, in the weights,
+or in the context that one forward pass re-reads? Start with: metalocus debate
+{LOAD_HELP}"""
 
 
 def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable[[], None]:
@@ -33,6 +39,7 @@ def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable
         SystemExit: help was asked for.
     """
     refuse_empty_and_repeated(arguments)
+    refuse_unknown(arguments, commands)
     chosen: list[Callable[[], None]] = []
 
     def bound(command: Command) -> Command:
@@ -40,6 +47,8 @@ def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable
         def bind(*args: Any, **kwargs: Any) -> None:
             chosen.append(functools.partial(command, *args, **kwargs))
 
+        about, args, rest = inspect.cleandoc(command.__doc__ or "").partition("\n\nArgs:")
+        bind.__doc__ = f"{about.rstrip()}\n\n{LOAD_HELP}{args}{rest}"
         return bind
 
     complaint = io.StringIO()
@@ -55,8 +64,61 @@ def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable
     except SystemExit as stop:
         if stop.code != WRONG_USE:
             raise
-        raise WrongUse(without_box(complaint.getvalue())) from None
+        raise WrongUse(with_nearest_choice(without_box(complaint.getvalue()))) from None
     return chosen[0]
+
+
+def files_to_load(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The files that are given by ``--load``, anywhere and any number of times, and the rest.
+
+    Raises:
+        WrongUse: one has no file.
+    """
+    files: list[str] = []
+    rest: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        option, equals, value = argument.partition("=")
+        if option != LOAD:
+            rest.append(argument)
+            continue
+        file = value if equals else next(remaining, "")
+        if not file or file.startswith("--"):
+            raise WrongUse(f"{LOAD} takes a Python file, as in {LOAD} mine.py")
+        files.append(file)
+    return files, rest
+
+
+def refuse_unknown(arguments: Sequence[str], commands: Mapping[str, Command]) -> None:
+    """Raise WrongUse, with the nearest name, for a command or an option that does not exist."""
+    name = arguments[0]
+    if name.startswith("-"):
+        return
+    if name not in commands:
+        raise WrongUse(unknown("command", name, commands))
+    parameters = inspect.signature(commands[name]).parameters.values()
+    known = [
+        "--" + each.name.replace("_", "-")
+        for each in parameters
+        if not str(each.annotation).startswith("Positional")
+    ]
+    for argument in arguments[1:]:
+        option = argument.partition("=")[0]
+        if option.startswith("--") and option.replace("_", "-") not in (*known, "--help"):
+            near = suggestion(option, [*known, LOAD])
+            raise WrongUse(f"Unrecognized options: {option} of `metalocus {name}`{near}")
+
+
+def with_nearest_choice(message: str) -> str:
+    """A complaint on a choice that does not exist, with the nearest that does."""
+    found = re.search(
+        r"invalid choice '(.*)' for argument '.*'\. Expected one of \((.*)\)\.", message
+    )
+    if found is None:
+        return message
+    given, listed = found.groups()
+    choices = sorted({each.strip(" '") for each in listed.split(",")} - {"", "None"})
+    return f"invalid choice {given!r}{suggestion(given, choices)}"
 
 
 def refuse_empty_and_repeated(arguments: Sequence[str]) -> None:

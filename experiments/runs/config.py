@@ -23,6 +23,7 @@ from metalocus.experiments.runs.arguments import (
     train_defaults,
 )
 from metalocus.experiments.runs.build import try_out
+from metalocus.experiments.runs.made_with import made_with, require_there
 from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.runs.source import source_digest
 
@@ -132,8 +133,13 @@ class RunConfig:
     @property
     def source(self) -> str:
         """A digest of the code that decides the result: the engine, the cell and the family."""
+        return source_digest(ENGINE, *self._modules)
+
+    @property
+    def _modules(self) -> tuple[str, ...]:
+        """The modules of the agent, of its cell and of the family."""
         cell, family = TRAINABLES.find(self.agent).cell, FAMILIES.find(self.setting.env)
-        return source_digest(ENGINE, cell.__module__, family.__module__)
+        return TRAINABLES.home(self.agent), cell.__module__, family.__module__
 
     @property
     def name(self) -> str:
@@ -201,8 +207,14 @@ class RunConfig:
         return {**self.setting.to_dict(), **{name: getattr(self, name) for name in _OWN}}
 
     def to_json(self) -> str:
-        """As text that :meth:`from_json` reads."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True)
+        """As text that :meth:`from_json` reads; also says which code from outside it takes."""
+        return json.dumps({**self.to_dict(), **self._made_with()}, indent=2, sort_keys=True)
+
+    def _made_with(self) -> dict[str, Any]:
+        """Where agent and environment are from, if they are from outside the package."""
+        known = self.agent in TRAINABLES and self.setting.env in FAMILIES
+        found = made_with(*self._modules) if known else []
+        return {"made_with": found} if found else {}
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunConfig:
@@ -210,15 +222,22 @@ class RunConfig:
 
         Raises:
             ValueError: it is something else.
+            InvalidTask: it takes code from outside the package that is not loaded; the message
+                says which, and nothing is imported.
         """
         try:
             found = json.loads(text)
+            outside = found.pop("made_with", [])
             setting = Setting(found.pop("env"), **found.pop("env_kwargs"))
             config = cls(setting, **found)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError("not the settings of a run") from None
         if not all(isinstance(each, str) for each in (setting.env, config.agent, config.device)):
             raise ValueError("not the settings of a run")
+        try:
+            require_there(setting.env, config.agent, outside)
+        except TypeError:
+            raise ValueError("not the settings of a run") from None
         return config
 
 

@@ -50,7 +50,7 @@ def export_run(folder: Path, file: Path) -> None:
     own = (*IDENTITY, "sha256", "files", "parameters")
     record = {
         **{name: manifest[name] for name in IDENTITY},
-        "config": config.to_dict(),
+        "config": json.loads(config.to_json()),
         "account": {name: value for name, value in manifest.items() if name not in own},
         "weights": content_digest(dict(weights), {}),
     }

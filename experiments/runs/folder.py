@@ -21,6 +21,7 @@ from tempfile import TemporaryFile
 from filelock import FileLock, Timeout
 
 from metalocus.agents.ppo.files import Corrupt
+from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
 
@@ -110,10 +111,13 @@ def read_config(folder: Path) -> RunConfig:
     """The settings of the run in a folder.
 
     Raises:
-        NotARun: there is none, or its config is damaged.
+        NotARun: there is none, its config is damaged, or it takes code from outside the package
+            that is not loaded.
     """
     try:
         return RunConfig.from_json(read_whole(folder / CONFIG))
+    except InvalidTask as error:
+        raise NotARun(f"{folder}: {error}") from None
     except (OSError, ValueError):
         raise NotARun(f"{folder} is not a run directory (no readable {CONFIG})") from None
 

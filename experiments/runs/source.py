@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import ModuleType
+
+from metalocus.envs.checks import InvalidTask
 
 PACKAGE = "metalocus"
 
@@ -21,14 +24,16 @@ def source_digest(*modules: ModuleType | str) -> str:
     """16 hexadecimal digits of the code of modules, and of all of metalocus that they import.
 
     Imports are followed as they are written, inside of functions too, but not those under
-    ``if TYPE_CHECKING``. What a :class:`~metalocus.envs.discovery.Registry` finds is imported by
-    no statement: name the modules that are used of it (the cell's, the family's) as well.
+    ``if TYPE_CHECKING``; a module from outside of metalocus is followed within its own package
+    too. What a :class:`~metalocus.envs.discovery.Registry` finds is imported by no statement: name
+    the modules that are used of it (the cell's, the family's) as well.
 
     Args:
         modules: where to begin, as modules or by full name.
 
     Raises:
         ModuleNotFoundError: there is no such module.
+        InvalidTask: a module has no source file, such as a notebook.
     """
     names = {module if isinstance(module, str) else module.__name__ for module in modules}
     parts = (f"{name} {_read(name)[0]}" for name in sorted(closure(names)))
@@ -50,15 +55,32 @@ def closure(modules: set[str]) -> set[str]:
 def _read(name: str) -> tuple[str, frozenset[str]]:
     """The digest of a module's own code, and the modules of metalocus that it imports."""
     tree = ast.parse(source_text(name))
-    return code_digest(tree), frozenset(_imports(tree))
+    return code_digest(tree), frozenset(_imports(tree, name))
 
 
 def source_text(name: str) -> str:
-    """The text of a module."""
+    """The text of a module, as it was read if it was loaded by :func:`metalocus.load`."""
+    if name == "__main__":
+        return _main_text()
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {name!r}", name=name)
-    return Path(spec.origin).read_text(encoding="utf-8")
+    read = getattr(spec.loader, "get_source", None)
+    text = None if read is None else read(name)
+    if text is None:
+        raise InvalidTask(f"module {name} has no source that could be told from another version")
+    return str(text)
+
+
+def _main_text() -> str:
+    """The text of the script that Python was started with."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is None:
+        raise InvalidTask(
+            "what is defined in a notebook or at a prompt has no source file to tell its versions"
+            " apart; write it to a file and give that to metalocus.load"
+        )
+    return Path(file).read_text(encoding="utf-8")
 
 
 def code_digest(tree: ast.AST) -> str:
@@ -100,29 +122,38 @@ def _is_text_alone(node: object) -> bool:
     )
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    """Full names of the modules of metalocus that a syntax tree imports."""
+def _imports(tree: ast.AST, importer: str) -> Iterator[str]:
+    """Full names of the modules of metalocus, and of a module's own package, that it imports."""
+    tops = {PACKAGE, importer.partition(".")[0]}
     pending = [tree]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _is_ours(alias.name))
-        elif isinstance(node, ast.ImportFrom) and _is_ours(node.module or ""):
-            yield from _imported_from(node)
+            yield from (alias.name for alias in node.names if _is_of(alias.name, tops))
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, importer)
+            if _is_of(module, tops):
+                yield from _imported_from(module, node)
         elif _is_for_types_alone(node):
             pending += node.orelse  # type: ignore[attr-defined]
         else:
             pending += ast.iter_child_nodes(node)
 
 
-def _imported_from(node: ast.ImportFrom) -> Iterator[str]:
+def _absolute(node: ast.ImportFrom, importer: str) -> str:
+    """The full name of the module that names are imported from."""
+    spec = find_spec(importer) if node.level else None
+    package = "" if spec is None else str(spec.parent)
+    return resolve_name("." * node.level + (node.module or ""), package)
+
+
+def _imported_from(module: str, node: ast.ImportFrom) -> Iterator[str]:
     """The modules of ``from package import module`` and of ``from module import name``."""
-    assert node.module is not None
-    spec = find_spec(node.module)
+    spec = find_spec(module)
     package = spec is not None and spec.submodule_search_locations is not None
     for alias in node.names:
-        full = f"{node.module}.{alias.name}"
-        yield full if package and find_spec(full) else node.module
+        full = f"{module}.{alias.name}"
+        yield full if package and find_spec(full) else module
 
 
 def _is_for_types_alone(node: ast.AST) -> bool:
@@ -132,5 +163,5 @@ def _is_for_types_alone(node: ast.AST) -> bool:
     )
 
 
-def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] == PACKAGE
+def _is_of(name: str, packages: set[str]) -> bool:
+    return name.partition(".")[0] in packages

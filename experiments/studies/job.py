@@ -11,7 +11,6 @@ from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_record, record_digest, write_record
 from metalocus.envs import FAMILIES
-from metalocus.envs.discovery import modules
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import load_manifest, versions
 from metalocus.experiments.runs.source import source_digest
@@ -106,5 +105,5 @@ def measuring_source(study: Study) -> str:
     name: families, cells, references, online rules and controls.
     """
     registries = (FAMILIES, TRAINABLES, REFERENCES, ONLINE, CONTROLS)
-    found = {module for registry in registries for module in modules(registry.package)}
+    found = {module for registry in registries for module in registry.sources()}
     return source_digest(type(study).__module__, __name__, *found)

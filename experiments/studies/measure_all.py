@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.progress import track
 
 from metalocus.agents.ppo.files import Corrupt
+from metalocus.envs.checks import require
+from metalocus.envs.discovery import load, loaded_files
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.studies.job import RUNS, Job
 from metalocus.experiments.studies.presets import Preset
@@ -86,7 +88,8 @@ def _measure(missing: Sequence[Job], found: Found) -> None:
 def _processes(n: int) -> Generator[ProcessPoolExecutor]:
     """Processes that import nothing from the current folder, and end with the context."""
     with _environment(ENVIRONMENT):
-        pool = ProcessPoolExecutor(n, initializer=_begin, initargs=(os.getpid(),))
+        begun_with = (os.getpid(), loaded_files())
+        pool = ProcessPoolExecutor(n, initializer=_begin, initargs=begun_with)
         try:
             yield pool
         except BaseException:
@@ -95,10 +98,21 @@ def _processes(n: int) -> Generator[ProcessPoolExecutor]:
         pool.shutdown()
 
 
-def _begin(driver: int) -> None:
-    """First act of a measuring process: end with its driver; one thread, as in training."""
+def _begin(driver: int, files: Mapping[str, str]) -> None:
+    """First act of a measuring process: end with its driver; one thread, as in training.
+
+    Args:
+        driver: process id of the parent.
+        files: what the driver has loaded, with SHA-256.
+
+    Raises:
+        InvalidTask: one of the files has changed since.
+    """
     begin_child(driver)
     torch.set_num_threads(1)
+    load(*files)
+    changed = [file for file, sha256 in files.items() if loaded_files()[file] != sha256]
+    require(not changed, f"{', '.join(changed)} changed since the command began")
 
 
 @contextmanager

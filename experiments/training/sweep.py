@@ -24,6 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from metalocus.envs.discovery import loaded_files
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import read_progress, require_writable
 from metalocus.experiments.runs.records import is_done
@@ -128,7 +129,8 @@ class Crew:
 
     def _work(self, config: RunConfig) -> tuple[int, bytes]:
         """Start a worker and wait for it; its exit code and last words."""
-        command = [sys.executable, "-m", WORKER, str(self.out), str(os.getpid()), config.name]
+        own = (str(self.out), str(os.getpid()), config.name, *loaded_files())
+        command = [sys.executable, "-m", WORKER, *own]
         pipe = subprocess.PIPE
         with self.lock:
             if self.stopped:

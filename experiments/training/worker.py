@@ -1,7 +1,8 @@
 """One training run in a process of its own: ``python -m metalocus.experiments.training.worker``.
 
-Takes the folder of runs, the driver's process id and the run's name, and reads the config as
-JSON from standard input. Ends with its driver, so that a killed one leaves no second writer.
+Takes the folder of runs, the driver's process id, the run's name and the files that the driver
+has loaded, and reads the config as JSON from standard input. Ends with its driver, so that a
+killed one leaves no second writer.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ def main() -> int:
     from metalocus.agents.agent import NonFinite
     from metalocus.agents.ppo.files import Corrupt
     from metalocus.envs import InvalidTask
+    from metalocus.envs.discovery import load
     from metalocus.experiments.errors import WrongUse
     from metalocus.experiments.runs.config import RunConfig
     from metalocus.experiments.runs.folder import Busy, write_progress
     from metalocus.experiments.training.train import train
 
     torch.set_num_threads(1)
-    config = RunConfig.from_json(sys.stdin.buffer.read())
     try:
+        load(*sys.argv[4:])
+        config = RunConfig.from_json(sys.stdin.buffer.read())
         if config.name != name:
-            raise WrongUse("the source of metalocus has changed since the command began")
+            raise WrongUse("the source of the run has changed since the command began")
         train(config, out, lambda done, total: write_progress(out / name, done, total))
     except (WrongUse, InvalidTask, Corrupt, Busy, NonFinite) as error:
         sys.stderr.buffer.write(f"{error}\n".encode("utf-8", "surrogateescape"))
