@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from metalocus.experiments.cli.texts import Texts, keywords, print_json
+from metalocus.experiments.cli.texts import Steps, Texts, keywords, print_json, seeds_of
 from metalocus.experiments.errors import WrongUse
+
+if TYPE_CHECKING:
+    from metalocus.experiments.runs.subject import Subject
 
 Kind = Literal["envs", "agents", "references", "probes", "claims"]
 
@@ -43,7 +46,7 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
         kind: one kind alone; all kinds if left out.
         json: print as JSON.
     """
-    from metalocus.experiments.cli.inventory import inventory
+    from metalocus.experiments.cli.inventory import details, inventory
 
     found = inventory(None if kind is None else [kind])
     if json:
@@ -54,49 +57,97 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
         width = max(len(entry["name"]) for entry in entries)
         for entry in entries:
             print(f"  {entry['name']:{width}}  {entry['about']}")
+            for detail in details(entry):
+                print(f"  {'':{width}}    {detail}")
+
+
+def show(name: Positional[str]) -> None:
+    """Print the page of an environment, agent, reference, probe or claim: what it is, its arguments.
+
+    Args:
+        name: see `metalocus list`.
+    """
+    from metalocus.experiments.cli.inventory import described
+
+    print(described(name))
 
 
 def train(
     env: str,
     agent: str,
-    steps: int,
-    seed: int = 0,
+    steps: Steps,
+    seed: int | None = None,
+    seeds: str | None = None,
     n_envs: int | None = None,
     device: str = "cpu",
     out: Path = Path("runs"),
     env_kwargs: Texts = (),
+    agent_kwargs: Texts = (),
+    train_kwargs: Texts = (),
+    quiet: bool = False,
 ) -> None:
-    """Train one agent; its run directory is printed.
+    """Train one agent, or the same at several seeds; the run directories are printed.
 
     A million steps take about six CPU seconds with the LSTM, .7 to 3.2 times that with others.
 
     Args:
         env: id, see `metalocus list envs`.
         agent: name, see `metalocus list agents`.
-        steps: environment steps.
-        seed: of weights, actions and tasks.
+        steps: environment steps, such as 1e6 or 2_000_000.
+        seed: of weights, actions and tasks; 0 if left out.
+        seeds: several, such as 0-9 or 0,3,5: a run each, a process a core.
         n_envs: environments stepped together; if left out, what suits the agent.
         device: cpu or cuda.
         out: folder of runs; a finished run is not repeated, an unfinished one continued.
         env_kwargs: arguments of the environment, as name=value.
+        agent_kwargs: of the agent's network, such as hidden_size=32 n_layers=2 critic=separate
+            net_arch=[64,64]; a name that does not exist is answered with all that do.
+        train_kwargs: of SequencePPO, such as learning_rate=1e-3 gamma=.9 ent_coef=.01 n_epochs=2;
+            a number in place of a schedule is constant.
+        quiet: show no progress.
     """
     import torch
-    from rich.console import Console
-    from rich.progress import Progress
 
     from metalocus.envs import Setting
+    from metalocus.experiments.display import Stage, hush
     from metalocus.experiments.runs.config import RunConfig
+    from metalocus.experiments.training.sweep import sweep
     from metalocus.experiments.training.train import train as make
 
+    hush(quiet)
     torch.set_num_threads(1)  # as in a sweep, whatever the environment says: more give other bits
-    config = RunConfig.suited(Setting(env, **keywords(env_kwargs)), agent, steps, seed, device)
+    if seed is not None and seeds is not None:
+        raise WrongUse("--seed and --seeds say the same; give one of them")
+    config = RunConfig.suited(
+        Setting(env, **keywords(env_kwargs)),
+        *(agent, steps, seed or 0, device),
+        keywords(agent_kwargs, "--agent-kwargs"),
+        keywords(train_kwargs, "--train-kwargs"),
+    )
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(config.name, total=max(steps, 1))
-        folder = make(config, out, lambda done, _total: progress.update(bar, completed=done))
+    if seeds is not None:
+        print(
+            *sweep([replace(config, seed=each) for each in seeds_of(seeds)], out).values(), sep="\n"
+        )
+        return
+    with Stage("training", steps, "steps") as stage:
+        folder = make(config, out, lambda now: stage.advance(now.steps, str(now)))
     print(folder)
+
+
+def runs(folder: Positional[Path], json: bool = False) -> None:
+    """List the runs in a folder: what each is, how far it is, its score at the last trial.
+
+    Args:
+        folder: of runs, or of a debate or a comparison.
+        json: print as JSON.
+    """
+    from metalocus.experiments.cli.tables import runs_table
+    from metalocus.experiments.runs.listing import list_runs
+
+    found = list_runs(folder)
+    print_json(found) if json else runs_table(found)
 
 
 def score(
@@ -143,41 +194,67 @@ def score(
 
 
 def evaluate(
-    run: Positional[Path], episodes: int = 10_000, seed: int = 0, json: bool = False
+    what: Positional[str],
+    episodes: int = 10_000,
+    seed: int = 0,
+    env: str | None = None,
+    env_kwargs: Texts = (),
+    algo: str | None = None,
+    policy: str | None = None,
+    policy_kwargs: Texts = (),
+    json: bool = False,
 ) -> None:
-    """A trained run beside every reference that can play its task, on the same fresh episodes.
+    """An agent beside every reference that can play its task, on the same fresh episodes.
 
     Takes seconds to minutes, most of them for the references.
 
     Args:
-        run: a run directory.
+        what: a run directory; a zip of SequencePPO, PPO, A2C, DQN, RecurrentPPO or QRDQN; or the
+            name of a reference, an online rule or a control.
         episodes: fresh episodes to play.
         seed: of the episodes.
+        env: id, of a zip or a name: what it was trained on or plays.
+        env_kwargs: arguments of that environment, as name=value.
+        algo: of a zip: the class that wrote it.
+        policy: of a zip, if not MlpPolicy, or MlpLstmPolicy for RecurrentPPO.
+        policy_kwargs: arguments of a zip's policy, as name=value, if the zip does not tell them.
         json: print as JSON.
     """
     from metalocus.experiments.cli.tables import evaluation_table
     from metalocus.experiments.scoring.evaluate import evaluate as measure
 
-    found = measure(run, episodes, seed)
+    subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
+    found = measure(subject, episodes, seed)
     print_json(found) if json else evaluation_table(found)
 
 
 def probe(
-    run: Positional[Path],
+    what: Positional[str],
     probe: str,
     episodes: int = 4000,
     seed: int = 0,
+    env: str | None = None,
+    env_kwargs: Texts = (),
+    algo: str | None = None,
+    policy: str | None = None,
+    policy_kwargs: Texts = (),
     rewritten: bool = False,
     rate: float | None = None,
     json: bool = False,
 ) -> None:
-    """One measurement on a trained run; takes seconds to minutes.
+    """One measurement on an agent: a sentence and a table; takes seconds to minutes.
 
     Args:
-        run: a run directory.
+        what: a run directory; a zip of SequencePPO, PPO, A2C, DQN, RecurrentPPO or QRDQN; or the
+            name of a reference, an online rule or a control.
         probe: name, see `metalocus list probes`.
         episodes: fresh episodes to play.
         seed: of the episodes.
+        env: id, of a zip or a name: what it was trained on or plays.
+        env_kwargs: arguments of that environment, as name=value.
+        algo: of a zip: the class that wrote it.
+        policy: of a zip, if not MlpPolicy, or MlpLstmPolicy for RecurrentPPO.
+        policy_kwargs: arguments of a zip's policy, as name=value, if the zip does not tell them.
         rewritten: measure a recurrent agent rewritten as a feedforward one: what it would
             carry on is written into its weights after every transition.
         rate: let the agent learn on by gradient descent after every transition, at this rate;
@@ -187,8 +264,28 @@ def probe(
     from metalocus.experiments.cli.tables import probe_table
     from metalocus.experiments.probes.measure import measure
 
-    found = measure(run, probe, episodes, seed, rewritten, rate)
+    subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
+    found = measure(subject, probe, episodes, seed, rewritten, rate)
     print_json(found) if json else probe_table(found)
+
+
+def _subject(
+    what: str,
+    env: str | None,
+    env_kwargs: Texts,
+    algo: str | None,
+    policy: str | None,
+    policy_kwargs: Texts,
+) -> Subject:
+    """What is named on the command line, as an agent with its setting."""
+    from metalocus.envs import Setting
+    from metalocus.experiments.runs.subject import find_subject
+
+    if env is None and env_kwargs:
+        raise WrongUse("--env-kwargs are of one environment; name it with --env")
+    setting = None if env is None else Setting(env, **keywords(env_kwargs))
+    given = keywords(policy_kwargs, "--policy-kwargs") if policy_kwargs else None
+    return find_subject(what, setting, algo, policy, given)
 
 
 def claim(
@@ -206,7 +303,7 @@ def claim(
     from metalocus.experiments.debate.main import run_claim
 
     found = run_claim(name, preset, out)
-    print_json(found) if json else verdict_table({"verdicts": [found]})
+    print_json(found) if json else verdict_table({"verdicts": [found], "preset": {"name": preset}})
 
 
 def compare(
@@ -307,7 +404,9 @@ def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "debate": debate,
     "list": list_,
+    "show": show,
     "train": train,
+    "runs": runs,
     "score": score,
     "evaluate": evaluate,
     "probe": probe,

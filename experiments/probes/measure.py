@@ -1,8 +1,6 @@
-"""A probe on a trained run: as it was trained, rewritten, or with its weights updating."""
+"""A probe on an agent: as it is, rewritten, or with its weights updating."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.trained.frozen import TrainedAgent
@@ -10,21 +8,21 @@ from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes.base import PROBES, Result
-from metalocus.experiments.runs.load import load_agent
+from metalocus.experiments.runs.subject import Subject
 
 
 def measure(
-    run: Path,
+    subject: Subject,
     probe: str,
     episodes: int = 4000,
     seed: int = 0,
     rewritten: bool = False,
     rate: float | None = None,
 ) -> Result:
-    """What a probe finds on a run, on fresh episodes from the whole task distribution.
+    """What a probe finds on fresh episodes.
 
     Args:
-        run: a finished run's folder.
+        subject: what is measured, see :func:`~metalocus.experiments.runs.subject.find_subject`.
         probe: its name.
         episodes: fresh episodes.
         seed: of the episodes.
@@ -32,27 +30,27 @@ def measure(
         rate: measure the :class:`UpdatingAgent` of the trained policy, at this rate.
 
     Raises:
-        WrongUse: there is no such probe, or both forms are asked for at once.
-        InvalidTask: a number is out of range, the policy has no such form, or the probe has no
-            answer on the run's task.
-        NotARun: as :func:`metalocus.experiments.runs.load.load_agent`.
-        Corrupt: as :func:`metalocus.experiments.runs.load.load_agent`.
+        WrongUse: both forms are asked for at once, or the agent is no trained one of ours.
+        InvalidTask: there is no such probe, a number is out of range, the policy has no such
+            form, or the probe has no answer on the task.
         NonFinite: a weight, or a number on the way, is not finite.
     """
-    if probe not in PROBES:
-        raise WrongUse(f"unknown probe {probe!r}; choose from {', '.join(PROBES)}")
+    chosen = PROBES.find(probe)()
     if rewritten and rate is not None:
         raise WrongUse("--rewritten and --rate are two agents; leave out one of them")
-    trained, config = load_agent(run)
-    agent, form = _form(trained, rewritten, rate)
-    found = PROBES[probe]().run(agent, config.setting.whole(), episodes, seed)
-    return {"agent": config.agent + form, **found}
+    agent, form = _form(subject, rewritten, rate)
+    found = chosen.run(agent, subject.setting, episodes, seed)
+    return {"agent": subject.name + form, "title": subject.title + form, **found}
 
 
-def _form(agent: TrainedAgent, rewritten: bool, rate: float | None) -> tuple[Agent, str]:
+def _form(subject: Subject, rewritten: bool, rate: float | None) -> tuple[Agent, str]:
     """The agent in the form asked for, and what to add to its name."""
+    agent = subject.agent
+    if not rewritten and rate is None:
+        return agent, ""
+    if not isinstance(agent, TrainedAgent):
+        raise WrongUse(f"--rewritten and --rate are of trained runs; {subject.name} is none")
     if rewritten:
         return RewrittenAgent(agent.policy, agent.layout), ", rewritten"
-    if rate is not None:
-        return UpdatingAgent(agent.policy, agent.layout, rate), f", updating at rate {rate:g}"
-    return agent, ""
+    assert rate is not None
+    return UpdatingAgent(agent.policy, agent.layout, rate), f", updating at rate {rate:g}"

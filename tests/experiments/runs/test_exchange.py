@@ -31,6 +31,7 @@ from metalocus.experiments.runs.folder import (
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.runs.results import read_results
+from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.scoring.evaluate import evaluate
 
 OURS = "is not a zip written by `metalocus export`"
@@ -69,7 +70,7 @@ def test_an_imported_run_is_the_run_that_was_exported(finished, exported, tiny, 
     assert read_results(imported, tiny.name) == []
     for name in ("run", "source", "versions", "steps", "cpu_seconds", "wall_seconds", "threads"):
         assert manifest[name] == load_manifest(finished)[name], "all that a report tells of a run"
-    before, after = evaluate(finished, episodes=20), evaluate(imported, episodes=20)
+    before, after = (evaluate(find_subject(run), episodes=20) for run in (finished, imported))
     assert before.pop("run") == str(finished)
     assert after.pop("run") == str(imported)
     assert after == before

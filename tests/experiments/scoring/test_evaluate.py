@@ -8,16 +8,16 @@ import torch
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.catalogue import REFERENCES
-from metalocus.envs import InvalidTask
+from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.load import load_agent
-from metalocus.experiments.scoring import evaluate as module
+from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.scoring.evaluate import evaluate
 from metalocus.experiments.scoring.returns import mean_return, returns
 
 
 def test_the_run_stands_beside_every_reference_that_can_play(finished, tiny):
     """References as ``mean_return`` gives them; scores from the definition."""
-    found = evaluate(finished, np.int64(50), np.int32(3))
+    found = evaluate(find_subject(finished), np.int64(50), np.int32(3))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     family = tiny.setting.family
     able = [name for name, cls in REFERENCES.items() if cls.why_not(family) is None]
@@ -37,21 +37,29 @@ def test_the_run_stands_beside_every_reference_that_can_play(finished, tiny):
         assert policy["score"] == pytest.approx((policy["mean"] - low) / (high - low))
 
 
-def test_numbers_out_of_range_are_refused_before_anything_is_read(tmp_path):
+def test_a_reference_stands_in_its_own_place():
+    setting = Setting("metalocus/BernoulliBandit-v0", horizon=5)
+    found = evaluate(find_subject("thompson", setting), 50)
+    alone = mean_return(setting, "thompson", 50)
+    assert found["policies"]["thompson"]["mean"] == alone["mean"]
+    assert list(found["policies"]).count("thompson") == 1
+    assert (found["run"], found["parameters"]) == (None, 0)
+
+
+def test_numbers_out_of_range_are_refused(finished):
     for arguments, reason in (
         ((1,), "episodes must be a whole number of at least 2"),
         ((10**10,), r"at most 10,000,000, got 10,000,000,000: .* 80\.0 GB"),
         ((10, -1), "seed must be"),
     ):
         with pytest.raises(InvalidTask, match=reason):
-            evaluate(tmp_path / "nothing", *arguments)
+            evaluate(find_subject(finished), *arguments)
 
 
-def test_weights_that_turn_into_nan_are_not_scored(monkeypatch, finished):
+def test_weights_that_turn_into_nan_are_not_scored(finished):
     """One that is changed after it was checked, so that playing has to notice."""
-    agent, config = load_agent(finished)
+    subject = find_subject(finished)
     with torch.no_grad():
-        next(agent.policy.parameters()).fill_(float("nan"))
-    monkeypatch.setattr(module, "load_agent", lambda run: (agent, config))
+        next(subject.agent.policy.parameters()).fill_(float("nan"))
     with pytest.raises(NonFinite, match=r"metalocus/BernoulliBandit-v0 .* trial"):
-        evaluate(finished, 20)
+        evaluate(subject, 20)
