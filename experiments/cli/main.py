@@ -37,10 +37,12 @@ def run(arguments: Sequence[str]) -> int:
     from metalocus import __version__, load
     from metalocus.experiments.cli.commands import COMMANDS
     from metalocus.experiments.cli.parsing import files_to_load, parse
+    from metalocus.experiments.display import show_lines
 
     if list(arguments) == ["--version"]:
         print(__version__)
         return 0
+    show_lines()
     try:
         files, rest = files_to_load(arguments)
         load(*files)

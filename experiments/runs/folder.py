@@ -120,16 +120,3 @@ def read_config(folder: Path) -> RunConfig:
         raise NotARun(f"{folder}: {error}") from None
     except (OSError, ValueError):
         raise NotARun(f"{folder} is not a run directory (no readable {CONFIG})") from None
-
-
-def write_progress(folder: Path, done: int, total: int) -> None:
-    """Write how many steps are done, for the display of another process."""
-    (folder / PROGRESS).write_text(f"{done} {total}", encoding="utf-8")
-
-
-def read_progress(folder: Path) -> int | None:
-    """The steps done as last written; None if nothing readable was."""
-    try:
-        return int(read_whole(folder / PROGRESS).split()[0])
-    except (OSError, ValueError, IndexError):
-        return None

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy
 from metalocus.agents.catalogue import REFERENCES, make_named
@@ -15,6 +13,7 @@ from metalocus.agents.rollout import Trace, rollout
 from metalocus.envs import Setting
 from metalocus.envs.checks import require_seed
 from metalocus.envs.registry import FAMILIES
+from metalocus.experiments.display import Stage
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.scoring.chunks import Chunks, named, require_episodes
 from metalocus.experiments.scoring.intervals import episode_interval
@@ -122,11 +121,13 @@ def mean_returns(
         known = ", ".join(REFERENCES)
         raise WrongUse(f"without --env, --policy must be a reference: {known}; got {policy!r}")
     among = pairs(configurations() if setting is None else [setting], policy)
-    console = Console(stderr=True)
-    bar = track(
-        among, "references", console=console, transient=True, disable=not console.is_terminal
-    )
-    return [mean_return(each, name, episodes, seed) for each, name in bar]
+    found = []
+    with Stage("playing", len(among), "references") as stage:
+        for count, (each, name) in enumerate(among, 1):
+            found.append(mean_return(each, name, episodes, seed))
+            stage.update(count)
+            stage.finished(f"{name} on {each}", count, len(among))
+    return found
 
 
 def configurations() -> list[Setting]:

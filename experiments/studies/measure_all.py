@@ -12,12 +12,11 @@ from pathlib import Path
 
 import torch
 from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
-from rich.console import Console
-from rich.progress import track
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs.checks import require
 from metalocus.envs.discovery import load, loaded_files
+from metalocus.experiments.display import Stage
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.studies.job import RUNS, Job
 from metalocus.experiments.studies.presets import Preset
@@ -66,20 +65,16 @@ def _measure(missing: Sequence[Job], found: Found) -> None:
     """Add to ``found`` what was not measured before, a process a core."""
     if not missing:
         return
-    console = Console(stderr=True)
     try:
         with _processes(min(os.cpu_count() or 1, len(missing))) as pool:
             with _interrupts_held_back():
                 futures = {pool.submit(each.make): each for each in missing}
-            for future in track(
-                as_completed(futures),
-                "measuring",
-                total=len(futures),
-                console=console,
-                transient=True,
-                disable=not console.is_terminal,
-            ):
-                found[futures[future].study.name][futures[future].seed] = future.result()
+            with Stage("measuring", len(futures), "measurements") as stage:
+                for count, future in enumerate(as_completed(futures), 1):
+                    job = futures[future]
+                    found[job.study.name][job.seed] = future.result()
+                    stage.update(count)
+                    stage.finished(f"{job.study.name} at seed {job.seed}", count, len(futures))
     except TerminatedWorkerError:
         raise RunFailed("a measuring process was killed; repeat the command to go on") from None
 

@@ -24,7 +24,8 @@ from metalocus.experiments.probes.optimality import Optimality
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
-from metalocus.experiments.runs.results import Measurement, read_results, write_results
+from metalocus.experiments.runs.progress import Progress
+from metalocus.experiments.runs.results import FINAL_SCORE, Measurement, read_results, write_results
 from metalocus.experiments.scoring.curves import learning_curve
 
 EPISODES = 512
@@ -37,7 +38,7 @@ REPORT_SECONDS = 0.5
 """Between two reports of progress: as often as a display is read."""
 METRICS = (
     *(f"locus/{store}" for store in STORES),
-    *("locus/total", "regret/score", "regret/final_score"),
+    *("locus/total", "regret/score", FINAL_SCORE),
     *("bayes/total_lost", "bayes/agreement", "bayes/kl"),
 )
 """All that is measured. Every run announces all of it to TensorBoard, whose table of
@@ -53,13 +54,13 @@ class Monitor(BaseCallback):
     Args:
         config: the run.
         folder: its folder.
-        report: called with the steps done and the steps asked for.
+        report: called with how far the run is.
     """
 
     model: SequencePPO
 
     def __init__(
-        self, config: RunConfig, folder: Path, report: Callable[[int, int], None] | None
+        self, config: RunConfig, folder: Path, report: Callable[[Progress], None] | None
     ) -> None:
         super().__init__()
         self.config, self.folder, self.report = config, folder, report
@@ -110,8 +111,16 @@ class Monitor(BaseCallback):
             save_checkpoint(self.model, self.folder / CHECKPOINT, self.spent(), identity)
             self.saved = now
         if self.report is not None and now - self.reported > REPORT_SECONDS:
-            self.report(self.num_timesteps, self.config.steps)
+            self.report(self._progress())
             self.reported = now
+
+    def _progress(self) -> Progress:
+        """How far the run is, with its return and score of now."""
+        ended = self.model.ep_info_buffer or ()
+        mean_return = float(np.mean([each["r"] for each in ended])) if ended else None
+        scores = [row.value for row in self.results if row.metric == FINAL_SCORE]
+        score = scores[-1] if scores else None
+        return Progress(self.num_timesteps, self.config.steps, mean_return, score)
 
     def _next_point(self) -> int:
         """Steps at which to measure: none, one rollout, then twice those of the last time."""
@@ -152,7 +161,7 @@ def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
     found |= {
         "locus/total": locus["total"][0],
         "regret/score": _mean(locus["curve"]),
-        "regret/final_score": locus["final"],
+        FINAL_SCORE: locus["final"],
     }
     if not best_reference(agent.layout.family).omniscient:
         near = Optimality().run(agent, setting, EPISODES, SEED)

@@ -14,19 +14,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Lock
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+import rich.progress
+from rich.progress import TaskID
 
+from metalocus.experiments.display import LOG, Stage
 from metalocus.envs.discovery import loaded_files
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import read_progress, require_writable
+from metalocus.experiments.runs.folder import require_writable
+from metalocus.experiments.runs.progress import read_progress
 from metalocus.experiments.runs.records import is_done
 from metalocus.experiments.training.processes import ENVIRONMENT, HOPELESS
 
@@ -150,30 +145,33 @@ class Crew:
 
 
 def _show(jobs: Jobs, out: Path, total: int) -> None:
-    """Draw progress until all is done: one bar for all the steps, one for each live run."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    steps = sum(config.steps for config in jobs.values())
-    said = f"{total} runs, {total - len(jobs)} done before"
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        overall = progress.add_task(said, total=max(steps, 1))
+    """Show progress until all is done.
+
+    On a terminal one bar is for all the steps and one for each live run; elsewhere a line is
+    written for each run that has ended.
+    """
+    steps, before = sum(config.steps for config in jobs.values()), total - len(jobs)
+    if jobs:
+        LOG.info("training: %s runs, %s done before, in %s", total, before, out)
+    with Stage("training", steps, "runs") as stage:
         bars: dict[str, TaskID] = {}
-        pending = set(jobs)
+        pending, ended = set(jobs), before
         while pending:
-            _, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            counts = [_draw(progress, bars, job.done(), jobs[job], out) for job in jobs]
-            progress.update(overall, completed=sum(counts))
+            now, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            counts = [_draw(stage.progress, bars, job.done(), jobs[job], out) for job in jobs]
+            stage.update(sum(counts))
+            for job in now:
+                ended += 1
+                failed = ", FAILED" if job.result() else ""
+                stage.finished(f"{jobs[job].title} in {jobs[job].name}{failed}", ended, total)
 
 
 def _draw(
-    progress: Progress, bars: dict[str, TaskID], done: bool, config: RunConfig, out: Path
+    progress: rich.progress.Progress,
+    bars: dict[str, TaskID],
+    done: bool,
+    config: RunConfig,
+    out: Path,
 ) -> int:
     """Update one run's bar, present only while it runs; returns the steps it has done."""
     name = config.name
@@ -181,10 +179,11 @@ def _draw(
         if name in bars:
             progress.remove_task(bars.pop(name))
         return config.steps
-    steps = read_progress(out / name)
-    if steps is None:
+    found = read_progress(out / name)
+    if found is None:
         return 0
     if name not in bars:
-        bars[name] = progress.add_task(name, total=max(config.steps, 1))
-    progress.update(bars[name], completed=steps)
-    return steps
+        bars[name] = progress.add_task("", total=max(config.steps, 1))
+    said = ", ".join(part for part in (config.title, str(found)) if part)
+    progress.update(bars[name], completed=found.steps, description=said)
+    return found.steps

@@ -6,26 +6,33 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.type_aliases import MaybeCallback
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.checkpoint import load_checkpoint
 from metalocus.agents.ppo.files import read_tensors, write_atomically
 from metalocus.envs import InvalidTask
+from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
+from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, write_finished
 from metalocus.experiments.training.monitor import Monitor
 
-Report = Callable[[int, int], None]
-"""Called with the steps done and the steps asked for, about twice a second."""
+Report = Callable[[Progress], None]
+"""Called with how far the run is, about twice a second."""
 
 
-def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
+def train(
+    config: RunConfig, out: Path, report: Report | None = None, callback: MaybeCallback = None
+) -> Path:
     """Make a run under ``out``, or finish it; a finished run is left as it is.
 
     Torch uses as many threads as it is set to: one in ``metalocus train`` and in a sweep. Another
@@ -37,6 +44,9 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
         config: the run.
         out: folder of runs; the run's own folder in it is named by the config.
         report: called with progress.
+        callback: of Stable-Baselines3: one, a list, or a function of locals and globals; it may
+            stop training. The manifest names it, the run's name does not. It is called for
+            what is trained now, and keeps nothing where the run is interrupted.
 
     Returns:
         The run's folder.
@@ -53,13 +63,15 @@ def train(config: RunConfig, out: Path, report: Report | None = None) -> Path:
         raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
     folder = out / config.name
     if is_done(folder):
+        LOG.info("%s is done: %s", config.title, folder)
         return folder
+    LOG.info("%s: %s", config.title, folder)
     with locked(folder):
         if not is_done(folder):
             _warn_of_a_short_run(config)
             (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
             write_atomically(folder / CONFIG, config.to_json().encode())
-            _train(config, folder, report)
+            _train(config, folder, report, callback)
     return folder
 
 
@@ -74,8 +86,8 @@ def _warn_of_a_short_run(config: RunConfig) -> None:
         )
 
 
-def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
-    monitor = Monitor(config, folder, report)
+def _train(config: RunConfig, folder: Path, report: Report | None, callback: MaybeCallback) -> None:
+    monitor, others = Monitor(config, folder, report), _callbacks(callback)
     model = build_model(config)
     if (folder / CHECKPOINT).exists():
         spent = load_checkpoint(model, folder / CHECKPOINT, {"run": config.name})
@@ -84,13 +96,26 @@ def _train(config: RunConfig, folder: Path, report: Report | None) -> None:
         model.set_logger(Logger(str(folder), [events]))
         if config.steps > model.num_timesteps:
             with _told_how_to_go_on(folder / CHECKPOINT):
-                model.learn(config.steps - model.num_timesteps, monitor, reset_num_timesteps=False)
+                left = config.steps - model.num_timesteps
+                model.learn(left, [monitor, *others], reset_num_timesteps=False)
         trained = monitor.spent()["training_cpu_seconds"]
         monitor.finish(model)
     spent = {**monitor.spent(), "training_cpu_seconds": trained}
     took = {name: round(seconds, 1) for name, seconds in spent.items()}
-    account = {"steps": model.num_timesteps, **took, "threads": torch.get_num_threads()}
+    account: dict[str, Any] = {"steps": model.num_timesteps, **took}
+    account["threads"] = torch.get_num_threads()
+    if others:
+        account["callbacks"] = [type(each).__name__ for each in others]
     write_finished(folder, config, model.policy, account, identity(config))
+
+
+def _callbacks(given: MaybeCallback) -> list[BaseCallback]:
+    """Callbacks as a list; a function becomes one."""
+    if given is None:
+        return []
+    if isinstance(given, list):
+        return given
+    return [given if isinstance(given, BaseCallback) else ConvertCallback(given)]
 
 
 @contextmanager

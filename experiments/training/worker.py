@@ -26,7 +26,8 @@ def main() -> int:
     from metalocus.envs.discovery import load
     from metalocus.experiments.errors import WrongUse
     from metalocus.experiments.runs.config import RunConfig
-    from metalocus.experiments.runs.folder import Busy, write_progress
+    from metalocus.experiments.runs.folder import Busy
+    from metalocus.experiments.runs.progress import write_progress
     from metalocus.experiments.training.train import train
 
     torch.set_num_threads(1)
@@ -35,7 +36,7 @@ def main() -> int:
         config = RunConfig.from_json(sys.stdin.buffer.read())
         if config.name != name:
             raise WrongUse("the source of the run has changed since the command began")
-        train(config, out, lambda done, total: write_progress(out / name, done, total))
+        train(config, out, lambda progress: write_progress(out / name, progress))
     except (WrongUse, InvalidTask, Corrupt, Busy, NonFinite) as error:
         sys.stderr.buffer.write(f"{error}\n".encode("utf-8", "surrogateescape"))
         return HOPELESS

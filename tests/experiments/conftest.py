@@ -90,7 +90,8 @@ def document(call):
 
     def run(line, *more):
         code, out, err = call(line, *more)
-        assert (code, err) == (0, "")
+        assert code == 0, err
+        assert all(line.startswith("metalocus: ") for line in err.splitlines()), err
         return json.loads(out, parse_constant=pytest.fail)
 
     return run
@@ -98,7 +99,7 @@ def document(call):
 
 @pytest.fixture
 def train_command(tiny):
-    """The command that makes the tiny run."""
+    """The command that makes the tiny run and says nothing else."""
     kwargs = " ".join(f"{name}={value}" for name, value in tiny.setting.kwargs.items())
-    numbers = f"--steps {tiny.steps} --seed {tiny.seed} --n-envs {tiny.n_envs}"
+    numbers = f"--steps {tiny.steps} --seed {tiny.seed} --n-envs {tiny.n_envs} --quiet"
     return f"train --env {tiny.setting.env} --agent {tiny.agent} {numbers} --env-kwargs {kwargs}"

@@ -13,14 +13,11 @@ from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.folder import (
     LOCK,
-    PROGRESS,
     WRITTEN,
     Busy,
     locked,
-    read_progress,
     require_own_name,
     require_writable,
-    write_progress,
 )
 from metalocus.experiments.training.train import train
 
@@ -106,14 +103,3 @@ def test_a_folder_may_have_any_name_but_another_runs(tmp_path, tiny, monkeypatch
     monkeypatch.chdir(tmp_path / other)
     with pytest.raises(Corrupt):
         require_own_name(Path("."), tiny.name)
-
-
-def test_progress_is_read_as_far_as_it_is_written(tmp_path):
-    assert read_progress(tmp_path) is None
-    write_progress(tmp_path, 40, 120)
-    assert read_progress(tmp_path) == 40
-    (tmp_path / PROGRESS).write_text("")
-    assert read_progress(tmp_path) is None
-    (tmp_path / PROGRESS).unlink()
-    os.mkfifo(tmp_path / PROGRESS)
-    assert read_progress(tmp_path) is None

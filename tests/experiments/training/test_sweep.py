@@ -143,7 +143,7 @@ def test_a_worker_says_when_trying_again_is_of_no_use(monkeypatch, brief, untrai
         assert (code, said.count("\n")) == (worker.HOPELESS, 1)
         assert words in said
 
-    hopeless("the source of metalocus has changed since the command began", untrained[1].name)
+    hopeless("the source of the run has changed since the command began", untrained[1].name)
     with locked(tmp_path / config.name):
         hopeless("another process is writing")
     (tmp_path / config.name / CHECKPOINT).write_bytes(b"torn")
@@ -281,8 +281,8 @@ def test_an_interrupted_sweep_trains_no_longer(monkeypatch, tiny, tmp_path):
 
 
 def interrupt_after(steps):
-    def report(done, total):
-        if done >= steps:
+    def report(now):
+        if now.steps >= steps:
             raise KeyboardInterrupt
 
     return report

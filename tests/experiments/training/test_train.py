@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -18,6 +19,7 @@ from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS, WEIGHTS
 from metalocus.experiments.runs.records import is_done, load_manifest
+from metalocus.experiments.runs.results import FINAL_SCORE
 from metalocus.experiments.runs.results import read_results as read
 from metalocus.experiments.scoring.figures import one_adaptation
 from metalocus.experiments.training import monitor
@@ -59,11 +61,11 @@ def stop_at(patch, step, saved=None):
     patch.setattr(monitor, "CHECKPOINT_SECONDS", -1.0)
     patch.setattr(monitor, "REPORT_SECONDS", -1.0)
 
-    def report(done, total):
-        assert total >= step
-        if done == saved:
+    def report(now):
+        assert now.total >= step
+        if now.steps == saved:
             patch.setattr(monitor, "CHECKPOINT_SECONDS", np.inf)
-        if done == step:
+        if now.steps == step:
             raise KeyboardInterrupt
 
     return report
@@ -149,7 +151,8 @@ def test_tensorboard_shows_settings_with_the_final_metrics(finished, tiny):
     numbers = {"steps": 120, "seed": 1, "n_envs": 4}
     assert {name: shown[name].string_value for name in texts} == texts
     assert {name: shown[name].number_value for name in numbers} == numbers
-    assert set(shown) == {*texts, *numbers}
+    columns = {"agent_kwargs", "train_kwargs", "learning_rate", "gamma", "hidden_size", "critic"}
+    assert set(shown) > {*texts, *numbers, *columns}
     metrics = hparams(finished, "experiment").experiment.metric_infos
     assert {info.name.tag for info in metrics} == MEASURED
     assert not [path for path in finished.iterdir() if path.is_dir()], "no run inside the run"
@@ -361,3 +364,46 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch, tiny, tmp_path):
     with pytest.raises(InvalidTask, match="no CUDA device is there; train with cpu"):
         train(dataclasses.replace(tiny, device="cuda"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+class Stopper(BaseCallback):
+    """Counts steps, and stops at one."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at, self.seen = at, 0
+
+    def _on_step(self):
+        self.seen = self.num_timesteps
+        return self.num_timesteps < self.at
+
+
+def test_callbacks_of_sb3_take_part(tiny, brief, finished, tmp_path):
+    seen = []
+    watcher = Stopper(10**9)
+    for i, callback in enumerate((watcher, [watcher, Stopper(10**9)], lambda *_: not seen.append(1))):
+        run = train(tiny, tmp_path / str(i), callback=callback)
+        assert same_weights(run, finished), "who only looks changes nothing"
+        assert len(load_manifest(run)["callbacks"]) == 1 + (i == 1)
+    assert watcher.seen == 120
+    assert len(seen) == 30
+    assert "callbacks" not in load_manifest(finished)
+    stopped = train(tiny, tmp_path / "stopped", callback=Stopper(40))
+    assert load_manifest(stopped)["steps"] == 40
+    assert load_manifest(stopped)["callbacks"] == ["Stopper"]
+
+
+def test_a_report_tells_return_and_score(tiny, brief, monkeypatch, tmp_path):
+    monkeypatch.setattr(monitor, "REPORT_SECONDS", -1.0)
+    told = []
+    run = train(tiny, tmp_path, told.append)
+    assert [progress.steps for progress in told] == list(range(0, 120, 20))
+    assert {progress.total for progress in told} == {120}
+    assert told[0].mean_return is None
+    rows = read_results(run)
+    scores = {row.step: row.value for row in rows if row.metric == FINAL_SCORE}
+    assert told[0].score == scores[0]
+    assert told[-1].score == scores[80]
+    shown = dict(scalars(run)["rollout/ep_rew_mean"])
+    for progress in told[1:]:
+        assert progress.mean_return == pytest.approx(shown[progress.steps])

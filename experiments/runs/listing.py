@@ -1,0 +1,60 @@
+"""The runs in a folder, one entry each, whatever state they are in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from metalocus.agents.ppo.files import Corrupt
+from metalocus.envs import InvalidTask
+from metalocus.experiments.runs.folder import CONFIG, MANIFEST, RESULTS, NotARun, read_config
+from metalocus.experiments.runs.progress import read_progress
+from metalocus.experiments.runs.records import load_manifest
+from metalocus.experiments.runs.results import FINAL_SCORE, read_results
+
+FINISHED, UNFINISHED, DAMAGED = "finished", "unfinished", "damaged"
+
+
+def list_runs(folder: Path) -> list[dict[str, Any]]:
+    """The runs in a folder and in its folders, ready for JSON, by title and folder.
+
+    Args:
+        folder: of runs, of a debate or a comparison, or a run itself.
+
+    Returns:
+        For each run ``title``, ``steps`` done and ``total`` to do, ``score`` at the last trial as
+        last measured (None where there is none), ``state`` (finished, unfinished, or damaged:
+        with the reason), ``folder`` and ``config``.
+
+    Raises:
+        NotARun: no run is there.
+    """
+    found = []
+    for pattern in (CONFIG, f"*/{CONFIG}", f"*/*/{CONFIG}"):
+        found += [_entry(path.parent) for path in folder.glob(pattern)]
+    if not found:
+        raise NotARun(f"{folder} holds no runs")
+    return sorted(found, key=lambda entry: (entry["title"], entry["folder"]))
+
+
+def _entry(folder: Path) -> dict[str, Any]:
+    """What is known of the run in a folder."""
+    entry: dict[str, Any] = {"title": folder.name, "steps": 0, "total": 0, "score": None}
+    entry |= {"state": UNFINISHED, "folder": str(folder), "config": None}
+    try:
+        config = read_config(folder)
+        entry |= {"total": config.steps, "config": config.to_dict(), "title": config.title}
+        if (folder / MANIFEST).exists():
+            manifest = load_manifest(folder)
+            rows = read_results(folder, manifest["run"])
+            entry |= {"state": FINISHED, "steps": manifest["steps"]}
+        else:
+            rows = read_results(folder, folder.name) if (folder / RESULTS).exists() else []
+            progress = read_progress(folder)
+            entry["steps"] = max([0, *(row.step for row in rows)])
+            entry["steps"] = max(entry["steps"], 0 if progress is None else progress.steps)
+        scores = [row.value for row in rows if row.metric == FINAL_SCORE]
+        entry["score"] = scores[-1] if scores else None
+    except (Corrupt, InvalidTask, NotARun) as error:
+        entry["state"] = f"{DAMAGED}: {error}"
+    return entry
