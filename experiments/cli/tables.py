@@ -7,39 +7,98 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from metalocus import __version__
-from metalocus.experiments.claims.wording import measured, outcome, seeds_to_decide
+from metalocus.experiments.claims.wording import (
+    AS_BUILT,
+    check,
+    checks,
+    findings,
+    measured,
+    outcome,
+    region,
+)
+from metalocus.experiments.debate.headline import SMOKE, SMOKE_WARNING
 
 WIDTH = 118
+"""Of a file or a pipe."""
+ROOMY = 100
+"""Columns of a terminal that has room for an interval in one line."""
 STYLES = {"supported": "green", "refuted": "red", "undecided": "yellow"}
 
 
 def verdict_table(found: Mapping[str, Any]) -> None:
-    """Every prediction with the measured interval and the verdict."""
-    table = Table(title="Verdicts", title_justify="left", show_lines=False)
-    for column in ("claim", "side", "prediction", "measured (95%)", "verdict", "seeds to decide"):
-        table.add_column(column, overflow="fold")
+    """Every finding with the measured interval and the verdict; a line on the checks.
+
+    Args:
+        found: the name of the ``preset``, ``verdicts`` and, of a whole debate, the ``headline``.
+    """
+    if found["preset"]["name"] == SMOKE:
+        _print(f"[bold red]{SMOKE_WARNING}[/]\n")
     for verdict in found["verdicts"]:
-        name = verdict["claim"]
-        for prediction in verdict["predictions"]:
-            table.add_row(
-                name,
-                prediction["side"],
-                f"{prediction['quantity']} {prediction['relation']} {prediction['bound']:g}",
-                measured(verdict["quantities"][prediction["quantity"]]),
-                f"[{STYLES[prediction['verdict']]}]{outcome(prediction)}",
-                seeds_to_decide(prediction),
-            )
-            name = ""
-        table.add_section()
+        if findings(verdict):
+            _print(_verdicts(verdict, narrow=_width() < ROOMY))
+    _print(_checks(found["verdicts"]))
+    for sentence in found.get("headline", ()):
+        _print(f"\n{escape(sentence)}")
+
+
+def _verdicts(verdict: Mapping[str, Any], narrow: bool) -> Table:
+    """The findings of a claim; the interval takes three lines where the terminal is narrow."""
+    title = f"{verdict['claim']}: {escape(verdict['statement'])}"
+    table = Table(title=title, title_justify="left", title_style="bold", expand=True)
+    table.add_column("side", width=len("recurrence"))
+    table.add_column("predicts", ratio=1, overflow="fold")
+    table.add_column(
+        "measured (95%)", width=len("measured" if narrow else "-0.000 [-0.000, -0.000]")
+    )
+    table.add_column("verdict", width=len("undecided,"))
+    for prediction in findings(verdict):
+        quantity = verdict["quantities"][prediction["quantity"]]
+        table.add_row(
+            prediction["side"],
+            escape(f"{prediction['says']} ({quantity['about']}; {region(prediction)})"),
+            measured(quantity),
+            f"[{STYLES[prediction['verdict']]}]{outcome(prediction)}",
+        )
+    return table
+
+
+def _checks(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """How many checks of the apparatus came out as built, and which did not."""
+    found = [(verdict["claim"], each) for verdict in verdicts for each in checks(verdict)]
+    failed = [f"{claim}: {each['says']}" for claim, each in found if check(each) != AS_BUILT]
+    lines = [f"checks of the apparatus, true by construction: {len(found) - len(failed)} of"]
+    lines[0] += f" {len(found)} as built"
+    return escape("\n".join(lines + [f"NOT as built: {each}" for each in failed]))
+
+
+def _width() -> int:
+    """Columns of the terminal; wide enough for a file or a pipe."""
+    return Console().width if sys.stdout.isatty() else WIDTH
+
+
+def _print(shown: Table | str) -> None:
+    """Wrapped by words at the terminal's width."""
+    Console(width=_width(), highlight=False).print(shown)
+
+
+def runs_table(found: Sequence[Mapping[str, Any]]) -> None:
+    """A row for every run, with the reason if it is damaged."""
+    table = Table()
+    table.add_column("run")
+    table.add_column("steps", justify="right")
+    table.add_column("final score", justify="right")
+    table.add_column("state")
+    table.add_column("folder", overflow="fold")
+    for run in found:
+        score = "" if run["score"] is None else f"{run['score']:.3f}"
+        of = "" if run["state"] == "finished" else f" of {run['total']:,}"
+        row = (run["title"], f"{run['steps']:,}{of}", score, run["state"], run["folder"])
+        table.add_row(*map(escape, row))
     _print(table)
-
-
-def _print(table: Table) -> None:
-    """At the terminal's width, or wide enough for a file or a pipe."""
-    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def evaluation_table(found: Mapping[str, Any]) -> None:

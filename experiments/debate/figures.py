@@ -1,4 +1,8 @@
-"""The figures of the report, as SVG text; matplotlib's settings are left as they were."""
+"""The figures of the report, as SVG text; matplotlib's settings are left as they were.
+
+The main figure, for a README or a slide, has all panels. The page has them one by one, so that
+they stand below each other on a phone.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -58,6 +63,26 @@ def main_figure(curves: Mapping[str, Any]) -> str:
 
 
 @style.context(STYLE)
+def adaptation_figure(measured: Mapping[str, Any]) -> str:
+    """Choice value by trial on one task, of every agent and the best reference."""
+    figure = Figure(figsize=(4.2, 2.7), layout="constrained")
+    ax = figure.subplots()
+    _adaptation(ax, measured)
+    ax.set_title("", loc="left")  # the page has it
+    return _svg(figure)
+
+
+@style.context(STYLE)
+def locus_figure(measured: Mapping[str, Any]) -> str:
+    """Shapley shares of the stores by trial, of one agent on one task."""
+    figure = Figure(figsize=(3.2, 2.2), layout="constrained")
+    ax = figure.subplots()
+    _shares(ax, measured, "")
+    ax.set_ylabel("knowledge held")
+    return _svg(figure)
+
+
+@style.context(STYLE)
 def interval_figure(quantity: Mapping[str, Any], bounds: Sequence[float]) -> str:
     """One quantity on a line: every seed's value, the interval, the predicted bounds.
 
@@ -77,6 +102,18 @@ def interval_figure(quantity: Mapping[str, Any], bounds: Sequence[float]) -> str
     ax.set(yticks=[], ylim=(-0.5, 0.5))
     ax.spines["left"].set_visible(False)
     return _svg(figure)
+
+
+def in_page(svg: str, label: str) -> str:
+    """A figure for a page of either colour scheme: the page's background, its text in its colour.
+
+    Args:
+        svg: as the figures here are made.
+        label: what it shows, for those who cannot see it.
+    """
+    for fixed, of_page in (("fill: #ffffff", "fill: none"), ("#000000", "currentColor")):
+        svg = svg.replace(fixed, of_page)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 
 def _adaptation(ax: Axes, measured: Mapping[str, Any]) -> None:

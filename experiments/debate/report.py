@@ -16,9 +16,26 @@ from jinja2 import (
 from markupsafe import Markup
 
 from metalocus.agents.ppo.files import Corrupt, read_record, write_atomically
-from metalocus.experiments.claims.wording import measured, outcome, seeds_to_decide
-from metalocus.experiments.debate.figures import interval_figure, main_figure
+from metalocus.experiments.claims.wording import (
+    check,
+    checks,
+    findings,
+    measured,
+    outcome,
+    region,
+)
+from metalocus.experiments.debate.figures import (
+    LOCATED,
+    STORES,
+    adaptation_figure,
+    in_page,
+    interval_figure,
+    locus_figure,
+    main_figure,
+)
+from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.runs.folder import NotARun
+from metalocus.experiments.scoring.figures import AGENTS, BEST_NAMES
 
 REPORT, FIGURE, VERDICTS = "report.html", "figure.svg", "verdicts.json"
 
@@ -43,7 +60,7 @@ def write_report(folder: Path) -> Path:
     found = read_record(verdicts, advice)
     try:
         figure = main_figure(found["curves"])
-        page = render(found, folder, figure)
+        page = render(found, folder)
     except (ValueError, KeyError, TypeError, AttributeError, TemplateError):
         raise Corrupt(f"{verdicts} was written by another version; {advice}") from None
     write_atomically(folder / FIGURE, figure.encode())
@@ -51,13 +68,12 @@ def write_report(folder: Path) -> Path:
     return folder / REPORT
 
 
-def render(found: dict[str, Any], folder: Path, figure: str) -> str:
+def render(found: dict[str, Any], folder: Path) -> str:
     """The page as HTML text.
 
     Args:
         found: what :func:`~metalocus.experiments.debate.main.run_debate` found.
         folder: of the debate, for the commands on the page.
-        figure: the main figure as SVG.
     """
     environment = Environment(
         loader=PackageLoader("metalocus.experiments.debate", "."),
@@ -66,15 +82,17 @@ def render(found: dict[str, Any], folder: Path, figure: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "measured": measured,
-        "outcome": outcome,
-        "seeds_to_decide": seeds_to_decide,
-    }
+    words = (check, checks, findings, measured, outcome, region)
+    environment.filters |= {each.__name__: each for each in words}
     return environment.get_template("report.html").render(
         found,
-        figure=Markup(figure),
+        panels=_panels(found["curves"]),
+        agents=_legend(found["curves"]),
+        stores=STORES,
         rows=_interval_figures(found["verdicts"]),
+        smoke_warning=SMOKE_WARNING,
+        titles=_titles(found),
+        cpu_seconds=sum(run.get("cpu_seconds", 0.0) for run in found["runs"]),
         folder=shlex.quote(str(folder)),
     )
 
@@ -86,5 +104,36 @@ def _interval_figures(verdicts: list[dict[str, Any]]) -> dict[str, dict[str, Mar
         figures[verdict["claim"]] = {}
         for name, quantity in verdict["quantities"].items():
             bounds = [p["bound"] for p in verdict["predictions"] if p["quantity"] == name]
-            figures[verdict["claim"]][name] = Markup(interval_figure(quantity, bounds))
+            drawn = in_page(interval_figure(quantity, bounds), quantity["about"])
+            figures[verdict["claim"]][name] = Markup(drawn)
     return figures
+
+
+def _titles(found: dict[str, Any]) -> dict[str, str]:
+    """The title of every task that something was measured on; its name where there is none."""
+    quantities = [each for verdict in found["verdicts"] for each in verdict["quantities"].values()]
+    names = {name for quantity in quantities for name in quantity["values"]}
+    return {name: found["tasks"].get(name, name) for name in names}
+
+
+def _panels(curves: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each task its title, its adaptation curves, and the locus of each agent with its name."""
+    panels = []
+    for task in curves.values():
+        title = task["title"]
+        drawn = in_page(adaptation_figure(task), f"choice value by trial, {title}")
+        locus = []
+        for agent in LOCATED:
+            label = AGENTS[agent][2]
+            shares = in_page(locus_figure(task["locus"][agent]), f"locus of {label}, {title}")
+            locus.append((label, Markup(shares)))
+        panels.append({"title": title, "adaptation": Markup(drawn), "locus": locus})
+    return panels
+
+
+def _legend(curves: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Colour, kind of line and name of everything in the adaptation curves."""
+    kinds = {"-": "solid", ":": "dotted", "--": "dashed"}
+    best = sorted({BEST_NAMES.get(each["best"], each["best"]) for each in curves.values()})
+    lines = [(colour, kinds[dash], label) for colour, dash, label in AGENTS.values()]
+    return [*lines, ("currentColor", "dashed", " / ".join(best))]

@@ -55,21 +55,21 @@ PRESETS = {
     for preset in (
         Preset(
             "smoke",
-            "does everything run? (a minute or two; its verdicts mean nothing)",
+            "does everything run? (its verdicts mean nothing)",
             seeds=2,
             steps={"lstm": 60_000, "mlp": 20_000, "mlp_feedback": 20_000},
             episodes=200,
         ),
         Preset(
             "quick",
-            "three seeds, under ten minutes on two cores",
+            "measured on 4,000 episodes",
             seeds=3,
             steps={"lstm": 4_000_000, "mlp": 600_000, "mlp_feedback": 500_000},
             episodes=4000,
         ),
         Preset(
             "full",
-            "ten seeds, trained longer, measured on more episodes",
+            "trained longer, measured on 10,000 episodes",
             seeds=10,
             steps={"lstm": 24_000_000, "mlp": 4_000_000, "mlp_feedback": 4_000_000},
             episodes=10_000,

@@ -20,10 +20,11 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_record, write_record
 from metalocus.experiments.claims import parity_generic
 from metalocus.experiments.claims.base import CLAIMS, SIDES
-from metalocus.experiments.claims.wording import outcome, seeds_to_decide
+from metalocus.experiments.claims.wording import check, checks, findings, outcome, region
 from metalocus.experiments.debate import curves, figures, report
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.debate.figures import AGENTS, interval_figure, main_figure
+from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.debate.report import FIGURE, REPORT, VERDICTS, write_report
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.exchange import export_run, import_run
@@ -62,15 +63,19 @@ def synthetic_debate():
             seed: {name: {"bandit": rng.normal()} for name in claim.quantities} for seed in (0, 1)
         }
         verdicts.append(claim.verdict(measured))
-    run = {"name": "lstm-x-s0", "steps": 50, "parameters": 9, "cpu_seconds": 1.5, "sha256": "abcd"}
+    run = {"name": "lstm-x-s0", "steps": 5000, "parameters": 9, "cpu_seconds": 1.5, "sha256": "ab"}
+    run |= {"title": "lstm · a <bandit> · seed 0", "serves": ["emergence", "curves"]}
     return {
         "preset": {"name": "quick", "about": "a few & fast", "seeds": 2},
+        "tasks": {"bandit": "two arms, 50 pulls"},
         "sides": SIDES,
+        "headline": ["It is settled & done.", "It is not settled.", "It was not asked."],
         "verdicts": verdicts,
         "curves": synthetic_curves(rng),
         "runs": [run],
         "source": {},
         "versions": {"metalocus": "0.1", "torch": "2.99"},
+        "made": {"date": "2031-02-03", "version": "0.1", "commit": "abc123", "source": "feed"},
     }
 
 
@@ -83,7 +88,8 @@ def written(folder, found):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are not drawn, which takes most of the time."""
-    monkeypatch.setattr(report, "main_figure", lambda curves: "<svg></svg>")
+    for name in ("main_figure", "adaptation_figure", "locus_figure"):
+        monkeypatch.setattr(report, name, lambda measured: "<svg></svg>")
     monkeypatch.setattr(report, "interval_figure", lambda quantity, bounds: "<svg></svg>")
 
 
@@ -100,19 +106,58 @@ def page(found, tmp_path_factory):
 def test_every_claim_stands_in_it_with_both_sides_and_their_verdicts(page, found):
     for verdict in found["verdicts"]:
         assert str(escape(verdict["statement"])) in page
-        assert f'<h3 id="{verdict["claim"]}">' in page
+        assert f'<h3 id="{verdict["claim"]}">{escape(verdict["statement"])}</h3>' in page
         for name, quantity in verdict["quantities"].items():
-            assert f"<b>{name}</b>" in page
+            assert str(escape(quantity["about"])) in page
+            assert f">{name}<" not in page, "read without its code name"
             assert f"{quantity['estimate']:.3f} [{quantity['low']:.3f}," in page
             assert all(f"{value:.3f}" in page for value in quantity["values"]["bandit"])
         for prediction in verdict["predictions"]:
             assert str(escape(prediction["says"])) in page
-            assert f'<td class="{prediction["verdict"]}">' in page
+            assert f'class="{prediction["verdict"]}">' in page
     for side, says in SIDES.items():
-        assert f"<b>{side}</b>: {says}." in page
+        assert f"<b>{side}</b>: {escape(says)}." in page
     assert "a few &amp; fast" in page
     assert "lstm-x-s0" in page
-    assert "Made with metalocus 0.1, torch 2.99." in page, "what made it, not what shows it"
+    made = "Made on 2031-02-03 with metalocus 0.1, torch 2.99; commit <code>abc123</code>, source"
+    assert f"{made} <code>feed</code>." in page, "what made it, not what shows it"
+    for sentence in found["headline"]:
+        assert f"<p>{escape(sentence)}</p>" in page
+    assert "training took 2 CPU seconds in all" in page
+
+
+def test_what_is_true_by_construction_stands_in_the_appendix_alone(page, found):
+    verdicts, rest = page.split("<h2>Read with care</h2>")
+    appendix = rest.split('<h2 id="apparatus">')[1]
+    for verdict in found["verdicts"]:
+        for prediction in verdict["predictions"]:
+            row = f'<td data-is="{{}}">{escape(prediction["says"])} <span'
+            built = prediction["by_construction"]
+            assert (row.format("predicts") in verdicts) == (not built)
+            assert (row.format("expects") in appendix) == built
+    assert "NOT as built" in appendix, "the measurements are random"
+    assert "Store and rule are two things." in rest
+
+
+def test_runs_stand_under_their_title_with_what_they_serve(page):
+    run = page.split("<h2>Appendix: training runs</h2>")[1]
+    assert "<td>lstm · a &lt;bandit&gt; · seed 0<br><code>lstm-x-s0</code></td>" in run
+    assert '<td data-is="for"><a href="#emergence">emergence</a>, curves</td>' in run
+    assert 'class="number">5,000</td>' in run
+
+
+def test_the_page_has_a_dark_scheme_and_one_for_phones(page):
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "@media (prefers-color-scheme: dark)" in style
+    assert "@media (max-width: 640px)" in style
+    light, dark = (set(re.findall(r"--\w+", part)) for part in style.split(":root {")[1:3])
+    assert set(re.findall(r"var\((--\w+)\)", style)) <= light & dark
+    for picture in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        assert "viewBox" in picture, "it scales"
+        assert not re.search("#000000|fill: #ffffff", picture), "and is seen on a dark page"
+        assert 'role="img" aria-label="' in picture
+    cells = re.findall(r"<td[^>]*>", page)
+    assert sum("data-is" in cell for cell in cells) > len(cells) / 2, "cards name their lines"
 
 
 def test_the_page_loads_nothing(page):
@@ -132,39 +177,49 @@ def test_links_inside_the_page_lead_somewhere(page):
 def test_figures_are_in_the_page_and_beside_it(page, found, tmp_path):
     quantities = sum(len(verdict["quantities"]) for verdict in found["verdicts"])
     pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(pictures) == 1 + quantities
+    assert len(pictures) == len(BEST) * (1 + len(figures.LOCATED)) + quantities
     for picture in pictures:
         ElementTree.fromstring(picture)
-    assert all(f"the {setting} setting" in pictures[0] for setting in BEST)
-    assert written(tmp_path, found).count("<svg") == len(pictures)
-    assert (tmp_path / FIGURE).read_text() in page, "the same verdicts give the same picture"
+    for setting in BEST:
+        assert f"<b>the {setting} setting</b>" in page
+        assert f"<h3>the {setting} setting</h3>" in page
+    assert written(tmp_path, found) == page.replace(folder_of(page), str(tmp_path))
+    main = (tmp_path / FIGURE).read_text()
+    assert main == main_figure(found["curves"]), "the same verdicts give the same picture"
+    assert all(f"the {setting} setting" in main for setting in BEST)
+
+
+def folder_of(page):
+    return re.search(r"tensorboard --logdir (.*)/runs", page)[1]
 
 
 def test_text_is_escaped(undrawn, found, tmp_path):
     changed = copy.deepcopy(found)
     changed["verdicts"][0]["statement"] = "a <script>alert(1)</script> & b"
     changed["verdicts"][0]["predictions"][0]["says"] = "<img src=x>"
+    changed["headline"][0] = changed["tasks"]["bandit"] = "<link href=x>"
     page = written(tmp_path, changed)
     assert "<script" not in page
-    assert "<img" not in page
+    assert not re.search("<img|<link", page)
     assert "a &lt;script&gt;alert(1)&lt;/script&gt; &amp; b" in page
 
 
 def test_a_smoke_test_says_that_it_is_one(undrawn, found, page, tmp_path):
-    assert "verdicts below mean nothing" not in page
+    assert SMOKE_WARNING not in page
     smoke = {**found, "preset": {**found["preset"], "name": "smoke"}}
-    assert "verdicts below mean nothing" in written(tmp_path, smoke)
+    assert SMOKE_WARNING in written(tmp_path, smoke)
 
 
 def test_an_undecided_prediction_says_how_many_seeds_would_decide(undrawn, found, tmp_path):
     changed = copy.deepcopy(found)
     first, second, third = changed["verdicts"][0]["predictions"][:3]
+    assert not any(each["by_construction"] for each in (first, second, third))
     first |= {"verdict": "undecided", "more_seeds": 17}
     second |= {"verdict": "undecided", "more_seeds": None}
     third |= {"verdict": "supported", "more_seeds": 0}
     page = written(tmp_path, changed)
-    assert "<td>17 more</td>" in page
-    assert "<td>over 1000 more</td>" in page
+    assert ">undecided, 17 more seeds would decide</td>" in page
+    assert ">undecided, over 1000 more seeds would decide</td>" in page
 
 
 def test_a_folder_without_a_debate_is_refused(tmp_path):
@@ -240,8 +295,9 @@ def test_imported_runs_may_lack_seconds(undrawn, found, tmp_path):
     (run,) = found["runs"]
     imported = {name: value for name, value in run.items() if name != "cpu_seconds"}
     page = written(tmp_path, {**found, "runs": [imported | {"imported": "a.zip"}]})
-    assert '<td class="number">?</td>' in page
-    assert "<code>lstm-x-s0</code> (imported)</td>" in page
+    assert 'class="number">?</td>' in page
+    assert "seed 0 (imported)<br><code>lstm-x-s0</code></td>" in page
+    assert "training took 0 CPU seconds in all" in page
 
 
 def test_commands_on_the_page_can_be_pasted(undrawn, found, tmp_path):
@@ -249,7 +305,7 @@ def test_commands_on_the_page_can_be_pasted(undrawn, found, tmp_path):
     folder.mkdir()
     page = written(folder, found)
     assert f"--out {escape(repr(str(folder)))}</code>" in page
-    assert report.render(found, Path("x\udcff"), "").encode(errors="backslashreplace")
+    assert report.render(found, Path("x\udcff")).encode(errors="backslashreplace")
 
 
 def test_matplotlib_is_left_as_the_user_has_set_it(found):
@@ -275,7 +331,7 @@ def small(monkeypatch, brief, undrawn, in_this_process):
     for module in (parity_generic, curves):
         monkeypatch.setattr(module, "SETTINGS", (BANDIT,))
     claim = CLAIMS.find("parity_generic")
-    monkeypatch.setattr(CLAIMS, "_found", {claim.name: claim})
+    monkeypatch.setattr(CLAIMS, "entered", {claim.name: claim})
     monkeypatch.setattr(monitor, "curves", lambda model, config: {config.agent: [0.0, 1.0]})
     return in_this_process
 
@@ -319,7 +375,7 @@ def test_a_run_that_was_imported_is_as_good_as_one_that_was_trained(small, monke
     import_run(tmp_path / "run.zip", tmp_path / RUNS)
     again = debate.run_debate("tiny", tmp_path)
     assert again["verdicts"] == found["verdicts"]
-    assert f"<code>{small[0]}</code> (imported)</td>" in write_report(tmp_path).read_text()
+    assert f"(imported)<br><code>{small[0]}</code></td>" in write_report(tmp_path).read_text()
     assert len(small) == len(set(small)), "it was not trained again"
 
 
@@ -372,11 +428,16 @@ def test_curves_are_averaged_over_seeds_and_what_is_not_finite_is_not():
 
 def test_verdicts_in_words():
     verdict = {"verdict": "refuted", "by_construction": True, "more_seeds": 0}
-    assert outcome(verdict) == "refuted, by construction"
-    assert outcome(verdict | {"by_construction": False}) == "refuted"
-    assert seeds_to_decide(verdict) == ""
-    for more, words in ((17, "17 more"), (None, "over 1000 more")):
-        assert seeds_to_decide({"verdict": "undecided", "more_seeds": more}) == words
+    assert outcome(verdict) == "refuted"
+    assert check(verdict) == "NOT as built"
+    assert check(verdict | {"verdict": "supported"}) == "as built"
+    assert region({"relation": ">=", "bound": 0.05}) == "at least 0.05"
+    assert region({"relation": "<=", "bound": 1e-6}) == "at most 1e-06"
+    for more, words in ((17, "17 more seeds"), (1, "1 more seed"), (None, "over 1000 more seeds")):
+        expected = f"undecided, {words} would decide"
+        assert outcome({"verdict": "undecided", "more_seeds": more}) == expected
     for name in ("parity_constructive", "emergence"):
-        expected = name == "parity_constructive"
-        assert all(p.by_construction == expected for p in CLAIMS.find(name).predictions)
+        verdict = next(each for each in synthetic_debate()["verdicts"] if each["claim"] == name)
+        by_construction = name == "parity_constructive"
+        assert len(checks(verdict)) == 5 * by_construction
+        assert len(findings(verdict)) == 5 * (not by_construction)
