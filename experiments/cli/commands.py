@@ -46,23 +46,18 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
         kind: one kind alone; all kinds if left out.
         json: print as JSON.
     """
-    from metalocus.experiments.cli.inventory import details, inventory
+    from metalocus.experiments.cli.inventory import inventory, listing
 
     found = inventory(None if kind is None else [kind])
     if json:
         print_json(found if kind is None else found[kind])
         return
     for name, entries in found.items():
-        print(f"{name}:")
-        width = max(len(entry["name"]) for entry in entries)
-        for entry in entries:
-            print(f"  {entry['name']:{width}}  {entry['about']}")
-            for detail in details(entry):
-                print(f"  {'':{width}}    {detail}")
+        print("\n".join(listing(name, entries)))
 
 
 def show(name: Positional[str]) -> None:
-    """Print the page of an environment, agent, reference, probe or claim: what it is, its arguments.
+    """Print the page of an environment, agent, reference, probe or claim, with its arguments.
 
     Args:
         name: see `metalocus list`.

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
-from metalocus.agents.cells.base import TRAINABLES
+from metalocus.agents.cells.base import TRAINABLES, Trainable
+from metalocus.envs import InvalidTask, Setting
+from metalocus.envs.discovery import unknown
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.probes.base import PROBES
+from metalocus.experiments.runs.arguments import agent_defaults, env_defaults
 from metalocus.experiments.scoring.returns import configurations, pairs
 
 Entry = dict[str, Any]
+USED = {
+    "trained": "trained by `metalocus train`",
+    "online": "not trained, weights updated at every trial",
+    "control": "not trained, wired by hand",
+}
+"""How an agent is used, by its kind."""
 
 
 def inventory(kinds: Iterable[str] | None = None) -> dict[str, list[Entry]]:
@@ -25,8 +36,24 @@ def inventory(kinds: Iterable[str] | None = None) -> dict[str, list[Entry]]:
 
 
 def environments() -> list[Entry]:
-    """The task families."""
-    return [{"name": name, "about": family.separates} for name, family in FAMILIES.items()]
+    """The task families with their ``arguments`` and, by default, their ``observation`` and size.
+
+    The observation is the width of each of its parts by name, in order.
+    """
+    return [
+        {
+            "name": name,
+            "about": family.separates,
+            "arguments": env_defaults(Setting(name)),
+            "observation": {
+                part: where.stop - where.start
+                for part, where in Setting(name).layout.slices.items()
+            },
+            "actions": Setting(name).family.n_arms,
+            "trials": Setting(name).family.horizon,
+        }
+        for name, family in FAMILIES.items()
+    ]
 
 
 def agents() -> list[Entry]:
@@ -78,3 +105,79 @@ ENTRIES = {
     "claims": claims,
 }
 """What lists each kind."""
+
+
+def listing(kind: str, entries: Sequence[Entry]) -> list[str]:
+    """Lines on the terminal: a name and what it is, agents by how they are used."""
+    lines, heading = [], ""
+    width = max((len(entry["name"]) for entry in entries), default=0)
+    for entry in entries:
+        above = f"{kind}, {USED[entry['kind']]}:" if "kind" in entry else f"{kind}:"
+        if above != heading:
+            lines.append(above)
+            heading = above
+        lines.append(f"  {entry['name']:{width}}  {entry['about']}")
+        lines += [f"      {detail}" for detail in _takes(entry)]
+    return lines
+
+
+def _takes(entry: Entry) -> list[str]:
+    """What an environment takes and shows; nothing of others."""
+    if "arguments" not in entry:
+        return []
+    arguments = " ".join(f"{name}={value}" for name, value in entry["arguments"].items())
+    parts = ", ".join(f"{part} [{size}]" for part, size in entry["observation"].items())
+    sizes = f"{entry['actions']} actions, {entry['trials']} trials"
+    return [f"arguments {arguments}", f"observes {parts}; {sizes}"]
+
+
+def described(name: str) -> str:
+    """The page of what bears a name: its docstring, and what it can be given.
+
+    A claim and a probe may share a name; then both are there.
+
+    Args:
+        name: as it is listed; that of an environment with or without ``metalocus/``.
+
+    Raises:
+        InvalidTask: there is nothing of that name; the nearest is suggested.
+    """
+    kinds = {
+        "environment": FAMILIES,
+        "trained agent": TRAINABLES,
+        "reference": REFERENCES,
+        "online rule": ONLINE,
+        "control": CONTROLS,
+        "probe": PROBES,
+        "claim": CLAIMS,
+    }
+    pages = [
+        "\n\n".join([f"{full}, {kind}", *_page(registry[full])])
+        for kind, registry in kinds.items()
+        for full in (name, f"metalocus/{name}")
+        if full in registry
+    ]
+    if not pages:
+        raise InvalidTask(unknown("name", name, chain.from_iterable(kinds.values())))
+    return "\n\n\n".join(pages)
+
+
+def _page(thing: Any) -> list[str]:
+    """Paragraphs on a thing: a class, a claim, or an agent that is trained."""
+    if isinstance(thing, Trainable):
+        given = agent_defaults(thing, Setting("metalocus/BernoulliBandit-v0").layout)
+        arguments = "\n".join(f"    {name}={value}" for name, value in given.items())
+        about = [f"{thing.summary}\nSees: {', '.join(thing.sees)}.", _docstring(thing.cell)]
+        return [*about, f"Arguments (--agent-kwargs) and their defaults:\n{arguments}"]
+    lines = ("separates", "summary", "question", "statement")
+    said = [str(getattr(thing, line)) for line in lines if hasattr(thing, line)]
+    predicted = [f"{each.side} predicts: {each.says}" for each in getattr(thing, "predictions", ())]
+    cls = thing if isinstance(thing, type) else type(thing)
+    return [*said, _docstring(cls), *predicted]
+
+
+def _docstring(cls: type) -> str:
+    """Of a class, or of its module where it has none of its own."""
+    own = inspect.cleandoc(cls.__doc__ or "")
+    module = inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")
+    return "\n\n".join(part for part in (module, own) if part)

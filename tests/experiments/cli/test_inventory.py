@@ -78,3 +78,52 @@ def test_what_is_not_listed_is_refused(found):
         for env in set(FAMILIES) - set(entry["envs"]):
             with pytest.raises(InvalidTask, match="cannot play"):
                 make_named(entry["name"], make_family(env))
+
+
+def test_every_environment_is_listed_with_arguments_that_it_takes_and_what_it_shows(found):
+    for entry in found["envs"]:
+        setting = Setting(entry["name"], **entry["arguments"])
+        assert sum(entry["observation"].values()) == setting.layout.size
+        assert list(entry["observation"]) == list(setting.layout.slices)
+        assert (entry["actions"], entry["trials"]) == (
+            setting.family.n_arms,
+            setting.family.horizon,
+        )
+
+
+def test_the_terminal_tells_trained_agents_from_others_and_shows_arguments(call):
+    code, out, _ = call("list agents")
+    trained, rest = out.split("agents, not trained", 1)
+    assert code == 0
+    assert "trained by `metalocus train`" in trained
+    for name in TRAINABLES:
+        assert f"\n  {name} " in trained
+        assert f"\n  {name} " not in rest
+    _, out, _ = call("list envs")
+    assert "n_arms=2 horizon=50 prior=uniform" in out
+    assert "action [2], reward [1], first [1]; 2 actions, 50 trials" in out
+
+
+def test_show_prints_the_page_of_everything_that_is_listed(found, call):
+    for entries in found.values():
+        for entry in entries:
+            code, out, _ = call("show", entry["name"])
+            assert code == 0
+            assert entry["name"] in out.splitlines()[0]
+            assert len(out.splitlines()) > 3, f"{entry['name']}: {out}"
+    for name, said in {
+        "BernoulliBandit-v0": "## Action Space",
+        "lstm": "    hidden_size=64",
+        "emergence": "recurrence predicts: ",
+        "locus": ", probe",
+        "wsls": ", reference",
+    }.items():
+        assert said in call("show", name)[1]
+    assert call("show locus")[1].count("locus, ") == 2  # a probe and a claim
+
+
+def test_show_suggests_the_nearest_name(call):
+    code, out, err = call("show gitins")
+    assert (code, out) == (2, "")
+    assert "did you mean 'gittins'?" in err
+    assert len(err.splitlines()) == 1
