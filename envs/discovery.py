@@ -12,6 +12,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -188,20 +189,31 @@ def _enter(module: ModuleType, origin: Origin) -> None:
     said = origin.file or origin.module
     try:
         found = [list(each.entries(module)) for each in registries]
-    except Exception as error:
+        _require_new(said, registries, found)
+    except BaseException as error:
+        if origin.file:
+            sys.modules.pop(module.__name__)
+        if isinstance(error, InvalidTask) or not isinstance(error, Exception):
+            raise
         raise InvalidTask(f"{said}: {type(error).__name__}: {error}") from None
+    OUTSIDE[module.__name__] = origin
+    for registry in registries:
+        registry.add(module)
+    pkgutil.resolve_name("metalocus.envs.registry:register")()
+
+
+def _require_new(
+    said: str, registries: list[Registry[Any]], found: list[list[tuple[str, Any]]]
+) -> None:
+    """Raise :class:`InvalidTask` unless all that was found is complete and has names of its own."""
     require(any(found), f"{said} defines nothing that metalocus knows; see docs/extending.md")
     for registry, things in zip(registries, found, strict=True):
         for name, thing in things:
             lacks = lacking(thing)
             require(not lacks, f"{said}: {registry.kind} {name!r} lacks {', '.join(lacks)}")
-            taken = f"{said}: there is a {registry.kind} {name!r} already; choose another name"
+            taken = f"{said}: {registry.kind} {name!r} is there already; choose another name"
             require(name not in registry.entered, taken)
         require(len(dict(things)) == len(things), f"{said}: two things have one name; rename one")
-    OUTSIDE[module.__name__] = origin
-    for registry in registries:
-        registry.add(module)
-    pkgutil.resolve_name("metalocus.envs.registry:register")()
 
 
 def lacking(thing: object) -> list[str]:

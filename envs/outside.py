@@ -42,13 +42,13 @@ class Origin:
 
     def __str__(self) -> str:
         """For messages: the file or the distribution, with the beginning of the digest."""
-        shown = self.file or f"{self.module} of {self.distribution}"
+        shown = Path(self.file).name if self.file else f"{self.module} of {self.distribution}"
         return f"{shown} (sha256 {self.sha256[:12]})"
 
     @property
     def how(self) -> str:
-        """How to have it there again."""
-        return "give it by --load" if self.file else f"install {self.distribution}"
+        """What to do to have it there."""
+        return f"add --load {self.file}" if self.file else f"install {self.distribution}"
 
 
 class _Read(SourceFileLoader):

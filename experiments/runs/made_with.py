@@ -33,4 +33,5 @@ def require_there(env: str, agent: str, recorded: Any) -> None:
         missing = [each for each in origins if each.module not in OUTSIDE]
         if missing:
             said = " and ".join(map(str, missing))
-            raise InvalidTask(f"this run was made with {said}; {missing[0].how}")
+            how = ", ".join(dict.fromkeys(each.how for each in missing))
+            raise InvalidTask(f"this run was made with {said}; {how}")

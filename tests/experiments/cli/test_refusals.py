@@ -23,10 +23,17 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 TRAIN = f"train --env {BANDIT} --agent lstm --steps 5"
 WRONG = {
-    "bananas": "Unrecognized options: bananas",
+    "bananas": "unknown command 'bananas'; choose from debate, list",
+    "trian": "unknown command 'trian'; did you mean 'train'?",
+    "train --agnt lstm": "--agnt of `metalocus train`; did you mean '--agent'?",
+    "list envss": "invalid choice 'envss'; did you mean 'envs'? choose from agents, claims, envs",
+    "bench trian": "invalid choice 'trian'; did you mean 'train'? choose from env, probe, train",
+    "list --load": "--load takes a Python file, as in --load mine.py",
+    "list --load --json": "--load takes a Python file, as in --load mine.py",
+    "list --load nowhere.py": "nowhere.py cannot be loaded: there is no such file",
     "train": "Missing from metalocus train: --env",
     f"train --env {BANDIT} --agent lstm": "--steps",
-    f"{TRAIN} --colour red": "Unrecognized options: --colour, red",
+    f"{TRAIN} --colour red": "Unrecognized options: --colour of `metalocus train`; choose",
     f"{TRAIN} --steps five": "--steps",
     "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; choose from metal",
     f"train --env {BANDIT} --agent thompson --steps 5": "unknown agent 'thompson'; choose from",
