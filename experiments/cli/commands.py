@@ -23,6 +23,8 @@ def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False
 
     Preset quick takes under ten minutes on two cores.
 
+    Example: metalocus debate --preset smoke --out trial
+
     Args:
         preset: quick (three seeds, minutes), full (ten seeds, hours), or smoke (does it run?).
         out: folder for runs, verdicts and report; started again, it goes on where it was.
@@ -40,7 +42,9 @@ def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False
 
 
 def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
-    """Show what there is, with one line on each.
+    """Show what there is, with one line on each; takes seconds.
+
+    Example: metalocus list envs
 
     Args:
         kind: one kind alone; all kinds if left out.
@@ -58,6 +62,8 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
 
 def show(name: Positional[str]) -> None:
     """Print the page of an environment, agent, reference, probe or claim, with its arguments.
+
+    Example: metalocus show lstm
 
     Args:
         name: see `metalocus list`.
@@ -84,6 +90,8 @@ def train(
     """Train one agent, or the same at several seeds; the run directories are printed.
 
     A million steps take about six CPU seconds with the LSTM, .7 to 3.2 times that with others.
+
+    Example: metalocus train --env metalocus/BernoulliBandit-v0 --agent lstm --steps 1e6 --seeds 0-2
 
     Args:
         env: id, see `metalocus list envs`.
@@ -134,6 +142,8 @@ def train(
 def runs(folder: Positional[Path], json: bool = False) -> None:
     """List the runs in a folder: what each is, how far it is, its score at the last trial.
 
+    Example: metalocus runs debate
+
     Args:
         folder: of runs, or of a debate or a comparison.
         json: print as JSON.
@@ -157,6 +167,8 @@ def score(
     """Mean return of policies that need no training, with 95% intervals.
 
     The return is the total reward of an episode. Policies that plan take minutes, others seconds.
+
+    Example: metalocus score --env metalocus/ReversalBandit-v0 --policy filter --env-kwargs p=.75
 
     Args:
         env: id, see `metalocus list envs`; if left out, every environment, with its default
@@ -203,6 +215,8 @@ def evaluate(
 
     Takes seconds to minutes, most of them for the references.
 
+    Example: metalocus evaluate RUN
+
     Args:
         what: a run directory; a zip of SequencePPO, PPO, A2C, DQN, RecurrentPPO or QRDQN; or the
             name of a reference, an online rule or a control.
@@ -238,6 +252,8 @@ def probe(
     json: bool = False,
 ) -> None:
     """One measurement on an agent: a sentence and a table; takes seconds to minutes.
+
+    Example: metalocus probe RUN --probe locus
 
     Args:
         what: a run directory; a zip of SequencePPO, PPO, A2C, DQN, RecurrentPPO or QRDQN; or the
@@ -288,6 +304,8 @@ def claim(
 ) -> None:
     """Train, probe and judge a single claim of the debate; takes a part of its time.
 
+    Example: metalocus claim emergence --preset full
+
     Args:
         name: of the claim, see `metalocus list claims`.
         preset: quick, full or smoke.
@@ -313,6 +331,8 @@ def compare(
 
     Preset quick takes two hours on two cores.
 
+    Example: metalocus compare --agents lstm maml wsls --tasks five_arms
+
     Args:
         preset: quick (three seeds, 2 or 4 million steps each: hours), full, smoke (does it run?).
         agents: names; if left out, all that are trained or learn online, and the references.
@@ -337,6 +357,8 @@ def compare(
 def report(folder: Positional[Path]) -> None:
     """Write report.html of a debate again, from what was measured.
 
+    Example: metalocus report debate
+
     Args:
         folder: of the debate.
     """
@@ -351,6 +373,8 @@ def bench(
     json: bool = False,
 ) -> None:
     """Measure speed, as ratios within one run; the bench of training takes eleven minutes.
+
+    Example: metalocus bench env
 
     Args:
         what: environments, training or probes.
@@ -372,6 +396,8 @@ def bench(
 def export(run: Positional[Path], sb3: Path) -> None:
     """Write a run as an SB3 zip, for `SequencePPO.load` and other tools of that family.
 
+    Example: metalocus export RUN --sb3 model.zip
+
     Args:
         run: a run directory.
         sb3: the file to write; an existing one is not overwritten.
@@ -386,6 +412,8 @@ def export(run: Positional[Path], sb3: Path) -> None:
 
 def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
     """Make a run directory of an exported zip; nothing in it is unpickled.
+
+    Example: metalocus import model.zip
 
     Args:
         file: written by `metalocus export`.

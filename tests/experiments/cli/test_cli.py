@@ -1,5 +1,6 @@
 """The command line: what each command prints, for people and as JSON."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.bench.benches import BENCHES
 from metalocus.experiments.cli import texts
 from metalocus.experiments.cli.commands import COMMANDS
+from metalocus.experiments.cli.parsing import parse
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.folder import WEIGHTS
@@ -35,6 +37,14 @@ def test_help_is_given(call):
         assert all(name in out for name in named), line
 
 
+def test_help_of_every_command_has_an_example_that_parses_and_fits_a_screen(call):
+    for name in COMMANDS:
+        _, out, _ = call(f"{name} --help")
+        example = re.search(rf"^Example: metalocus ({name} .*)$", out, re.MULTILINE)[1]
+        parse(example.split(), COMMANDS)
+        assert len(out.splitlines()) <= 60, name
+
+
 def test_lists(call, document):
     everything = document("list --json")
     assert list(everything) == list(KINDS)
@@ -42,17 +52,17 @@ def test_lists(call, document):
         entries = document(f"list {kind} --json")
         assert entries == everything[kind]
         code, out, err = call(f"list {kind}")
-        lines = out.splitlines()
-        assert (code, err, lines[0]) == (0, "", f"{kind}:")
-        assert [line.split()[0] for line in lines[1:]] == [entry["name"] for entry in entries]
-        assert all(entry["about"] in line for entry, line in zip(entries, lines[1:], strict=True))
+        lines = [line for line in out.splitlines() if re.match("  [^ ]", line)]
+        assert (code, err) == (0, "")
+        assert out.startswith(kind)
+        assert [line.split()[0] for line in lines] == [entry["name"] for entry in entries]
+        assert all(entry["about"] in line for entry, line in zip(entries, lines, strict=True))
 
 
 def test_listing_everything_shows_every_kind(call):
     _, out, _ = call("list")
-    assert [line for line in out.splitlines() if not line.startswith(" ")] == [
-        f"{kind}:" for kind in KINDS
-    ]
+    headings = [line for line in out.splitlines() if not line.startswith(" ")]
+    assert list(dict.fromkeys(re.split("[,:]", line)[0] for line in headings)) == list(KINDS)
     assert all(name in out for name in FAMILIES)
 
 
@@ -176,8 +186,9 @@ def test_probes(call, document, run):
         assert (found["probe"], found["episodes"], found["env"]) == (probe, 16, BANDIT)
         code, out, err = call(f"probe --probe {probe} --episodes 16", run)
         assert (code, err) == (0, ""), probe
-        assert f"probe: {probe}\n" in out
-        assert all(f"{name}:" in out for name in found), probe
+        finding, _, rest = out.partition("\n\n")
+        assert " ".join(finding.split()) == PROBES[probe]().sentence(found)
+        assert rest.startswith(found["title"]), probe
 
 
 def test_probes_of_a_run_in_another_form(document, run):
@@ -190,7 +201,7 @@ def test_probes_of_a_run_in_another_form(document, run):
     assert rewritten["shares"]["state"] == pytest.approx([0.0] * len(rewritten["trials"]))
     assert updating["curve"] != trained["curve"]
     found = document("probe --probe freeze --episodes 16 --rate 0 --json", run)
-    assert found["conditions"]["updating+kept"] == found["conditions"]["frozen+kept"]
+    assert found["kept"]["all"] == found["kept"]["state+context"]
 
 
 def test_export_and_import_give_the_same_numbers(call, document, run):
