@@ -15,9 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import make_named
+from metalocus.envs import InvalidTask
 from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.intervals import interval, judge, more_seeds
+from metalocus.experiments.scoring.settings import return_bounds
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, require_measured
 
@@ -31,6 +34,8 @@ SIDES = {
 }
 """The two sides of the debate, each with its position in words (Wang et al. 2016, 2018; the
 replies of Mikulik)."""
+ENOUGH = 100
+"""Episodes that show whether random choice earns as much as the best reference."""
 Values = dict[str, dict[str, float]]
 """Measured numbers by quantity and setting."""
 
@@ -61,7 +66,8 @@ class Prediction:
 class Claim(ABC):
     """One claim of the debate: a study whose measurements are judged.
 
-    Subclasses in ``experiments/claims`` are found by their presence there.
+    Subclasses in ``experiments/claims`` are found by their presence there. The agent that a claim
+    is about and the settings are those of the preset.
 
     Attributes:
         name: as given on the command line.
@@ -69,12 +75,28 @@ class Claim(ABC):
         quantities: what is measured, by name, in words.
         predictions: of both sides, as a holder would sign them. A side that does not dispute the
             statement predicts nothing.
+        players: agents without training that the claim sets beside the one that it is about.
     """
 
     name: ClassVar[str]
     statement: ClassVar[str]
     quantities: ClassVar[Mapping[str, str]]
     predictions: ClassVar[tuple[Prediction, ...]]
+    players: ClassVar[tuple[str, ...]] = ()
+
+    def why_not(self, preset: Preset) -> str | None:
+        """Why the claim cannot be asked of a preset's agent and settings; None if it can.
+
+        Here: a setting without a score, or that one of ``players`` cannot play.
+        """
+        for setting in preset.settings:
+            try:
+                return_bounds(setting, ENOUGH, seed=0)
+                for name in self.players:
+                    make_named(name, setting.family)
+            except InvalidTask as error:
+                return str(error)
+        return None
 
     @abstractmethod
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:

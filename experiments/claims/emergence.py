@@ -9,11 +9,8 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.experiments.claims.base import RECURRENCE, Claim, Prediction, Values
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import BANDIT, REVERSAL
 from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
-
-SETTINGS = (BANDIT, REVERSAL)
 
 
 class Emergence(Claim):
@@ -26,6 +23,7 @@ class Emergence(Claim):
     """
 
     name: ClassVar[str] = "emergence"
+    players: ClassVar[tuple[str, ...]] = ("wsls",)
     statement: ClassVar[str] = (
         "A recurrent policy trained by plain RL on a distribution of tasks learns within the "
         "episode, its weights frozen."
@@ -74,18 +72,19 @@ class Emergence(Claim):
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """Trained and untrained LSTM and one-step memory; an LSTM on one fixed bandit."""
-        found = {"single": preset.run("lstm", BANDIT, seed, part=0.5, n_tasks=1)}
-        for setting in SETTINGS:
-            found[f"trained/{setting.name}"] = preset.run("lstm", setting, seed)
-            found[f"untrained/{setting.name}"] = preset.run("lstm", setting, seed, part=0.0)
+        """The agent trained and untrained, one-step memory; the agent on one fixed task."""
+        agent, first = preset.agent, preset.settings[0]
+        found = {"single": preset.run(agent, first, seed, part=0.5, n_tasks=1)}
+        for setting in preset.settings:
+            found[f"trained/{setting.name}"] = preset.run(agent, setting, seed)
+            found[f"untrained/{setting.name}"] = preset.run(agent, setting, seed, part=0.0)
             found[f"one-step/{setting.name}"] = preset.run("mlp_feedback", setting, seed)
         return found
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Scores on fresh tasks of the whole distribution."""
         values: Values = {name: {} for name in self.quantities}
-        for setting in SETTINGS:
+        for setting in preset.settings:
             trained = score(agents[f"trained/{setting.name}"], setting, preset.episodes, seed)
             values["score"][setting.name] = trained
             for quantity, other in (
@@ -95,6 +94,7 @@ class Emergence(Claim):
             ):
                 rest = score(other, setting, preset.episodes, seed)
                 values[quantity][setting.name] = trained - rest
-        single = score(agents["single"], BANDIT, preset.episodes, seed)
-        values["without_related_tasks"]["bandit"] = values["score"]["bandit"] - single
+        first = preset.settings[0]
+        single = score(agents["single"], first, preset.episodes, seed)
+        values["without_related_tasks"][first.name] = values["score"][first.name] - single
         return values

@@ -11,10 +11,9 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
+from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.studies.presets import Preset
 
-SETTINGS = (BANDIT, REVERSAL)
 ONLINE = "delta_rule"
 
 
@@ -28,6 +27,7 @@ class LocusOfLearning(Claim):
     """
 
     name: ClassVar[str] = "locus"
+    players: ClassVar[tuple[str, ...]] = (ONLINE,)
     statement: ClassVar[str] = (
         "What is learned within the episode is held in the state of a recurrent agent and in "
         "the weights of an agent that updates them online."
@@ -73,13 +73,13 @@ class LocusOfLearning(Claim):
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The LSTM on both settings."""
-        return {setting.name: preset.run("lstm", setting, seed) for setting in SETTINGS}
+        """The agent on every setting."""
+        return {each.name: preset.run(preset.agent, each, seed) for each in preset.settings}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Shares at the last trial."""
         values: Values = {name: {} for name in self.quantities}
-        for setting in SETTINGS:
+        for setting in preset.settings:
             lstm = last_shares(agents[setting.name], setting, preset, seed)
             values["lstm_state"][setting.name] = lstm["state"]
             values["lstm_state_context"][setting.name] = lstm["state"] + lstm["context"]

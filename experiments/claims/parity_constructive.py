@@ -8,17 +8,17 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.rollout import Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
+from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
-SETTINGS = (BANDIT, REVERSAL)
 SAME = 1e-6
 """Probabilities and scores that differ by no more are equal in single precision."""
 
@@ -65,14 +65,20 @@ class ParityConstructive(Claim):
         )
     )
 
+    def why_not(self, preset: Preset) -> str | None:
+        """Also an agent that reads its past again, and so has no recurrent update."""
+        if "context" in TRAINABLES.find(preset.agent).cell.carried.values():
+            return f"{preset.agent} is not recurrent: it carries its context"
+        return super().why_not(preset)
+
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The LSTM on both settings."""
-        return {setting.name: preset.run("lstm", setting, seed) for setting in SETTINGS}
+        """The agent on every setting."""
+        return {each.name: preset.run(preset.agent, each, seed) for each in preset.settings}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Behaviour, score and locus of both forms."""
         values: Values = {name: {} for name in self.quantities}
-        for setting in SETTINGS:
+        for setting in preset.settings:
             lstm = agents[setting.name]
             assert isinstance(lstm, TrainedAgent)
             rewritten = RewrittenAgent(lstm.policy, lstm.layout)

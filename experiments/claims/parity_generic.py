@@ -9,11 +9,9 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import BANDIT, REVERSAL
 from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
-SETTINGS = (BANDIT, REVERSAL)
 MARGIN = 0.05
 """On the scale from 0, random choice, to 1, the best reference."""
 RULES = {
@@ -32,6 +30,7 @@ class ParityGeneric(Claim):
     """
 
     name: ClassVar[str] = "parity_generic"
+    players: ClassVar[tuple[str, ...]] = tuple(RULES)
     statement: ClassVar[str] = (
         "Generic per-step RL updates of a memoryless policy's weights reach the recurrent agent."
     )
@@ -49,15 +48,15 @@ class ParityGeneric(Claim):
     )
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The LSTM on both settings."""
-        return {setting.name: preset.run("lstm", setting, seed) for setting in SETTINGS}
+        """The agent on every setting."""
+        return {each.name: preset.run(preset.agent, each, seed) for each in preset.settings}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Differences of scores."""
         values: Values = {rule: {} for rule in RULES}
-        for setting in SETTINGS:
-            lstm = score(agents[setting.name], setting, preset.episodes, seed)
+        for setting in preset.settings:
+            agent = score(agents[setting.name], setting, preset.episodes, seed)
             for rule in RULES:
                 online = score(make_named(rule, setting.family), setting, preset.episodes, seed)
-                values[rule][setting.name] = online - lstm
+                values[rule][setting.name] = online - agent
         return values

@@ -8,8 +8,9 @@ from typing import ClassVar
 from metalocus.agents.agent import Agent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.runs.arguments import env_defaults
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import CUED, REVERSAL
+from metalocus.experiments.runs.named import CUED, REVERSAL, NamedSetting
 from metalocus.experiments.scoring.settings import score
 from metalocus.experiments.studies.presets import Preset
 
@@ -59,25 +60,54 @@ class Responsiveness(Claim):
         ),
     )
 
+    def why_not(self, preset: Preset) -> str | None:
+        """Also settings none of which has a cue that can be shown or hidden."""
+        if not shown_and_hidden(preset):
+            envs = ", ".join(setting.env for setting in preset.settings)
+            return f"the cue cannot be shown and hidden in {envs}: no argument 'cued'"
+        return super().why_not(preset)
+
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """LSTM and memoryless policy, cue shown and hidden."""
-        return {
-            "lstm/shown": preset.run("lstm", CUED, seed, part=0.5),
-            "mlp/shown": preset.run("mlp", CUED, seed),
-            "lstm/hidden": preset.run("lstm", REVERSAL, seed),
-            "mlp/hidden": preset.run("mlp", REVERSAL, seed),
-        }
+        """The agent and the memoryless policy, cue shown and hidden."""
+        found = {}
+        for shown, hidden in shown_and_hidden(preset):
+            found[f"agent/{shown.name}"] = preset.run(preset.agent, shown, seed, part=0.5)
+            found[f"mlp/{shown.name}"] = preset.run("mlp", shown, seed)
+            found[f"agent/{hidden.name}"] = preset.run(preset.agent, hidden, seed)
+            found[f"mlp/{hidden.name}"] = preset.run("mlp", hidden, seed)
+        return found
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Differences of scores, and what is held."""
-        values: Values = {}
-        for shown, setting in (("shown", CUED), ("hidden", REVERSAL)):
-            of = {
-                agent: score(agents[f"{agent}/{shown}"], setting, preset.episodes, seed)
-                for agent in ("lstm", "mlp")
-            }
-            values[f"cue_{shown}"] = {setting.name: of["lstm"] - of["mlp"]}
-        last = [CUED.family.horizon - 1]
-        found = Locus(last).run(agents["mlp/shown"], CUED, preset.episodes, seed)
-        values["held"] = {CUED.name: found["total"][0]}
+        values: Values = {name: {} for name in self.quantities}
+        for shown, hidden in shown_and_hidden(preset):
+            for quantity, setting in (("cue_shown", shown), ("cue_hidden", hidden)):
+                mine, other = (
+                    score(agents[f"{name}/{setting.name}"], setting, preset.episodes, seed)
+                    for name in ("agent", "mlp")
+                )
+                values[quantity][setting.name] = mine - other
+            last, memoryless = [shown.family.horizon - 1], agents[f"mlp/{shown.name}"]
+            found = Locus(last).run(memoryless, shown, preset.episodes, seed)
+            values["held"][shown.name] = found["total"][0]
         return values
+
+
+def shown_and_hidden(preset: Preset) -> list[tuple[NamedSetting, NamedSetting]]:
+    """The settings of a preset that have a cue, with the cue shown and with it hidden."""
+    pairs = []
+    for setting in preset.settings:
+        if "cued" in env_defaults(setting):
+            hidden = setting if not setting.kwargs.get("cued") else _cued(setting, False)
+            shown = CUED if hidden == REVERSAL else _cued(setting, True)
+            pairs.append((shown, hidden))
+    return pairs
+
+
+def _cued(setting: NamedSetting, cued: bool) -> NamedSetting:
+    """A setting with the cue shown or hidden."""
+    how = "shown" if cued else "hidden"
+    kwargs = {**setting.kwargs, "cued": cued}
+    return NamedSetting(
+        f"{setting.name}_{how}", f"{setting.title}, cue {how}", setting.env, **kwargs
+    )

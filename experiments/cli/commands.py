@@ -13,12 +13,20 @@ from metalocus.experiments.cli.texts import Steps, Texts, keywords, print_json, 
 from metalocus.experiments.errors import WrongUse
 
 if TYPE_CHECKING:
+    from metalocus.experiments.runs.named import NamedSetting
     from metalocus.experiments.runs.subject import Subject
 
 Kind = Literal["envs", "agents", "references", "probes", "claims"]
 
 
-def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False) -> None:
+def debate(
+    preset: str = "quick",
+    agent: str | None = None,
+    setting: Texts = (),
+    out: Path = Path("debate"),
+    json: bool = False,
+    quiet: bool = False,
+) -> None:
     """Train, probe, judge every claim and write report.html; the main job.
 
     Preset quick takes under ten minutes on two cores.
@@ -27,13 +35,20 @@ def debate(preset: str = "quick", out: Path = Path("debate"), json: bool = False
 
     Args:
         preset: quick (three seeds, minutes), full (ten seeds, hours), or smoke (does it run?).
-        out: folder for runs, verdicts and report; started again, it goes on where it was.
+        agent: that the claims are about; the LSTM if left out.
+        setting: that they are judged on: bandit, reversal or another short name, or the id of an
+            environment and its arguments as name=value; if left out, bandit and reversal.
+        out: folder for runs, verdicts and report; started again, it goes on where it was. Give
+            another question another folder.
         json: print the verdicts as JSON.
+        quiet: show no progress.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_debate
+    from metalocus.experiments.display import hush
 
-    found = run_debate(preset, out)
+    hush(quiet)
+    found = run_debate(preset, out, agent, _setting(setting))
     if json:
         print_json(found)
     else:
@@ -163,6 +178,7 @@ def score(
     env_kwargs: Texts = (),
     out: Path | None = None,
     json: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Mean return of policies that need no training, with 95% intervals.
 
@@ -180,12 +196,15 @@ def score(
         env_kwargs: arguments of the environment, as name=value.
         out: write the table to this Markdown file, which must not exist.
         json: print as JSON.
+        quiet: show no progress.
     """
     from metalocus.envs import Setting
     from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.cli.tables import return_lines, return_page
+    from metalocus.experiments.display import hush
     from metalocus.experiments.scoring.returns import mean_returns
 
+    hush(quiet)
     if out is not None:
         require_new(out, "--out")
     if env is None and env_kwargs:
@@ -249,6 +268,7 @@ def probe(
     policy_kwargs: Texts = (),
     rewritten: bool = False,
     rate: float | None = None,
+    out: Path | None = None,
     json: bool = False,
 ) -> None:
     """One measurement on an agent: a sentence and a table; takes seconds to minutes.
@@ -270,14 +290,27 @@ def probe(
             carry on is written into its weights after every transition.
         rate: let the agent learn on by gradient descent after every transition, at this rate;
             left out, only the freeze probe does, at rates that it chooses on other episodes.
+        out: write figure (PNG, SVG), tidy table (Parquet) and everything that was measured (JSON)
+            into this folder, and what was found of a run into its TensorBoard.
         json: print everything that was measured, as JSON.
     """
-    from metalocus.experiments.cli.tables import probe_table
+    from metalocus.experiments.cli.outputs import require_new
+    from metalocus.experiments.cli.probe_tables import probe_tables
     from metalocus.experiments.probes.measure import measure
+    from metalocus.experiments.probes.output import output_files, write_output, write_tensorboard
 
+    for path in [] if out is None else output_files(out, probe):
+        require_new(path, "--out")
     subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
     found = measure(subject, probe, episodes, seed, rewritten, rate)
-    print_json(found) if json else probe_table(found)
+    print_json(found) if json else probe_tables(found)
+    if out is None:
+        return
+    written = write_output(out, found)
+    if subject.folder is not None:
+        write_tensorboard(subject.folder, found)
+    if not json:
+        print(*written, sep="\n")
 
 
 def _subject(
@@ -300,7 +333,13 @@ def _subject(
 
 
 def claim(
-    name: Positional[str], preset: str = "quick", out: Path = Path("debate"), json: bool = False
+    name: Positional[str],
+    preset: str = "quick",
+    agent: str | None = None,
+    setting: Texts = (),
+    out: Path = Path("debate"),
+    json: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Train, probe and judge a single claim of the debate; takes a part of its time.
 
@@ -309,14 +348,26 @@ def claim(
     Args:
         name: of the claim, see `metalocus list claims`.
         preset: quick, full or smoke.
+        agent: that the claim is about; the LSTM if left out.
+        setting: that it is judged on, as for `metalocus debate`.
         out: folder for runs and verdicts, shared with `metalocus debate`.
         json: print the verdicts as JSON.
+        quiet: show no progress.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_claim
+    from metalocus.experiments.display import hush
 
-    found = run_claim(name, preset, out)
+    hush(quiet)
+    found = run_claim(name, preset, out, agent, _setting(setting))
     print_json(found) if json else verdict_table({"verdicts": [found], "preset": {"name": preset}})
+
+
+def _setting(words: Texts) -> NamedSetting | None:
+    """The setting of a question: a short name, or an id and arguments; None for no words."""
+    from metalocus.experiments.runs.named import setting_called
+
+    return setting_called(words[0], **keywords(words[1:], "--setting")) if words else None
 
 
 def compare(
@@ -326,6 +377,7 @@ def compare(
     out: Path = Path("compare"),
     page: Path | None = None,
     json: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Train every agent on every kind of task and set them beside the references.
 
@@ -340,11 +392,14 @@ def compare(
         out: folder for runs and measurements; started again, it goes on where it was.
         page: write the table to this Markdown file, which must not exist.
         json: print as JSON.
+        quiet: show no progress.
     """
     from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.comparison.compare import compare as measure
     from metalocus.experiments.comparison.page import comparison_page
+    from metalocus.experiments.display import hush
 
+    hush(quiet)
     if page is not None:
         require_new(page, "--page")
     found = measure(preset, out, agents or None, tasks or None)

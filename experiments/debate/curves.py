@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import best_reference, make_named
+from metalocus.envs import InvalidTask
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
+from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, require_measured
 
-TRAINED = ("lstm", "mlp_feedback", "mlp")
+BESIDE = ("mlp_feedback", "mlp")
+"""Trained beside the agent that the claims are about."""
 ONLINE = ("policy_gradient", "delta_rule")
-LOCATED = ("lstm", "mlp_feedback", *ONLINE)
-"""The agents whose locus is measured."""
-SETTINGS = (BANDIT, REVERSAL)
+PLAYERS = (*ONLINE, "wsls")
+"""Not trained; left out of settings that they cannot play."""
 
 
 class Curves:
@@ -32,21 +34,21 @@ class Curves:
         """Every trained agent on every setting."""
         return {
             f"{agent}/{setting.name}": preset.run(agent, setting, seed)
-            for setting in SETTINGS
-            for agent in TRAINED
+            for setting in preset.settings
+            for agent in (preset.agent, *BESIDE)
         }
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> dict[str, Any]:
-        """``best``, ``adaptation`` and ``locus`` of one training seed, by setting.
+        """``title``, ``best``, ``adaptation`` and ``locus`` of one training seed, by setting.
 
         Returns:
-            By setting: the name of the best reference; the choice value at every trial by agent;
-            trials, shares and interactions of the locus probe by agent.
+            By setting: its title; the name of the best reference; the choice value at every trial
+            by agent; trials, shares and interactions of the locus probe by agent.
         """
-        return {setting.name: _on(setting, agents, preset, seed) for setting in SETTINGS}
+        return {each.name: _on(each, agents, preset, seed) for each in preset.settings}
 
     def average(self, measured: Mapping[int, Measured]) -> dict[str, Any]:
-        """Means over training seeds of what :meth:`measure` gave, with the title of each setting.
+        """Means over training seeds of what :meth:`measure` gave.
 
         Raises:
             NonFinite: a number is missing or not finite.
@@ -54,30 +56,27 @@ class Curves:
         """
         require_measured(self.name, measured)
         seeds = [values for _, values in sorted(measured.items())]
-        return {
-            setting.name: {
-                "title": setting.title,
-                **_mean([values[setting.name] for values in seeds]),
-            }
-            for setting in SETTINGS
-        }
+        return {name: _mean([values[name] for values in seeds]) for name in seeds[0]}
 
 
 def _on(
     setting: NamedSetting, agents: Mapping[str, Agent], preset: Preset, seed: int
 ) -> dict[str, Any]:
     best = best_reference(setting.family)
-    players = {name: agents[f"{name}/{setting.name}"] for name in TRAINED}
-    players |= {name: make_named(name, setting.family) for name in (*ONLINE, "wsls")}
+    trained = (preset.agent, *BESIDE)
+    players: dict[str, Agent] = {name: agents[f"{name}/{setting.name}"] for name in trained}
+    for name in PLAYERS:
+        with suppress(InvalidTask):
+            players[name] = make_named(name, setting.family)
     curves = {
         name: learning_curve(agent, setting, preset.episodes, seed)["curve"]
         for name, agent in {**players, best.name: best}.items()
     }
     locus = {}
-    for name in LOCATED:
+    for name in (each for each in (preset.agent, "mlp_feedback", *ONLINE) if each in players):
         found = Locus().run(players[name], setting, preset.episodes, seed)
         locus[name] = {key: found[key] for key in ("trials", "shares", "interactions")}
-    return {"best": best.name, "adaptation": curves, "locus": locus}
+    return {"title": setting.title, "best": best.name, "adaptation": curves, "locus": locus}
 
 
 def _mean(parts: list[Any]) -> Any:

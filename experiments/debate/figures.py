@@ -16,7 +16,12 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metalocus.experiments.scoring.figures import AGENTS, BEST_NAMES, adaptation_curves
+from metalocus.experiments.scoring.figures import (
+    BEST_NAMES,
+    adaptation_curves,
+    agent_label,
+    agents_in_order,
+)
 
 STYLE: list[str | Path | dict[str, Any]] = [
     "default",  # whatever the user's own settings are
@@ -30,8 +35,8 @@ STYLE: list[str | Path | dict[str, Any]] = [
 ]
 STORES = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
 """Colours of the stores, from the palette of the agents."""
-LOCATED = ("lstm", "mlp_feedback", "delta_rule")
-"""The agents whose locus is drawn."""
+NOT_DRAWN = ("policy_gradient",)
+"""Agents whose locus is measured and not drawn: it is that of the other online rule."""
 
 
 @style.context(STYLE)
@@ -52,10 +57,11 @@ def main_figure(curves: Mapping[str, Any]) -> str:
     handles, labels = tops[0].get_legend_handles_labels()
     labels = [" / ".join(sorted(best)) if label in best else label for label in labels]
     above.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    rows = below.subplots(len(curves), len(LOCATED), squeeze=False, sharey=True)
+    widest = max(len(located(measured)) for measured in curves.values())
+    rows = below.subplots(len(curves), widest, squeeze=False, sharey=True)
     for row, (name, measured) in zip(rows, curves.items(), strict=True):
-        for ax, agent in zip(row, LOCATED, strict=True):
-            _shares(ax, measured["locus"][agent], f"{name}: {AGENTS[agent][2]}")
+        for ax, agent in zip(row, located(measured), strict=False):
+            _shares(ax, measured["locus"][agent], f"{name}: {agent_label(agent)}")
         row[0].set_ylabel("knowledge held\n(share of each store)")
     handles, labels = rows[0][0].get_legend_handles_labels()
     below.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
@@ -104,6 +110,11 @@ def interval_figure(quantity: Mapping[str, Any], bounds: Sequence[float]) -> str
     return _svg(figure)
 
 
+def located(measured: Mapping[str, Any]) -> list[str]:
+    """The agents whose locus is drawn on a task, the one that the claims are about first."""
+    return agents_in_order(name for name in measured["locus"] if name not in NOT_DRAWN)
+
+
 def in_page(svg: str, label: str) -> str:
     """A figure for a page of either colour scheme: the page's background, its text in its colour.
 
@@ -118,7 +129,8 @@ def in_page(svg: str, label: str) -> str:
 
 def _adaptation(ax: Axes, measured: Mapping[str, Any]) -> None:
     """Choice value by trial, for every agent and the best reference."""
-    shown = (*AGENTS, measured["best"])
+    best = measured["best"]
+    shown = [*agents_in_order(name for name in measured["adaptation"] if name != best), best]
     adaptation_curves(ax, {name: measured["adaptation"][name] for name in shown})
     ax.set_title(measured["title"], loc="left", fontsize=10)
 

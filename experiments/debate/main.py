@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from metalocus.agents.ppo.files import write_record
+from metalocus.envs.checks import require
 from metalocus.experiments.claims.base import CLAIMS, SIDES
 from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.debate.headline import headline
 from metalocus.experiments.debate.made import made
+from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import NAMED
+from metalocus.experiments.runs.named import NAMED, NamedSetting
 from metalocus.experiments.runs.records import load_manifest, versions
 from metalocus.experiments.studies.job import RUNS, measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
 from metalocus.experiments.studies.study import Study
 
-AGENT = "LSTM"
-"""That the claims are about, in words."""
+WORDS = {"lstm": "LSTM"}
+"""Agents in words; others are called by their names."""
 
 
-def run_debate(preset_name: str, out: Path) -> dict[str, Any]:
+def run_debate(
+    preset_name: str,
+    out: Path,
+    agent: str | None = None,
+    setting: NamedSetting | None = None,
+) -> dict[str, Any]:
     """Make the whole debate; everything that is done already is taken from ``out``.
+
+    A claim that cannot be asked of the agent on the setting is left out, with a line on why.
 
     Args:
         preset_name: see :data:`~metalocus.experiments.studies.presets.PRESETS`.
         out: folder for runs, measurements, verdicts and report.
+        agent: that the claims are about; None for the LSTM.
+        setting: that they are judged on; None for the preset's settings.
 
     Returns:
-        ``preset``, ``tasks`` (titles by name), ``sides``, ``headline`` (three sentences),
+        ``preset``, ``question`` (the agent, and the options that ask it), ``not_asked`` (the reason
+        by claim), ``tasks`` (titles by name), ``sides``, ``headline`` (three sentences),
         ``verdicts`` (one entry a claim), ``curves``, ``runs``, ``source`` (by study, a digest of
         the code that measured), ``versions`` and ``made``
         (:func:`~metalocus.experiments.debate.made.made`). The same is written to
         ``verdicts.json``, with ``report.html`` beside it.
 
     Raises:
-        InvalidTask: no such preset.
+        InvalidTask: no such preset or agent, or no claim can be asked.
         WrongUse, RunFailed, NonFinite: see
             :func:`~metalocus.experiments.studies.measure_all.measure_all`.
     """
@@ -46,40 +59,72 @@ def run_debate(preset_name: str, out: Path) -> dict[str, Any]:
         write_report,
     )
 
-    preset = preset_of(preset_name)
-    studies: list[Study] = [*CLAIMS.values(), CURVES]
+    preset = preset_of(preset_name).about_agent(agent, setting)
+    reasons = {claim: claim.why_not(preset) for claim in CLAIMS.values()}
+    asked = [claim for claim, reason in reasons.items() if reason is None]
+    not_asked = {claim.name: reason for claim, reason in reasons.items() if reason is not None}
+    for name, reason in not_asked.items():
+        LOG.warning("claim %s is not asked: %s", name, reason)
+    require(bool(asked), f"no claim can be asked of {preset.agent}; choose another --setting")
+    studies: list[Study] = [*asked, CURVES]
     measured = measure_all(studies, preset, out)
     found = {
         "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
-        "tasks": {name: setting.title for name, setting in NAMED.items()},
+        "question": {
+            "agent": preset.agent,
+            "options": shlex.join(_options(agent, setting)),
+        },
+        "not_asked": not_asked,
+        "tasks": {each.name: each.title for each in (*NAMED.values(), *preset.settings)},
         "sides": SIDES,
-        "verdicts": [claim.verdict(measured[claim.name]) for claim in CLAIMS.values()],
+        "verdicts": [claim.verdict(measured[claim.name]) for claim in asked],
         "curves": CURVES.average(measured[CURVES.name]),
         "runs": _accounts(studies, preset, out),
         "source": {study.name: measuring_source(study) for study in studies},
         "versions": versions(),
         "made": made(),
     }
-    found["headline"] = headline(AGENT, found)
+    found["headline"] = headline(WORDS.get(preset.agent, preset.agent), found)
     write_record(out / VERDICTS, found)
     write_report(out)
     return found
 
 
-def run_claim(name: str, preset_name: str, out: Path) -> dict[str, Any]:
+def run_claim(
+    name: str,
+    preset_name: str,
+    out: Path,
+    agent: str | None = None,
+    setting: NamedSetting | None = None,
+) -> dict[str, Any]:
     """Judge one claim alone; its runs and measurements are shared with :func:`run_debate`.
 
     Args:
         name: of the claim.
         preset_name: as for :func:`run_debate`.
         out: folder for runs and measurements.
+        agent: as for :func:`run_debate`.
+        setting: as for :func:`run_debate`.
 
     Raises:
-        InvalidTask: no such claim or preset.
+        InvalidTask: no such claim, preset or agent, or the claim cannot be asked.
         WrongUse, RunFailed, NonFinite: see :func:`run_debate`.
     """
-    claim, preset = CLAIMS.find(name), preset_of(preset_name)
+    claim, preset = CLAIMS.find(name), preset_of(preset_name).about_agent(agent, setting)
+    reason = claim.why_not(preset)
+    require(reason is None, f"claim {name} cannot be asked of {preset.agent} here: {reason}")
     return claim.verdict(measure_all([claim], preset, out)[claim.name])
+
+
+def _options(agent: str | None, setting: NamedSetting | None) -> list[str]:
+    """What asks a question on the command line; nothing for the preset's own."""
+    words = [] if agent is None else ["--agent", agent]
+    if setting is None:
+        return words
+    if NAMED.get(setting.name) == setting:
+        return [*words, "--setting", setting.name]
+    given = [f"{name}={value}" for name, value in setting.kwargs.items()]
+    return [*words, "--setting", setting.env, *given]
 
 
 def _accounts(studies: list[Study], preset: Preset, out: Path) -> list[dict[str, Any]]:

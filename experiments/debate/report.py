@@ -25,17 +25,22 @@ from metalocus.experiments.claims.wording import (
     region,
 )
 from metalocus.experiments.debate.figures import (
-    LOCATED,
     STORES,
     adaptation_figure,
     in_page,
     interval_figure,
+    located,
     locus_figure,
     main_figure,
 )
 from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.scoring.figures import AGENTS, BEST_NAMES
+from metalocus.experiments.scoring.figures import (
+    BEST_NAMES,
+    agent_label,
+    agent_style,
+    agents_in_order,
+)
 
 REPORT, FIGURE, VERDICTS = "report.html", "figure.svg", "verdicts.json"
 
@@ -123,8 +128,8 @@ def _panels(curves: dict[str, Any]) -> list[dict[str, Any]]:
         title = task["title"]
         drawn = in_page(adaptation_figure(task), f"choice value by trial, {title}")
         locus = []
-        for agent in LOCATED:
-            label = AGENTS[agent][2]
+        for agent in located(task):
+            label = agent_label(agent)
             shares = in_page(locus_figure(task["locus"][agent]), f"locus of {label}, {title}")
             locus.append((label, Markup(shares)))
         panels.append({"title": title, "adaptation": Markup(drawn), "locus": locus})
@@ -135,5 +140,8 @@ def _legend(curves: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Colour, kind of line and name of everything in the adaptation curves."""
     kinds = {"-": "solid", ":": "dotted", "--": "dashed"}
     best = sorted({BEST_NAMES.get(each["best"], each["best"]) for each in curves.values()})
-    lines = [(colour, kinds[dash], label) for colour, dash, label in AGENTS.values()]
+    names = {name for each in curves.values() for name in each["adaptation"]}
+    shown = agents_in_order(names - {each["best"] for each in curves.values()})
+    styles = [agent_style(name) for name in shown]
+    lines = [(colour, kinds[dash], label) for colour, dash, label in styles]
     return [*lines, ("currentColor", "dashed", " / ".join(best))]

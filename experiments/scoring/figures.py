@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,12 +20,28 @@ AGENTS = {
 BEST_NAMES = {"bayes_optimal": "Bayes-optimal (exact)", "filter": "exact filter"}
 
 
+def agent_style(name: str) -> tuple[str, str, str]:
+    """Colour, line and label of an agent; one that is not in ``AGENTS`` is drawn as the LSTM."""
+    return AGENTS.get(name, (*AGENTS["lstm"][:2], name))
+
+
+def agent_label(name: str) -> str:
+    """What an agent is called in a figure."""
+    return agent_style(name)[2]
+
+
+def agents_in_order(names: Iterable[str]) -> list[str]:
+    """Names in the order of ``AGENTS``, those that are not in it first."""
+    known = list(AGENTS)
+    return sorted(names, key=lambda name: known.index(name) if name in known else -1)
+
+
 def adaptation_curves(ax: Axes, curves: Mapping[str, Sequence[float | None]]) -> None:
     """Choice value against trial by name; the last is that of the best reference."""
     best = list(curves)[-1]
-    styles = AGENTS | {best: ("black", "--", BEST_NAMES.get(best, best))}
+    drawn_best = ("black", "--", BEST_NAMES.get(best, best))
     for name, curve in curves.items():
-        colour, dash, label = styles.get(name, ("#0072B2", "-", name))
+        colour, dash, label = drawn_best if name == best else agent_style(name)
         numbers = np.array(curve, dtype=float)
         ax.plot(range(1, len(curve) + 1), numbers, color=colour, ls=dash, lw=1.4, label=label)
     ax.axhline(0, color="#bbbbbb", lw=0.8)

@@ -1,24 +1,29 @@
-"""How much is trained and measured: the sizes of a debate and of a comparison."""
+"""How much is trained and measured, of which agent and on which settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of a debate.
+    """One size of a debate, and what it is about.
 
     Attributes:
         name: as given on the command line.
         about: one line.
         seeds: training seeds, 0 up to this.
-        steps: environment steps for each agent.
+        steps: environment steps for each agent; an agent that is not named takes as many as the
+            LSTM.
         episodes: fresh episodes that each measurement plays.
+        agent: name of the trainable agent that claims are about.
+        settings: what it is trained and measured on.
     """
 
     name: str
@@ -26,6 +31,23 @@ class Preset:
     seeds: int
     steps: Mapping[str, int]
     episodes: int
+    agent: str = "lstm"
+    settings: tuple[NamedSetting, ...] = (BANDIT, REVERSAL)
+
+    def about_agent(self, agent: str | None, setting: NamedSetting | None) -> Preset:
+        """The same size, about another agent or setting.
+
+        Args:
+            agent: name of a trainable agent; None for this preset's.
+            setting: instead of this preset's settings; None for these.
+
+        Raises:
+            InvalidTask: no such trainable agent.
+        """
+        if agent is not None:
+            TRAINABLES.find(agent)
+        settings = self.settings if setting is None else (setting,)
+        return replace(self, agent=agent or self.agent, settings=settings)
 
     def run(
         self,
@@ -46,8 +68,9 @@ class Preset:
                 from the whole distribution.
         """
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
-        steps = round(part * self.steps[agent])
-        return RunConfig.suited(Setting(setting.env, **setting.kwargs, **few), agent, steps, seed)
+        steps = round(part * self.steps.get(agent, self.steps["lstm"]))
+        kwargs = {**setting.kwargs, **few}
+        return RunConfig.suited(Setting(setting.env, **kwargs), agent, steps, seed)
 
 
 PRESETS = {

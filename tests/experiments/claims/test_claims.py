@@ -18,7 +18,7 @@ from metalocus.envs import InvalidTask, Setting, make_episodes
 from metalocus.experiments.claims.base import CLAIMS, SIDES, WEIGHTS
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.runs.build import build_policy
-from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL
+from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL, setting_called
 from metalocus.experiments.scoring.settings import return_bounds, score
 from metalocus.experiments.studies.presets import PRESETS
 
@@ -296,8 +296,9 @@ class FollowsCue(Agent):
 
 
 def test_responsiveness_tells_following_a_cue_from_learning():
-    agents = {"lstm/shown": FollowsCue(), "mlp/shown": FollowsCue()}
-    agents |= {"lstm/hidden": named("filter", REVERSAL), "mlp/hidden": named("random", REVERSAL)}
+    agents = {"agent/cued": FollowsCue(), "mlp/cued": FollowsCue()}
+    agents |= {"agent/reversal": named("filter", REVERSAL)}
+    agents |= {"mlp/reversal": named("random", REVERSAL)}
     found = CLAIMS.find("responsiveness").measure(agents, FEW, SEED)
     assert found == {
         "cue_shown": {"cued": 0.0},
@@ -309,7 +310,7 @@ def test_responsiveness_tells_following_a_cue_from_learning():
     assert len(outcome) == 4
     assert set(outcome.values()) == {"supported"}
     found = CLAIMS.find("responsiveness").measure(
-        agents | {"mlp/shown": named("counts_in_state", CUED)}, FEW, SEED
+        agents | {"mlp/cued": named("counts_in_state", CUED)}, FEW, SEED
     )
     assert abs(found["held"]["cued"]) > 0.0
     assert found["cue_shown"]["cued"] > 0.2
@@ -323,3 +324,58 @@ def test_scores_are_on_the_same_episodes_for_all():
     assert return_bounds(BANDIT, 60, SEED + 1) != (chance, best)
     family = Setting(BANDIT.env, **BANDIT.kwargs, n_tasks=1, observe="reward").family
     assert (family.n_arms, family.horizon) == (2, 50)
+
+
+FIVE = setting_called("metalocus/BernoulliBandit-v0", n_arms=5, horizon=8)
+
+
+@every_claim
+def test_a_claim_asks_of_the_agent_and_the_setting_that_it_is_given(claim):
+    """On tasks where it can be asked; where not, one line says why, before anything is trained."""
+    reversals = setting_called("metalocus/ReversalBandit-v0", horizon=8, hazard=0.2)
+    equal = setting_called("metalocus/GaussianBandit-v0", prior_sd=0.0, horizon=4)
+    for setting in (FIVE, reversals, equal):
+        asked = FEW.about_agent("gru", setting)
+        reason = claim.why_not(asked)
+        possible = {FIVE: claim.name != "responsiveness", reversals: True, equal: False}[setting]
+        assert (reason is None) == possible, (setting, reason)
+        if reason is not None:
+            assert len(reason.splitlines()) == 1
+            continue
+        runs = claim.runs(asked, 0)
+        assert {config.setting.env for config in runs.values()} == {setting.env}
+        assert "gru" in {config.agent for config in runs.values()}
+        assert "lstm" not in {config.agent for config in runs.values()}
+        agents = {}
+        for key, config in runs.items():
+            agents[key] = TrainedAgent(build_policy(config), config.setting.layout)
+        values = claim.measure(agents, asked, SEED)
+        assert values.keys() == claim.quantities.keys()
+        named_settings = {name for by_setting in values.values() for name in by_setting}
+        assert {name.partition("_")[0] for name in named_settings} == {setting.name}
+        claim.verdict({0: values, 1: values})
+
+
+def test_what_is_asked_by_default_can_be_asked():
+    for claim in CLAIMS.values():
+        assert claim.why_not(FEW) is None
+    assert FEW.about_agent(None, None) == FEW
+
+
+def test_what_cannot_be_asked_says_why():
+    carries_context = FEW.about_agent("transformer", BANDIT)
+    reason = CLAIMS.find("parity_constructive").why_not(carries_context)
+    assert reason == "transformer is not recurrent: it carries its context"
+    switching = FEW.about_agent("lstm", setting_called("binding"))
+    assert "no argument 'cued'" in CLAIMS.find("responsiveness").why_not(switching)
+    with pytest.raises(InvalidTask, match="unknown agent 'gruu'; did you mean 'gru'"):
+        FEW.about_agent("gruu", None)
+
+
+def test_a_shown_cue_is_asked_of_the_same_task_with_the_cue_hidden():
+    claim = CLAIMS.find("responsiveness")
+    for setting in (CUED, REVERSAL):
+        runs = claim.runs(FEW.about_agent("gru", setting), 0)
+        kwargs = [config.setting.kwargs for config in runs.values()]
+        assert {each.get("cued", False) for each in kwargs} == {True, False}
+        assert all({**each, "cued": True} == CUED.kwargs for each in kwargs)

@@ -1,6 +1,7 @@
 """The debate's report: one page with everything in it, made of what was measured."""
 
 import copy
+import dataclasses
 import importlib
 import json
 import math
@@ -18,18 +19,19 @@ from markupsafe import escape
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_record, write_record
-from metalocus.experiments.claims import parity_generic
+from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS, SIDES
 from metalocus.experiments.claims.wording import check, checks, findings, outcome, region
-from metalocus.experiments.debate import curves, figures, report
+from metalocus.experiments.debate import figures, report
 from metalocus.experiments.debate import main as debate
-from metalocus.experiments.debate.figures import AGENTS, interval_figure, main_figure
+from metalocus.experiments.debate.figures import interval_figure, main_figure
 from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.debate.report import FIGURE, REPORT, VERDICTS, write_report
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.runs.named import BANDIT, REVERSAL
+from metalocus.experiments.runs.named import BANDIT, REVERSAL, setting_called
+from metalocus.experiments.scoring.figures import AGENTS
 from metalocus.experiments.studies import measure_all
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.presets import PRESETS, Preset
@@ -68,6 +70,8 @@ def synthetic_debate():
     return {
         "preset": {"name": "quick", "about": "a few & fast", "seeds": 2},
         "tasks": {"bandit": "two arms, 50 pulls"},
+        "question": {"agent": "lstm", "options": ""},
+        "not_asked": {},
         "sides": SIDES,
         "headline": ["It is settled & done.", "It is not settled.", "It was not asked."],
         "verdicts": verdicts,
@@ -177,7 +181,7 @@ def test_links_inside_the_page_lead_somewhere(page):
 def test_figures_are_in_the_page_and_beside_it(page, found, tmp_path):
     quantities = sum(len(verdict["quantities"]) for verdict in found["verdicts"])
     pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(pictures) == len(BEST) * (1 + len(figures.LOCATED)) + quantities
+    assert len(pictures) == len(BEST) * (1 + 3) + quantities, "adaptation, three loci"
     for picture in pictures:
         ElementTree.fromstring(picture)
     for setting in BEST:
@@ -327,9 +331,7 @@ def small(monkeypatch, brief, undrawn, in_this_process):
     """A debate over one claim and setting, in this process; the names of the runs it makes."""
     steps = dict.fromkeys(TRAINABLES, 0)
     fields = {"name": "tiny", "about": "nothing is trained", "seeds": 2, "episodes": 12}
-    monkeypatch.setitem(PRESETS, "tiny", Preset(steps=steps, **fields))
-    for module in (parity_generic, curves):
-        monkeypatch.setattr(module, "SETTINGS", (BANDIT,))
+    monkeypatch.setitem(PRESETS, "tiny", Preset(steps=steps, settings=(BANDIT,), **fields))
     claim = CLAIMS.find("parity_generic")
     monkeypatch.setattr(CLAIMS, "entered", {claim.name: claim})
     monkeypatch.setattr(monitor, "curves", lambda model, config: {config.agent: [0.0, 1.0]})
@@ -405,13 +407,10 @@ def test_a_debate_into_a_file_is_refused_before_work_begins(small, monkeypatch, 
 
 def test_curves_are_averaged_over_seeds_and_what_is_not_finite_is_not():
     seeds = {seed: synthetic_curves(np.random.default_rng(seed)) for seed in (0, 1)}
-    for by_setting in seeds.values():
-        for values in by_setting.values():
-            del values["title"]
     average = debate.CURVES.average(seeds)
     for setting in (BANDIT, REVERSAL):
         found, own = average[setting.name], [seeds[seed][setting.name] for seed in (0, 1)]
-        assert found["title"] == setting.title
+        assert found["title"] == f"the {setting.name} setting"
         assert found["best"] == BEST[setting.name]
         lstm = np.mean([values["adaptation"]["lstm"] for values in own], axis=0)
         assert found["adaptation"]["lstm"] == pytest.approx(lstm)
@@ -441,3 +440,35 @@ def test_verdicts_in_words():
         by_construction = name == "parity_constructive"
         assert len(checks(verdict)) == 5 * by_construction
         assert len(findings(verdict)) == 5 * (not by_construction)
+
+
+def test_a_debate_about_another_agent_and_setting_says_so(
+    in_this_process, brief, monkeypatch, tmp_path, caplog
+):
+    """What cannot be asked of them is left out, with a line on why; the report has all of it."""
+    steps = {"lstm": 16, "mlp": 16, "mlp_feedback": 16}
+    few = dataclasses.replace(PRESETS["smoke"], name="few", steps=steps, episodes=40)
+    monkeypatch.setitem(PRESETS, "few", few)
+    env, kwargs = "metalocus/BernoulliBandit-v0", {"n_arms": 3, "horizon": 8}
+    setting = setting_called(env, **kwargs)
+    found = debate.run_debate("few", tmp_path, "gru", setting)
+    asked = {verdict["claim"] for verdict in found["verdicts"]}
+    assert found["not_asked"].keys() == {"responsiveness"} == set(CLAIMS) - asked
+    assert "no argument 'cued'" in caplog.text
+    assert found["question"] == {
+        "agent": "gru",
+        "options": f"--agent gru --setting {env} n_arms=3 horizon=8",
+    }
+    assert found["tasks"][setting.name] == "BernoulliBandit-v0, n_arms 3, horizon 8"
+    assert list(found["curves"]) == [setting.name]
+    titles = [run["title"] for run in found["runs"]]
+    assert any(title.startswith("gru ·") for title in titles)
+    assert not any(title.startswith("lstm") for title in titles)
+    page = (tmp_path / REPORT).read_text()
+    assert "cannot be asked of gru here" in page
+    assert f"--agent gru --setting {env} n_arms=3 horizon=8 --out" in page
+    assert "gru" in main_figure(found["curves"])
+    with pytest.raises(InvalidTask, match="claim responsiveness cannot be asked of gru here"):
+        debate.run_claim("responsiveness", "few", tmp_path, "gru", setting)
+    again = debate.run_claim("locus", "few", tmp_path, "gru", setting)
+    assert again == next(each for each in found["verdicts"] if each["claim"] == "locus")
