@@ -10,6 +10,7 @@ from typing import Any
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import ONLINE, REFERENCES, best_reference, make_named
 from metalocus.agents.cells.base import TRAINABLES
+from metalocus.envs.discovery import unknown
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import (
@@ -125,7 +126,7 @@ def _chosen(kind: str, names: Sequence[str] | None, known: Mapping[str, str]) ->
         raise WrongUse(f"name at least one {kind}, or leave --{kind}s out for all")
     for name in names:
         if name not in known:
-            raise WrongUse(f"unknown {kind} {name!r}; choose from {', '.join(known)}")
+            raise WrongUse(unknown(kind, name, known))
     return list(dict.fromkeys(names))
 
 

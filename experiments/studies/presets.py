@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.envs import InvalidTask, Setting
+from metalocus.envs.discovery import unknown
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import BANDIT, REVERSAL, NamedSetting
 
@@ -104,5 +105,5 @@ PRESETS = {
 def preset_of(name: str) -> Preset:
     """The preset of a name; :class:`InvalidTask` if there is none."""
     if name not in PRESETS:
-        raise InvalidTask(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}")
+        raise InvalidTask(unknown("preset", name, PRESETS))
     return PRESETS[name]
