@@ -207,3 +207,9 @@ def test_another_environment_begins_without_memory():
     np.testing.assert_array_equal(values, expected)
     with pytest.raises(AssertionError, match="number of environments"):
         played.set_env(bandit(N + 1))
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmExperimentalWarning")
+def test_a_progress_bar_is_shown_by_what_is_installed(capfd):
+    build().learn(N * T, progress_bar=True)
+    assert f"{N * T}/{N * T}" in "".join(capfd.readouterr())
