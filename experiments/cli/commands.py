@@ -155,7 +155,7 @@ def train(
 
 
 def runs(folder: Positional[Path], json: bool = False) -> None:
-    """List the runs in a folder: what each is, how far it is, its score at the last trial.
+    """List the runs in a folder: what each is, how far it is, its score when last measured.
 
     Example: metalocus runs debate
 

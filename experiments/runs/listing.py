@@ -10,7 +10,7 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.runs.folder import CONFIG, MANIFEST, RESULTS, NotARun, read_config
 from metalocus.experiments.runs.progress import read_progress
 from metalocus.experiments.runs.records import load_manifest
-from metalocus.experiments.runs.results import FINAL_SCORE, read_results
+from metalocus.experiments.runs.results import SCORE, read_results
 
 FINISHED, UNFINISHED, DAMAGED = "finished", "unfinished", "damaged"
 
@@ -22,8 +22,8 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         folder: of runs, of a debate or a comparison, or a run itself.
 
     Returns:
-        For each run ``title``, ``steps`` done and ``total`` to do, ``score`` at the last trial as
-        last measured (None where there is none), ``state`` (finished, unfinished, or damaged:
+        For each run ``title``, ``steps`` done and ``total`` to do, ``score`` as last measured
+        (None where there is none), ``state`` (finished, unfinished, or damaged:
         with the reason), ``folder`` and ``config``.
 
     Raises:
@@ -53,7 +53,7 @@ def _entry(folder: Path) -> dict[str, Any]:
             progress = read_progress(folder)
             entry["steps"] = max([0, *(row.step for row in rows)])
             entry["steps"] = max(entry["steps"], 0 if progress is None else progress.steps)
-        scores = [row.value for row in rows if row.metric == FINAL_SCORE]
+        scores = [row.value for row in rows if row.metric == SCORE]
         entry["score"] = scores[-1] if scores else None
     except (Corrupt, InvalidTask, NotARun) as error:
         entry["state"] = f"{DAMAGED}: {error}"

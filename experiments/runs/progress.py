@@ -17,7 +17,7 @@ class Progress:
         steps: done.
         total: to be done.
         mean_return: of the last hundred training episodes; None before the first.
-        score: at the last trial, as last measured; None where there is none.
+        score: as last measured; None where there is none.
     """
 
     steps: int

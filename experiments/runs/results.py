@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from metalocus.agents.ppo.files import Corrupt, write_atomically
 from metalocus.experiments.runs.folder import RESULTS, read_whole
 
-FINAL_SCORE = "regret/final_score"
-"""Of the last trial: 0 is random choice, 1 the best reference of the task."""
+SCORE = "score/episode"
+"""Of the whole episode: 0 is random choice, 1 the best reference of the task."""
 _RUN, _SHA256 = b"metalocus.run", b"metalocus.sha256"
 
 
