@@ -30,7 +30,11 @@ REVERSAL = NamedSetting(
     "reversal", "hidden reversals, 100 trials", REVERSALS, p=0.75, hazard=0.02, horizon=100
 )
 CUED = NamedSetting(
-    "cued", "hidden reversals with the better arm shown, 100 trials", REVERSALS, **REVERSAL.kwargs, cued=True
+    "cued",
+    "hidden reversals with the better arm shown, 100 trials",
+    REVERSALS,
+    **REVERSAL.kwargs,
+    cued=True,
 )
 FIVE_ARMS = NamedSetting(
     "five_arms", "five-armed bandit, 100 pulls", BERNOULLI, n_arms=5, horizon=100
