@@ -171,22 +171,3 @@ def _by_setting(
         (env, arguments, sorted(rows, key=lambda row: -row["mean"]))
         for (env, arguments), rows in grouped.items()
     ]
-
-
-def probe_table(found: Mapping[str, Any], indent: str = "") -> None:
-    """Every measured number by name; long lists by their first and last entries."""
-    for name, value in found.items():
-        if isinstance(value, Mapping):
-            print(f"{indent}{name}:")
-            probe_table(value, indent + "  ")
-        else:
-            print(f"{indent}{name}: {_brief(value)}")
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if not isinstance(value, list):
-        return str(value)
-    shown = [_brief(each) for each in value]
-    return " ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-3:]])

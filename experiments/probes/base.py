@@ -7,12 +7,17 @@ every probe works with every agent, and a new probe is one new file in ``probes/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
+
+from matplotlib import style
+from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.envs import Setting
 from metalocus.envs.discovery import Registry, classes
+from metalocus.experiments.probes.figures import STYLE, everything, new_figure
+from metalocus.experiments.probes.rows import Row, tidy
 from metalocus.experiments.scoring.chunks import Chunks, named
 
 Result = dict[str, Any]
@@ -24,10 +29,15 @@ class Probe(ABC):
     Attributes:
         name: as given on the command line.
         question: one line for ``metalocus list``: what the measurement answers.
+        quantities: what the numbers of a result are, by their key; the first are what the table
+            and the figure show. If it is empty, a number is called by the last key before it.
+        shown: how many of them.
     """
 
     name: ClassVar[str]
     question: ClassVar[str]
+    quantities: ClassVar[Mapping[str, str]] = {}
+    shown: ClassVar[int] = 4
 
     def run(
         self,
@@ -59,6 +69,39 @@ class Probe(ABC):
         What is pooled is a few numbers of each episode, in a
         :class:`~metalocus.experiments.scoring.sample.Sample`.
         """
+
+    def sentence(self, result: Result) -> str:
+        """What was found, with its 95% interval, in one sentence; by default the first number."""
+        first = next((row for row in self.rows(result) if row.value is not None), None)
+        if first is None:
+            return "Nothing could be measured here."
+        of = f" of {first.label}" if first.label else ""
+        at = "" if first.trial is None else f" at trial {first.trial}"
+        return f"{self.quantities.get(first.quantity, first.quantity)}{of}{at}: {first}."
+
+    def rows(self, result: Result) -> list[Row]:
+        """Every number of a result, see :func:`~metalocus.experiments.probes.rows.tidy`."""
+        return tidy(result, self.quantities)
+
+    def draw(self, result: Result) -> Figure:
+        """The finding as a figure, under the question, what was measured, and the sentence."""
+        with style.context(STYLE):
+            question = self.question[:1].upper() + self.question[1:]
+            lines = question, str(result.get("title", result["env"])), self.sentence(result)
+            return self.drawn(new_figure(lines), result)
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """An empty figure filled; by default with a panel for every quantity shown."""
+        return everything(figure, self.rows(result), dict(self.shown_quantities()))
+
+    def shown_quantities(self) -> list[tuple[str, str]]:
+        """The quantities that table and figure show, each with what it is."""
+        return list(self.quantities.items())[: self.shown]
+
+    def row(self, result: Result, quantity: str, label: str = "") -> Row:
+        """One number of a result, that of the last trial if there is one for every trial."""
+        found = [r for r in self.rows(result) if (r.quantity, r.label) == (quantity, label)]
+        return found[-1] if found else Row(None, label, quantity, None)
 
 
 class Restore:

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import ClassVar
+
+from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.experiments.probes.base import Probe, Restore, Result
+from metalocus.experiments.probes.carry import NO_CHOICE
+from metalocus.experiments.probes.figures import curves_and_ends
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import LearningCurve
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of test-time learning, tried for every trained agent."""
 TUNING_EPISODES = 500
-STATES = {"kept": (), "reset": ("state",)}
-"""The stores that are restored under each treatment of the state."""
+LEARNING = {"all": (), "weights+context": ("state",)}
+"""The stores restored where weights are updating, by those that are kept."""
+FROZEN = {"state+context": ("weights",), "context": ("weights", "state")}
+"""The same where they are frozen."""
+CALLED = {
+    "all": "weights updating, state kept",
+    "state+context": "weights frozen, state kept",
+    "weights+context": "weights updating, state reset",
+    "context": "weights frozen, state reset",
+}
+"""The conditions for people."""
+DIGITS = 12
+"""Of a SHA-256 that are kept: two different ones agree in all of them by chance in 1e-14."""
 
 
 class Freeze(Probe):
@@ -40,27 +54,54 @@ class Freeze(Probe):
 
     name: ClassVar[str] = "freeze"
     question: ClassVar[str] = "does learning need changing weights, or a carried state?"
+    quantities: ClassVar[Mapping[str, str]] = {
+        "final": "choice value in the episode's last quarter, by the stores kept",
+        "weights_changed": "whether the weights store changed (0 no, 1 yes)",
+        "rate": "rate of updating",
+        "curve": "choice value by the stores kept",
+        "parameters_changed": "whether trained parameters changed (0 no, 1 yes)",
+        "tried": "mean reward at each rate of updating that was tried",
+    }
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
-        """``conditions`` such as ``frozen+kept`` -> learning curve and what was unchanged.
+        """``kept`` -> learning curve and what was unchanged, by the stores kept.
 
-        For a trained agent also, by treatment of the state, the ``rate`` of updating and the
-        mean reward at each rate that was ``tried``, with 0 for comparison.
+        ``all`` is updating with the state kept, ``state+context`` frozen with the state kept,
+        ``weights+context`` updating with the state reset, ``context`` frozen with it reset. For a
+        trained agent also the ``rate`` of updating, and the mean reward at each rate that was
+        ``tried``, with 0 for comparison.
         """
-        learners: dict[str, Agent] = dict.fromkeys(STATES, agent)
+        learners: dict[str, Agent] = dict.fromkeys(LEARNING, agent)
         about: Result = {}
         if isinstance(agent, UpdatingAgent):
-            about = {"rate": dict.fromkeys(STATES, agent.rate)}
+            about = {"rate": dict.fromkeys(LEARNING, agent.rate)}
         elif isinstance(agent, TrainedAgent) and not agent.policy.cell.n_logits:
-            tried = {state: _try_rates(agent, chunks, state) for state in STATES}
-            rate = {state: max(RATES, key=earned.__getitem__) for state, earned in tried.items()}
-            learners = {state: _at(agent, rate[state]) for state in STATES}
-            about = {"rate": rate, "tried": {state: _by_name(tried[state]) for state in STATES}}
+            tried = {kept: _try_rates(agent, chunks, kept) for kept in LEARNING}
+            rate = {kept: max(RATES, key=earned.__getitem__) for kept, earned in tried.items()}
+            learners = {kept: _at(agent, rate[kept]) for kept in LEARNING}
+            about = {"rate": rate, "tried": {kept: _by_name(tried[kept]) for kept in LEARNING}}
         conditions = {}
-        for weights, (state, reset) in product(("updating", "frozen"), STATES.items()):
-            names = ("weights",) * (weights == "frozen") + reset
-            conditions[f"{weights}+{state}"] = _condition(learners[state], chunks, names)
-        return {**about, "conditions": conditions}
+        for updating, frozen in zip(LEARNING, FROZEN, strict=True):
+            learner = learners[updating]
+            conditions[updating] = _condition(learner, chunks, LEARNING[updating])
+            conditions[frozen] = _condition(learner, chunks, FROZEN[frozen])
+        return {**about, "kept": conditions}
+
+    def sentence(self, result: Result) -> str:
+        """Where learning ends with state alone, with weights alone, and with both."""
+        end = {kept: self.row(result, "final", kept) for kept in CALLED}
+        if end["all"].value is None:
+            return NO_CHOICE
+        return (
+            "On the scale from 0 (chance) to 1 (the best arm), choices end at"
+            f" {end['state+context']} with weights frozen and the state kept, at"
+            f" {end['weights+context']} with weights updating and the state reset, and at"
+            f" {end['all']} with both, and at {end['context']} with neither."
+        )
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """Learning curves of the four conditions, and where they end."""
+        return curves_and_ends(figure, self.rows(result), CALLED)
 
 
 def _at(agent: TrainedAgent, rate: float) -> UpdatingAgent:
@@ -68,13 +109,13 @@ def _at(agent: TrainedAgent, rate: float) -> UpdatingAgent:
     return UpdatingAgent(agent.policy, agent.layout, rate)
 
 
-def _try_rates(agent: TrainedAgent, chunks: Chunks, state: str) -> dict[float, float]:
+def _try_rates(agent: TrainedAgent, chunks: Chunks, kept: str) -> dict[float, float]:
     """Mean reward on the tuning episodes at each rate, and at 0."""
     setting, seed = chunks.setting.whole(), chunks.seed
     earned = {}
     for rate in (0.0, *RATES):
         episodes = fresh_episodes(setting, TUNING_EPISODES, TUNING_SEED + seed)
-        trace = rollout(_at(agent, rate), episodes, seed, intervene=Restore(STATES[state]))
+        trace = rollout(_at(agent, rate), episodes, seed, intervene=Restore(LEARNING[kept]))
         earned[rate] = float(trace.value.mean())
     return earned
 
@@ -92,7 +133,7 @@ def _condition(agent: Agent, chunks: Chunks, restored: Sequence[str]) -> Result:
         read: list[str] = []
 
         def observe(trial: Trial, read: list[str] = read) -> None:
-            read.append(trial.stores.digest("weights"))
+            read.append(trial.stores.digest("weights")[:DIGITS])
 
         intervene = Restore(restored)
         curve.add(
@@ -115,11 +156,11 @@ def _condition(agent: Agent, chunks: Chunks, restored: Sequence[str]) -> Result:
 
 def _joined(digests: Sequence[str]) -> str:
     """One digest for those of all chunks."""
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:DIGITS]
 
 
 def _digest_parameters(agent: Agent) -> str:
-    """SHA-256 of the trained parameters, which are the same for all episodes."""
-    return Stores(weights=agent.parameters()).digest("weights")
+    """Of the trained parameters, which are the same for all episodes."""
+    return Stores(weights=agent.parameters()).digest("weights")[:DIGITS]

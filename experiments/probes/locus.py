@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
 from metalocus.agents.rollout import Trial, act, rollout
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require_count
 from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.probes.carry import NO_CHOICE
+from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
+from metalocus.experiments.probes.figures import STORES as COLOURS
 from metalocus.experiments.probes.shapley import (
     coalitions,
     shapley_interactions,
@@ -59,6 +63,21 @@ class Locus(Probe):
 
     name: ClassVar[str] = "locus"
     question: ClassVar[str] = "which store holds what has been learned: state, weights or context?"
+    quantities: ClassVar[Mapping[str, str]] = {
+        "shares": "share of each store in what was learned, in units of choice value",
+        "total": "what was learned: choice value with all stores kept above that with none",
+        "values": "choice value of one act, by the stores kept",
+        "interactions": "value held twice (negative) or only jointly (positive), by pair",
+        "shares_fraction": "share as a fraction of the total",
+        "interactions_fraction": "interaction as a fraction of the total",
+        "leak": "choice value that is in none of the stores",
+        "contained": "whether all that is learned is in the stores (0 no, 1 yes)",
+        "curve": "choice value with nothing restored",
+        "final": "the same in the episode's last quarter",
+        "expected_return": "mean return with nothing restored, every choice counted by its"
+        " expected reward",
+    }
+    shown: ClassVar[int] = 3
 
     def __init__(self, trials: Sequence[int] | None = None) -> None:
         self.trials = trials
@@ -67,22 +86,51 @@ class Locus(Probe):
         """Lists over the measured ``trials`` (and over all trials for the ``curve``)."""
         trials = self._trials(chunks.setting.family.horizon)
         untouched = copy.deepcopy(agent)
-        curve, game, shift = LearningCurve(), Sample(), 0.0
+        curve, game, shift, returns = LearningCurve(), Sample(), 0.0, 0.0
         for chunk in chunks:
             lesions = _Lesions(agent, untouched, chunk, trials)
             trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=lesions)
             bounds = choice_bounds(trace.privileged_value[trials])
             curve.add(trace)
+            returns += float(trace.value.sum())
             game.add(np.concatenate([np.stack(lesions.value, axis=1), np.stack(bounds)]))
             shift = max(shift, lesions.shift)
         *_, leak, chance, best = game.columns
         return {
             "trials": trials,
             **curve.summary(),
+            "expected_return": number(returns / chunks.n),
             **_divided(game),
             "leak": numbers(leak.mean(axis=1) / mean_gap(chance, best)),
             "contained": shift <= SAME,
         }
+
+    def sentence(self, result: Result) -> str:
+        """The share of each store at the last measured trial."""
+        total = self.row(result, "total")
+        if total.value is None:
+            return NO_CHOICE
+        shares = [f"{store} {self.row(result, 'shares', store)}" for store in STORES]
+        leak = "" if result["contained"] else "; more is held outside the stores"
+        return (
+            f"By trial {total.trial} (from 0) what was learned is worth {total} on the scale from"
+            f" 0 (chance) to 1 (the best arm), of which the shares are {', '.join(shares)}{leak}."
+        )
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """Shares of the three stores and their total, by trial."""
+        rows, ax = self.rows(result), figure.subplots()
+        line(ax, by_label(rows, "total").get("", []), "all three together", "black", ":")
+        for store, each in by_label(rows, "shares").items():
+            line(ax, each, f"held in {store}", COLOURS[store])
+        ax.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
+        if result["trials"][0] > 0:
+            ax.set_xscale("log")
+            ax.set_xticks(result["trials"], [str(trial) for trial in result["trials"]])
+            ax.minorticks_off()
+        ax.set(xlabel="trial (the first is 0)", ylabel=f"share in the {CHOICE_VALUE}")
+        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return figure
 
     def _trials(self, horizon: int) -> list[int]:
         if self.trials is None:

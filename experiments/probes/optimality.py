@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy, best_arms
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import Trial, rollout
 from metalocus.envs import InvalidTask
 from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.probes.figures import LINES, by_label, line
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import numbers
 from metalocus.experiments.scoring.sample import Sample
@@ -41,6 +44,13 @@ class Optimality(Probe):
 
     name: ClassVar[str] = "optimality"
     question: ClassVar[str] = "how far is it from Bayes-optimal on its own histories?"
+    quantities: ClassVar[Mapping[str, str]] = {
+        "total_lost": "reward given up over an episode",
+        "lost": "reward to come that is given up by each choice",
+        "agreement": "probability of a choice that the reference might make",
+        "kl": "divergence from the reference, nats",
+        "exact": "whether the reference is Bayes-optimal (0 no, 1 yes)",
+    }
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """Lists over all trials, and the sum of ``lost``."""
@@ -71,6 +81,31 @@ class Optimality(Probe):
         for name in ("total_lost", "total_lost_se"):
             (result[name],) = result[name]
         return result
+
+    def sentence(self, result: Result) -> str:
+        """What is given up over an episode, else how often it chooses as the reference."""
+        known = "Bayes-optimal" if result["exact"] else "nearly optimal"
+        policy = f"the {known} policy {result['reference']}"
+        lost, agreement = self.row(result, "total_lost"), self.row(result, "agreement")
+        if lost.value is None:
+            return (
+                f"At the last trial it makes a choice of {policy} with probability {agreement}, on"
+                " its own histories."
+            )
+        return (
+            f"On its own histories it gives up {lost} of reward an episode to {policy}, whose"
+            f" choice it makes with probability {agreement} at the last trial."
+        )
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """Reward given up by trial, where it is known; agreement by trial."""
+        rows = self.rows(result)
+        shown = [name for name in ("lost", "agreement") if by_label(rows, name)]
+        for ax, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+            line(ax, by_label(rows, name)[""], name, LINES[1][0])
+            ax.set(xlabel="trial (the first is 0)", ylabel=textwrap.fill(self.quantities[name], 30))
+            ax.set_ylim(bottom=0.0, top=1.02 if name == "agreement" else None)
+        return figure
 
 
 def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:

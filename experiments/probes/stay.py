@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import Trial, rollout
 from metalocus.envs import InvalidTask
 from metalocus.envs.families.two_step import TwoStep
 from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.probes.figures import LINES, by_label, column
+from metalocus.experiments.probes.rows import REACH
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import number
 from metalocus.experiments.scoring.sample import Sample
+
+PAID = ("unrewarded", "rewarded")
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,11 @@ class Stay(Probe):
 
     name: ClassVar[str] = "stay"
     question: ClassVar[str] = "does it plan through the two steps, or repeat what paid?"
+    quantities: ClassVar[Mapping[str, str]] = {
+        "interaction": "planning: P(stay) after reward minus none, common minus rare",
+        "reward": "repetition: P(stay) after reward minus none",
+        "stay": "P(stay) after the last trial",
+    }
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``stay`` by what the last trial brought, and the effects, each with its error."""
@@ -113,10 +124,41 @@ class Stay(Probe):
         result: Result = {
             name: {
                 paid: {"common": number(row[0]), "rare": number(row[1])}
-                for paid, row in zip(("unrewarded", "rewarded"), table, strict=True)
+                for paid, row in zip(PAID, table, strict=True)
             }
             for name, table in (("stay", found.stay), ("stay_se", found.stay_se))
         }
         for name in ("reward", "reward_se", "interaction", "interaction_se"):
             result[name] = number(getattr(found, name))
         return result
+
+    def sentence(self, result: Result) -> str:
+        """The two effects."""
+        planning, repetition = self.row(result, "interaction"), self.row(result, "reward")
+        return (
+            f"Reward changes the probability of repeating a choice by {repetition} whatever the"
+            f" transition (the mark of repeating what paid), and by {planning} more after common"
+            " transitions than after rare ones (the mark of planning)."
+        )
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """P(stay) by reward, a line for each kind of transition (Daw et al. 2011, figure 2)."""
+        ax, rows = figure.subplots(), by_label(self.rows(result), "stay")
+        for kind, (colour, dash) in (("common", LINES[1]), ("rare", LINES[6])):
+            each = [rows[f"{paid} {kind}"][0] for paid in PAID if f"{paid} {kind}" in rows]
+            values, errors = column(each, "value", "se")
+            at = [i for i, paid in enumerate(PAID) if f"{paid} {kind}" in rows]
+            shift = -0.02 if kind == "common" else 0.02
+            ax.errorbar(
+                [i + shift for i in at],
+                values,
+                yerr=REACH * errors,
+                fmt=f"o{dash}",
+                color=colour,
+                capsize=3,
+                label=f"after a {kind} transition",
+            )
+        ax.set_xticks(range(len(PAID)), [f"last trial {paid}" for paid in PAID])
+        ax.set(xlim=(-0.4, 1.4), ylim=(0, 1.02), ylabel="probability of the same first choice")
+        ax.legend(frameon=False)
+        return figure

@@ -5,18 +5,23 @@ Source: Monsell 2003, "Task switching", where the measure is errors and reaction
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import Trial, rollout
 from metalocus.envs import InvalidTask
 from metalocus.envs.families.cued_switching import CuedSwitching
 from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.probes.figures import LINES, by_label, dots
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import number
 from metalocus.experiments.scoring.sample import Sample
+
+COSTS = {"switch": "change of task", "congruence": "incongruent digits"}
 
 
 class Switch(Probe):
@@ -27,6 +32,11 @@ class Switch(Probe):
 
     name: ClassVar[str] = "switch"
     question: ClassVar[str] = "what does a change of task cost, and what does incongruence?"
+    quantities: ClassVar[Mapping[str, str]] = {
+        "cost": "expected reward lost by a change of task, or by incongruent digits",
+        "one": "expected reward on trials that repeat the task, or with congruent digits",
+        "other": "expected reward on trials that switch the task, or with incongruent digits",
+    }
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """:func:`cost` of a switch under ``switch``, of incongruent digits under ``congruence``."""
@@ -39,6 +49,23 @@ class Switch(Probe):
             switches.add(by_repetition(performance, task))
             congruence.add(by_kind(performance, congruent, ~congruent))
         return {"switch": cost(switches), "congruence": cost(congruence)}
+
+    def sentence(self, result: Result) -> str:
+        """Both costs."""
+        switch, congruence = (self.row(result, "cost", name) for name in COSTS)
+        return (
+            f"A change of task costs {switch} of expected reward a trial, and incongruent digits"
+            f" cost {congruence}."
+        )
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """Both costs with their intervals."""
+        ax, rows = figure.subplots(), by_label(self.rows(result), "cost")
+        shown = [name for name in COSTS if name in rows]
+        colours = [LINES[1][0]] * len(shown)
+        dots(ax, [rows[name][0] for name in shown], [COSTS[name] for name in shown], colours)
+        ax.set_xlabel("expected reward lost a trial")
+        return figure
 
 
 def _play(agent: Agent, family: CuedSwitching, chunk: Chunk) -> tuple[Array, Array, Array]:

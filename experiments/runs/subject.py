@@ -149,7 +149,7 @@ def load_own(
         WrongUse: the policy's arguments are not in the file and were not given.
     """
     env = BatchVecEnv(setting.env, 1, **setting.kwargs)
-    given = {} if policy_kwargs is None else {"policy_kwargs": dict(policy_kwargs)}
+    given: dict[str, Any] = {} if policy_kwargs is None else {"policy_kwargs": dict(policy_kwargs)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of schedules, which play no part in acting
         try:

@@ -1,5 +1,6 @@
 """The command line: what each command prints, for people and as JSON."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -189,6 +190,24 @@ def test_probes(call, document, run):
         finding, _, rest = out.partition("\n\n")
         assert " ".join(finding.split()) == PROBES[probe]().sentence(found)
         assert rest.startswith(found["title"]), probe
+
+
+def test_what_a_probe_found_is_written_with_out(call, document, run):
+    """Beside each other for several probes; never over what is there; before any work is done."""
+    line = "probe --episodes 16 --out found --probe"
+    code, out, err = call(f"{line} carry", run)
+    assert (code, err) == (0, "")
+    files = [f"found/carry.{suffix}" for suffix in ("json", "parquet", "png", "svg")]
+    assert out.splitlines()[-4:] == files
+    assert len(list(run.glob("events.out.tfevents.*.probe-carry"))) == 1
+    stored = json.loads(Path(files[0]).read_text())
+    assert stored.pop("sentence")
+    assert stored == document("probe --episodes 16 --probe carry --json", run)
+    document(f"{line} optimality --json", "thompson", "--env", BANDIT)
+    assert len(list(Path("found").iterdir())) == 8
+    code, out, err = call(f"{line} carry", "no such run")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "found/carry.json exists" in err
 
 
 def test_probes_of_a_run_in_another_form(document, run):

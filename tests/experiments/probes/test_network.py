@@ -55,7 +55,7 @@ def test_every_probe_works_with_a_network(quick, probe, name):
 @pytest.mark.parametrize("name", AGENTS)
 def test_doing_nothing_is_the_plain_rollout_bit_for_bit(name):
     plain = learning_curve(AGENTS[name](), Setting(BANDIT, **KWARGS), 64, 0)
-    sham = Carryover().run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)["restored"]["none"]
+    sham = Carryover().run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)["kept"]["all"]
     locus = Locus([4, 11]).run(AGENTS[name](), Setting(BANDIT, **KWARGS), 64)
     assert sham == plain
     assert locus["curve"] == plain["curve"]
@@ -80,9 +80,9 @@ def test_only_what_a_network_carries_or_sees_again_can_matter(name, holders):
 
 
 def test_a_network_s_weights_change_only_where_they_are_updating(quick):
-    found = Freeze().run(AGENTS["recurrent"](), Setting(BANDIT, **KWARGS), 32)["conditions"]
+    found = Freeze().run(AGENTS["recurrent"](), Setting(BANDIT, **KWARGS), 32)["kept"]
     for name, condition in found.items():
-        assert condition["weights_changed"] == name.startswith("updating")
+        assert condition["weights_changed"] == (name in ("all", "weights+context"))
         assert not condition["parameters_changed"]
 
 

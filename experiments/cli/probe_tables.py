@@ -1,0 +1,59 @@
+"""What a probe found, on the terminal: the sentence, then a table."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from metalocus.experiments.probes.base import PROBES
+from metalocus.experiments.probes.rows import Row
+
+WIDTH = 118
+"""Of a file or a pipe."""
+COLUMNS = 4
+"""Trials that a table shows of a curve."""
+
+
+def probe_tables(found: Mapping[str, Any]) -> None:
+    """The finding in one sentence, what was played, and the main numbers with their intervals.
+
+    Args:
+        found: of a probe, with the title of what it measured.
+    """
+    probe = PROBES[found["probe"]]()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    result, rows = dict(found), probe.rows(dict(found))
+    print(textwrap.fill(probe.sentence(result), console.width, break_long_words=False))
+    print(f"\n{found['title']} · {found['episodes']:,} fresh episodes, intervals 95%")
+    shown = probe.shown_quantities() or [(name, name) for name in {r.quantity: 0 for r in rows}]
+    for quantity, meaning in shown:
+        each = [row for row in rows if row.quantity == quantity]
+        if each:
+            console.print(f"\n[bold]{quantity}[/]: {meaning}")
+            console.print(_table(each))
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    """A line for each label; a column for each of some trials, or one."""
+    table = Table()
+    trials = _some(sorted({row.trial for row in rows if row.trial is not None}))
+    table.add_column("")
+    for head in (f"trial {trial}" for trial in trials) if trials else ("value",):
+        table.add_column(head, justify="right")
+    for label in dict.fromkeys(row.label for row in rows):
+        at = {row.trial: row for row in rows if row.label == label}
+        table.add_row(label, *(str(at[trial]) if trial in at else "" for trial in trials or at))
+    return table
+
+
+def _some(trials: Sequence[int]) -> list[int]:
+    """The first and the last, and some between."""
+    last = len(trials) - 1
+    if last < COLUMNS:
+        return list(trials)
+    return [trials[round(i * last / (COLUMNS - 1))] for i in range(COLUMNS)]
