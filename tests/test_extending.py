@@ -99,7 +99,7 @@ def test_the_page_has_a_file_for_each_kind_and_all_are_listed(user):
     assert {"leaky_sum", "halfway", "first_arm"} <= listed["agents"]
     assert "good_arm_filter" in listed["references"]
     assert "half_time" in listed["probes"]
-    assert "learns_good_arm" in listed["claims"]
+    assert "tenth" in listed["claims"]
     used = user.python("-c", "import metalocus; print(metalocus.__file__)")[0]
     assert str(user.folder) in used, "the checkout was used"
 
@@ -139,10 +139,12 @@ def test_changed_code_makes_another_run(user, run):
 
 def test_a_claim_of_ones_own_is_trained_measured_and_judged(user):
     """Its agents are trained, and measured, in processes that load the same files."""
-    files = loading("good_arm", "leaky_sum", "good_arm_filter", "learns_good_arm")
-    verdict = json.loads(user.call(f"claim learns_good_arm --preset smoke --json {files}")[0])
-    assert verdict["claim"] == "learns_good_arm"
-    assert len(verdict["quantities"]["score"]["values"]["good arm"]) == 2
+    files = loading("good_arm", "leaky_sum", "good_arm_filter", "tenth")
+    asked = f"--agent leaky_sum --setting {ENV} horizon=10"
+    verdict = json.loads(user.call(f"claim tenth --preset smoke --json {asked} {files}")[0])
+    assert verdict["claim"] == "tenth"
+    (scores,) = verdict["quantities"]["score"]["values"].values()
+    assert len(scores) == 2
     assert {each["verdict"] for each in verdict["predictions"]} <= {
         *("supported", "refuted", "undecided")
     }
