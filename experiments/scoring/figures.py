@@ -52,9 +52,10 @@ def adaptation_curves(ax: Axes, curves: Mapping[str, Sequence[float | None]]) ->
 
 def one_adaptation(curves: Mapping[str, Sequence[float | None]], title: str) -> Figure:
     """The adaptation curve of one agent beside that of the best reference, which comes last."""
-    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
+    figure = Figure(figsize=(5.5, 3.2))
     ax = figure.subplots()
+    figure.subplots_adjust(0.13, 0.15, 0.98, 0.9)  # a layout engine draws everything twice
     adaptation_curves(ax, curves)
-    ax.set_title(title, loc="left", fontsize=10)
+    ax.set_title(title, loc="left", fontsize=8)
     ax.legend(loc="upper left", frameon=False, fontsize=8)
     return figure

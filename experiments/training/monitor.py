@@ -1,4 +1,4 @@
-"""What is measured during training: regret, distance to the best reference, locus, progress."""
+"""What is measured during training: score, regret, distance to the optimum, locus, progress."""
 
 from __future__ import annotations
 
@@ -6,43 +6,73 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Figure, HParam, Logger
+from stable_baselines3.common.logger import Figure, HParam, Logger, TensorBoardOutputFormat
 
-from metalocus.agents.agent import STORES, NonFinite
+from metalocus.agents.agent import STORES, Array, NonFinite
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import save_checkpoint
-from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.probes.optimality import Optimality
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
 from metalocus.experiments.runs.progress import Progress
-from metalocus.experiments.runs.results import FINAL_SCORE, Measurement, read_results, write_results
+from metalocus.experiments.runs.results import SCORE, Measurement, read_results, write_results
 from metalocus.experiments.scoring.curves import learning_curve
+from metalocus.experiments.scoring.settings import return_bounds
+from metalocus.experiments.training.carried import Watched, write_projector
 
 EPISODES = 512
 """Played for each measurement: a standard error of about 2% of a score, in about a second."""
 SEED = 5_000_000
 """Of the episodes measured on during training; those reported afterwards have other seeds."""
+IN_HISTOGRAM = 128
+"""Episodes whose carried tensors are counted: some thousand numbers, in a few milliseconds."""
 CHECKPOINT_SECONDS = 20.0
 """Between two checkpoints: what a killed run loses at most, and a small part of a run's time."""
 REPORT_SECONDS = 0.5
 """Between two reports of progress: as often as a display is read."""
 METRICS = (
+    *(SCORE, "regret/episode", "regret/trial", "choice/mean", "choice/final"),
     *(f"locus/{store}" for store in STORES),
-    *("locus/total", "regret/score", FINAL_SCORE),
-    *("bayes/total_lost", "bayes/agreement", "bayes/kl"),
+    *("locus/total", "bayes/total_lost", "bayes/agreement", "bayes/kl"),
 )
 """All that is measured. Every run announces all of it to TensorBoard, whose table of
 hyperparameters has the columns of one run alone."""
+LAYOUT = {
+    "learning": {
+        "score: 0 random choice, 1 best reference": ["Multiline", [SCORE]],
+        "regret: reward lost in an episode against the best reference": [
+            "Multiline",
+            ["regret/episode"],
+        ],
+        "return of the training episodes": ["Multiline", ["rollout/ep_rew_mean"]],
+    },
+    "within the episode": {
+        "choice value: 0 chance, 1 best arm; all trials and the last quarter": [
+            "Multiline",
+            ["choice/mean", "choice/final"],
+        ],
+        "knowledge at the last trial, by the store that holds it": ["Multiline", ["locus/.*"]],
+    },
+    "distance to the optimum": {
+        "value lost in an episode": ["Multiline", ["bayes/total_lost"]],
+        "trials with the same choice": ["Multiline", ["bayes/agreement"]],
+        "KL divergence of choices": ["Multiline", ["bayes/kl"]],
+    },
+}
+"""Charts of TensorBoard's page *Custom scalars*, each with the curves of all chosen runs."""
 
 
 class Monitor(BaseCallback):
@@ -87,16 +117,13 @@ class Monitor(BaseCallback):
         return {name: self.before.get(name, 0.0) + seconds for name, seconds in now.items()}
 
     def finish(self, model: SequencePPO) -> None:
-        """The last measurement, the settings that led to it, and a picture of the policy."""
-        # drawing is slow to import
-        from metalocus.experiments.scoring.figures import one_adaptation
-
+        """The last measurement, the settings that led to it, and the states that are carried."""
         self.model = model
         self._measure()
         settings = HParam(hyperparameters(self.config), dict.fromkeys(METRICS, 0.0))  # by name
-        title = f"{self.config.setting.env}, {model.num_timesteps} steps"
-        picture = one_adaptation(curves(model, self.config), title)
-        self._log({"hparams": settings, "adaptation": Figure(picture, close=False)})
+        self._log({"hparams": settings})
+        agent = as_agent(model, self.config)
+        write_projector(self.folder, agent, self.config.setting.whole(), SEED)
 
     def _on_step(self) -> bool:
         return True
@@ -118,7 +145,7 @@ class Monitor(BaseCallback):
         """How far the run is, with its return and score of now."""
         ended = self.model.ep_info_buffer or ()
         mean_return = float(np.mean([each["r"] for each in ended])) if ended else None
-        scores = [row.value for row in self.results if row.metric == FINAL_SCORE]
+        scores = [row.value for row in self.results if row.metric == SCORE]
         score = scores[-1] if scores else None
         return Progress(self.num_timesteps, self.config.steps, mean_return, score)
 
@@ -130,12 +157,26 @@ class Monitor(BaseCallback):
 
     def _measure(self) -> None:
         """Take every measurement on the same held-out episodes, log it and keep it."""
+        # drawing is slow to import
+        from metalocus.experiments.scoring.figures import one_adaptation
+
+        if not self.results:
+            self._lay_out()
         began = time.process_time()
         steps, found = self.model.num_timesteps, measure(self.model, self.config)
+        title = f"{self.config.title}, {steps:,} steps"
+        picture = one_adaptation(found.curves, title)
+        histograms = {f"carried/{name}": torch.from_numpy(x) for name, x in found.carried.items()}
+        self._log({**found.metrics, **histograms, "adaptation": Figure(picture, close=False)})
         self.measuring += time.process_time() - began
-        self._log(found)
-        self.results += [Measurement(steps, metric, value) for metric, value in found.items()]
+        self.results += [Measurement(steps, name, value) for name, value in found.metrics.items()]
         write_results(self.folder, self.config.name, self.results)
+
+    def _lay_out(self) -> None:
+        """Tell TensorBoard which charts to make on the page *Custom scalars*."""
+        for each in self.model.logger.output_formats:
+            if isinstance(each, TensorBoardOutputFormat):
+                each.writer.add_custom_scalars(LAYOUT)
 
     def _log(self, found: Mapping[str, Any]) -> None:
         """Log at once, without what the model has recorded for its own next log."""
@@ -145,41 +186,83 @@ class Monitor(BaseCallback):
         logger.dump(self.model.num_timesteps)
 
 
-def measure(model: SequencePPO, config: RunConfig) -> dict[str, float]:
-    """``regret/*``, ``bayes/*`` and ``locus/*`` of a model as it is now, by metric.
+@dataclass(frozen=True)
+class Found:
+    """What was measured of a model.
 
-    What cannot be measured, such as a score where all arms are equal, is left out.
+    Attributes:
+        metrics: by the names in ``METRICS``.
+        curves: choice value by trial, of the agent and of the best reference, which comes last.
+        carried: by store and name, what the first episodes carry on from their last trial,
+            [N, ...].
+    """
+
+    metrics: Mapping[str, float]
+    curves: Mapping[str, Sequence[float | None]]
+    carried: Mapping[str, Array]
+
+
+def measure(model: SequencePPO, config: RunConfig) -> Found:
+    """All measurements of a model as it is now, on the same episodes.
+
+    A metric that cannot be measured, such as a score where all arms are equal, is left out.
 
     Raises:
         NonFinite: something that was measured is not finite.
     """
     agent = as_agent(model, config)
-    setting = config.setting.whole()
-    last = agent.layout.family.horizon - 1
-    locus = Locus([last]).run(agent, setting, EPISODES, SEED)
-    found = {f"locus/{store}": locus["shares"][store][0] for store in STORES}
+    setting, family = config.setting.whole(), agent.layout.family
+    locus = Locus([family.horizon - 1]).run(agent, setting, EPISODES, SEED)
+    carried = {name: values[:IN_HISTOGRAM] for name, values in agent.carried().items()}
+    best = best_reference(family)
+    found = _score_and_regret(locus["expected_return"], setting)
     found |= {
+        "choice/mean": _mean(locus["curve"]),
+        "choice/final": locus["final"],
         "locus/total": locus["total"][0],
-        "regret/score": _mean(locus["curve"]),
-        FINAL_SCORE: locus["final"],
     }
-    if not best_reference(agent.layout.family).omniscient:
+    found |= {f"locus/{store}": locus["shares"][store][0] for store in STORES}
+    if not best.omniscient:
         near = Optimality().run(agent, setting, EPISODES, SEED)
         found |= {
             "bayes/total_lost": near["total_lost"],
             "bayes/agreement": _mean(near["agreement"]),
             "bayes/kl": _mean(near["kl"]),
         }
-    measured = {name: value for name, value in found.items() if value is not None}
-    for name, value in measured.items():
+    metrics = {name: value for name, value in found.items() if value is not None}
+    for name, value in metrics.items():
         if not math.isfinite(value):
             raise NonFinite(f"{name} is {value} after {model.num_timesteps} steps")
-    return measured
+    curves = {config.agent: locus["curve"], best.name: _best_curve(setting, EPISODES)}
+    return Found(metrics, curves, carried)
 
 
-def as_agent(model: SequencePPO, config: RunConfig) -> TrainedAgent:
+def _score_and_regret(mean_return: float, setting: Setting) -> dict[str, float | None]:
+    """Score, and what is lost against the best reference in an episode and in a trial."""
+    try:
+        chance, best = return_bounds(setting, EPISODES, SEED)
+    except InvalidTask:  # random choice earns as much as the best reference
+        return {}
+    lost = best - mean_return
+    return {
+        SCORE: (mean_return - chance) / (best - chance),
+        "regret/episode": lost,
+        "regret/trial": lost / setting.family.horizon,
+    }
+
+
+@lru_cache(maxsize=1)
+def _best_curve(setting: Setting, episodes: int) -> list[float | None]:
+    """Choice value of the best reference by trial; the same at every measurement of a run."""
+    curve: list[float | None] = learning_curve(
+        best_reference(setting.family), setting, episodes, SEED
+    )["curve"]
+    return curve
+
+
+def as_agent(model: SequencePPO, config: RunConfig) -> Watched:
     """A copy of the model's policy as it is now."""
-    return TrainedAgent(copy.deepcopy(model.policy).cpu(), config.setting.layout)
+    return Watched(copy.deepcopy(model.policy).cpu(), config.setting.layout)
 
 
 def hyperparameters(config: RunConfig) -> dict[str, float | str]:
@@ -200,15 +283,6 @@ def hyperparameters(config: RunConfig) -> dict[str, float | str]:
     }
     own = argument_values(agent, setting.layout, config.agent_kwargs, config.train_kwargs)
     return {**config.to_dict(), **texts, **own}
-
-
-def curves(model: SequencePPO, config: RunConfig) -> dict[str, list[float | None]]:
-    """Adaptation curves of the policy as it is now, and of the best reference."""
-    agent, setting = as_agent(model, config), config.setting.whole()
-    best, found = best_reference(agent.layout.family), {}
-    for name, player in ((config.agent, agent), (best.name, best)):
-        found[name] = learning_curve(player, setting, EPISODES, SEED)["curve"]
-    return found
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -1,6 +1,7 @@
 """A training run: what is measured, what TensorBoard shows, stopping and going on."""
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -9,25 +10,29 @@ import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
+from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS, WEIGHTS
 from metalocus.experiments.runs.records import is_done, load_manifest
-from metalocus.experiments.runs.results import FINAL_SCORE
+from metalocus.experiments.runs.results import SCORE
 from metalocus.experiments.runs.results import read_results as read
 from metalocus.experiments.scoring.figures import one_adaptation
-from metalocus.experiments.training import monitor
+from metalocus.experiments.scoring.returns import expected_returns
+from metalocus.experiments.training import carried, monitor
 from metalocus.experiments.training.monitor import measure
 from metalocus.experiments.training.train import train
 
 MEASURED = {
-    *("regret/score", "regret/final_score", "bayes/total_lost", "bayes/agreement", "bayes/kl"),
+    *("score/episode", "regret/episode", "regret/trial", "choice/mean", "choice/final"),
+    *("bayes/total_lost", "bayes/agreement", "bayes/kl"),
     *("locus/state", "locus/weights", "locus/context", "locus/total"),
 }
 SB3S = {"rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps", "train/approx_kl", "train/loss"}
@@ -42,7 +47,9 @@ def read_results(folder):
 
 def tensorboard(folder):
     """All that TensorBoard reads in a run."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    events = EventAccumulator(
+        str(folder), size_guidance={"scalars": 0, "images": 0, "histograms": 0}
+    )
     return events.Reload()
 
 
@@ -106,10 +113,27 @@ def test_measurements_are_those_of_the_probes(finished, tiny, brief):
     last = {row.metric: row.value for row in read_results(finished) if row.step == 120}
     assert last["locus/state"] == locus["shares"]["state"][0]
     assert last["locus/total"] == locus["total"][0]
-    assert last["regret/score"] == pytest.approx(np.mean(locus["curve"]))
-    assert last["regret/final_score"] == locus["final"]
+    assert last["choice/mean"] == pytest.approx(np.mean(locus["curve"]))
+    assert last["choice/final"] == locus["final"]
     assert last["bayes/total_lost"] == near["total_lost"]
     assert last["bayes/kl"] == pytest.approx(np.mean(near["kl"]))
+
+
+def test_scores_and_regrets_are_against_the_best_reference(finished, tiny):
+    """From the returns themselves, on the same episodes."""
+    from metalocus.agents.catalogue import best_reference, make_named
+    from metalocus.experiments.runs.load import load_agent
+
+    family, args = tiny.setting.family, (tiny.setting, 32, monitor.SEED)
+    chance, mine, best = (
+        expected_returns(agent, *args).mean()
+        for agent in (make_named("random", family), load_agent(finished)[0], best_reference(family))
+    )
+    last = {row.metric: row.value for row in read_results(finished) if row.step == 120}
+    assert last["score/episode"] == pytest.approx((mine - chance) / (best - chance))
+    assert last["regret/episode"] == pytest.approx(best - mine)
+    assert last["regret/trial"] == pytest.approx((best - mine) / 5)
+    assert last["regret/episode"] > 0.1, "a network that has hardly been trained"
 
 
 def test_the_seconds_of_training_are_told_from_those_of_measuring(finished):
@@ -121,7 +145,8 @@ def test_measurements_are_on_the_whole_distribution_of_tasks(tiny, brief):
     single = dataclasses.replace(
         tiny, setting=Setting(tiny.setting.env, **tiny.setting.kwargs, n_tasks=1)
     )
-    assert measure(build_model(single), single) == measure(build_model(tiny), tiny)
+    found, whole = measure(build_model(single), single), measure(build_model(tiny), tiny)
+    assert found.metrics == whole.metrics
 
 
 def test_tensorboard_shows_sb3s_keys_and_ours_once_a_step(finished):
@@ -158,19 +183,88 @@ def test_tensorboard_shows_settings_with_the_final_metrics(finished, tiny):
     assert not [path for path in finished.iterdir() if path.is_dir()], "no run inside the run"
 
 
-def test_tensorboard_shows_the_adaptation_of_the_final_policy(finished):
-    (image,) = tensorboard(finished).Images("adaptation")
-    assert image.step == 120
-    assert image.width > 300
-    assert image.encoded_image_string.startswith(b"\x89PNG")
+def test_tensorboard_shows_the_adaptation_at_every_measuring_point(finished):
+    images = tensorboard(finished).Images("adaptation")
+    assert [image.step for image in images] == POINTS
+    for image in images:
+        assert image.width > 300
+        assert image.encoded_image_string.startswith(b"\x89PNG")
+
+
+def test_tensorboard_shows_what_is_carried_at_every_measuring_point(finished, tiny):
+    from metalocus.experiments.runs.load import load_agent
+
+    events = tensorboard(finished)
+    assert set(events.Tags()["histograms"]) == {"carried/state/h", "carried/state/c"}
+    for tag in ("carried/state/h", "carried/state/c"):
+        assert [each.step for each in events.Histograms(tag)] == POINTS
+    end = rollout(
+        load_agent(finished)[0], fresh_episodes(tiny.setting, 32, monitor.SEED), monitor.SEED
+    ).end.state["h"]
+    shown = events.Histograms("carried/state/h")[-1].histogram_value
+    assert shown.num == end.size
+    assert shown.sum == pytest.approx(end.sum(), abs=1e-3)
+    assert (shown.min, shown.max) == (pytest.approx(end.min()), pytest.approx(end.max()))
+
+
+def test_tensorboard_has_a_page_of_charts_over_all_runs(finished):
+    tags = tensorboard(finished).PluginTagToContent("custom_scalars")
+    assert set(tags) == {"custom_scalars__config__"}
+    events = tensorboard(finished).Tensors("custom_scalars__config__")
+    (layout,) = (Layout.FromString(each.tensor_proto.string_val[0]) for each in events)
+    patterns = [
+        pattern
+        for category in layout.category
+        for chart in category.chart
+        for pattern in chart.multiline.tag
+    ]
+    shown = {tag for tag in scalars(finished) for each in patterns if re.fullmatch(each, tag)}
+    assert shown == MEASURED - {"regret/trial"} | {"rollout/ep_rew_mean"}
+
+
+def test_the_projector_shows_states_with_what_was_known(finished, tiny):
+    """The labels from the histories themselves, by counting."""
+    from metalocus.experiments.runs.load import load_agent
+
+    assert 'tensor_path: "states.tsv"' in (finished / "projector_config.pbtxt").read_text()
+    states = np.loadtxt(finished / "states.tsv", delimiter="\t")
+    head, *rows = (finished / "states_labels.tsv").read_text().splitlines()
+    labels = [dict(zip(head.split("\t"), map(float, row.split("\t")), strict=True)) for row in rows]
+    assert states.shape == (4 * carried.EPISODES, 2 * 64)
+    assert len(labels) == len(states)
+    episodes = fresh_episodes(tiny.setting, carried.EPISODES, monitor.SEED)
+    trace = rollout(load_agent(finished)[0], episodes, monitor.SEED)
+    for label in labels:
+        n, t = int(label["episode"]), int(label["trial"]) - 1
+        assert label["best arm"] == trace.means[0, n].argmax() + 1
+        for arm in (0, 1):
+            won = trace.reward[:t, n][trace.action[:t, n] == arm]
+            mean = (1 + won.sum()) / (2 + len(won))
+            assert label[f"posterior, arm {arm + 1}"] == pytest.approx(mean, abs=1e-3)
+    assert sorted({label["trial"] for label in labels}) == [1, 2, 3, 4]
+    seen = []
+    rollout(
+        load_agent(finished)[0],
+        fresh_episodes(tiny.setting, carried.EPISODES, monitor.SEED),
+        monitor.SEED,
+        observe=lambda trial: seen.append(trial.stores.state),
+    )
+    after_the_first = np.concatenate([seen[1][key][:, 0] for key in ("c", "h")], axis=1)
+    assert states[: carried.EPISODES] == pytest.approx(after_the_first, rel=1e-2)
+
+
+def test_an_agent_without_a_state_has_no_projector(brief, tmp_path):
+    run = train(RunConfig(Setting(REVERSAL[0], **REVERSAL[1]), "mlp", 48, 3, 4), tmp_path)
+    assert not list(run.glob("states*"))
+    assert not (run / "projector_config.pbtxt").exists()
+    assert tensorboard(run).Tags()["histograms"] == []
 
 
 def test_the_figure_has_the_agents_curve_and_the_best_references(finished, tiny, brief):
     from metalocus.agents.catalogue import best_reference
     from metalocus.experiments.scoring.curves import learning_curve
 
-    model = build_model(tiny)
-    found = monitor.curves(model, tiny)
+    found = measure(build_model(tiny), tiny).curves
     best = best_reference(tiny.setting.family)
     assert list(found) == ["lstm", "bayes_optimal"]
     assert found["bayes_optimal"] == learning_curve(best, tiny.setting, 32, monitor.SEED)["curve"]
@@ -197,7 +291,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
         assert after[metric] == before[metric]
     for tag, series in after.items():
         assert len(set(steps(series))) == len(series), f"{tag} is shown twice"
-    assert len(tensorboard(run).Images("adaptation")) == 1
+    assert [each.step for each in tensorboard(run).Images("adaptation")] == POINTS
 
 
 def test_a_run_may_be_interrupted_again_and_again(finished, tiny, brief, tmp_path):
@@ -206,7 +300,7 @@ def test_a_run_may_be_interrupted_again_and_again(finished, tiny, brief, tmp_pat
     run = train(tiny, tmp_path)
     assert same_weights(run, finished)
     assert read_results(run) == read_results(finished)
-    assert steps(scalars(run)["regret/score"]) == POINTS
+    assert steps(scalars(run)["choice/mean"]) == POINTS
 
 
 def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_path):
@@ -228,7 +322,7 @@ def test_without_a_checkpoint_it_begins_anew(finished, tiny, brief, tmp_path):
     train(tiny, tmp_path)
     assert same_weights(run, finished)
     assert read_results(run) == read_results(finished)
-    assert steps(scalars(run)["regret/score"]) == POINTS
+    assert steps(scalars(run)["choice/mean"]) == POINTS
 
 
 @pytest.mark.parametrize("name", [CHECKPOINT, RESULTS])
@@ -326,7 +420,7 @@ def test_fewer_steps_than_a_rollout_are_said_and_recorded(tiny, brief, tmp_path)
 
 def test_a_measurement_that_is_not_finite_is_refused(monkeypatch, tiny, brief, tmp_path):
     monkeypatch.setattr(monitor, "_mean", lambda values: float("nan"))
-    with pytest.raises(NonFinite, match="regret/score is nan after 0 steps"):
+    with pytest.raises(NonFinite, match="choice/mean is nan after 0 steps"):
         train(tiny, tmp_path)
     assert not is_done(tmp_path / tiny.name)
     assert not (tmp_path / tiny.name / RESULTS).exists()
@@ -349,14 +443,14 @@ def test_no_steps_give_the_network_as_it_begins(tiny, brief, tmp_path):
     stored, _ = read_tensors(run / WEIGHTS)
     assert all(torch.equal(stored[name], begins[name]) for name in begins)
     assert {row.step for row in read_results(run)} == {0}
-    assert steps(scalars(run)["regret/score"]) == [0]
+    assert steps(scalars(run)["choice/mean"]) == [0]
 
 
 def test_a_task_with_equal_arms_has_no_score_but_trains(brief, tmp_path):
     run = train(RunConfig(Setting(REVERSAL[0], p=0.5, horizon=1), "mlp", 8, 0, 4), tmp_path)
     metrics = {row.metric for row in read_results(run)}
     assert "bayes/total_lost" in metrics
-    assert not metrics & {"regret/score", "regret/final_score", "locus/total"}
+    assert not metrics & {"score/episode", "regret/episode", "choice/mean", "locus/total"}
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch, tiny, tmp_path):
@@ -381,7 +475,9 @@ class Stopper(BaseCallback):
 def test_callbacks_of_sb3_take_part(tiny, brief, finished, tmp_path):
     seen = []
     watcher = Stopper(10**9)
-    for i, callback in enumerate((watcher, [watcher, Stopper(10**9)], lambda *_: not seen.append(1))):
+    for i, callback in enumerate(
+        (watcher, [watcher, Stopper(10**9)], lambda *_: not seen.append(1))
+    ):
         run = train(tiny, tmp_path / str(i), callback=callback)
         assert same_weights(run, finished), "who only looks changes nothing"
         assert len(load_manifest(run)["callbacks"]) == 1 + (i == 1)
@@ -401,7 +497,7 @@ def test_a_report_tells_return_and_score(tiny, brief, monkeypatch, tmp_path):
     assert {progress.total for progress in told} == {120}
     assert told[0].mean_return is None
     rows = read_results(run)
-    scores = {row.step: row.value for row in rows if row.metric == FINAL_SCORE}
+    scores = {row.step: row.value for row in rows if row.metric == SCORE}
     assert told[0].score == scores[0]
     assert told[-1].score == scores[80]
     shown = dict(scalars(run)["rollout/ep_rew_mean"])
