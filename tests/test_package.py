@@ -23,7 +23,7 @@ FOLDERS = ("envs", "agents", "experiments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 ROOMS = sorted({path.parent for path in MODULES})
-PAGES = sorted(ROOT.glob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COLLECTIONS = ("envs/families", "agents/cells", "experiments/probes")
 """Rooms of as many files as there are things of a kind."""
 EXAMPLE = "envs/families/one_change.py"
@@ -214,12 +214,20 @@ def test_pages_link_to_what_is_there():
     """Every link within the repository, and every path or module of ours in backticks."""
     for page in PAGES:
         said = page.read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)\)", said):
-            assert (ROOT / target).exists(), f"{page.name} links to {target}"
+        for target, _, heading in re.findall(r"\]\(([^)#:]*)(#([\w-]+))?\)", said):
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name} links to {target}"
+            assert not heading or heading in headings(there), f"{page.name} links to #{heading}"
         for path in re.findall(rf"`((?:{'|'.join(FOLDERS)}|tests)/[\w./]*)`", said):
             assert (ROOT / path).exists() or path == EXAMPLE, f"{page.name} names {path}"
         for module in re.findall(r"metalocus(?:\.\w+)+", said):
             assert is_there(module), f"{page.name} names {module}"
+
+
+def headings(page):
+    """The anchors of a page's headings, as hosts of repositories make them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
 def is_there(module):
@@ -257,3 +265,21 @@ assert [run(command) for command in {commands}] == [0, 0]
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert all(each in done.stdout for each in said), done.stdout
+
+
+def test_type_checkers_find_a_linked_checkout(tmp_path):
+    """The link of CONTRIBUTING.md; without it nothing is found."""
+    assert 'ln -sfn "$PWD" .venv/lib/python3.*/site-packages/metalocus\n' in text("CONTRIBUTING.md")
+    checked = "import metalocus.envs.checks"
+    options = ["--follow-imports=skip", f"--cache-dir={tmp_path / 'cache'}", "--config-file="]
+    for link, status in ((False, 1), (True, 0)):
+        if link:
+            (tmp_path / "metalocus").symlink_to(ROOT, target_is_directory=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", *options, "-c", checked],
+            cwd=tmp_path,
+            env={**os.environ, "MYPYPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, done.stdout + done.stderr

@@ -13,7 +13,7 @@ from metalocus.experiments.runs.folder import META, WEIGHTS, read_config
 from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest
 
 
-def load_agent(folder: Path, results: bool = True) -> tuple[TrainedAgent, RunConfig]:
+def load_agent(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, RunConfig]:
     """The trained agent of a finished run; nothing is unpickled.
 
     Warns if the run was made by another version of the source that decides its result.
@@ -27,6 +27,7 @@ def load_agent(folder: Path, results: bool = True) -> tuple[TrainedAgent, RunCon
         Corrupt: one of its files is damaged or of another run, or the folder bears the name of
             another run.
     """
+    folder = Path(folder)
     manifest, config = load_manifest(folder, results), read_config(folder)
     tensors, header = read_tensors(folder / WEIGHTS)
     meta = read_record(folder / META, AGAIN)

@@ -31,7 +31,10 @@ Report = Callable[[Progress], None]
 
 
 def train(
-    config: RunConfig, out: Path, report: Report | None = None, callback: MaybeCallback = None
+    config: RunConfig,
+    out: str | Path,
+    report: Report | None = None,
+    callback: MaybeCallback = None,
 ) -> Path:
     """Make a run under ``out``, or finish it; a finished run is left as it is.
 
@@ -61,12 +64,13 @@ def train(
     config.check()
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
+    out = Path(out)
     folder = out / config.name
     if is_done(folder):
         LOG.info("%s is done: %s", config.title, folder)
         return folder
-    LOG.info("%s: %s", config.title, folder)
     with locked(folder):
+        LOG.info("%s: %s", config.title, folder)
         if not is_done(folder):
             _warn_of_a_short_run(config)
             (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
