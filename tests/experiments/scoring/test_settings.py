@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+import metalocus
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL
 from metalocus.experiments.scoring import chunks
-from metalocus.experiments.scoring.settings import return_bounds, score
+from metalocus.experiments.scoring.settings import bounds_with, return_bounds, score
 
 SETTING = Setting("metalocus/ReversalBandit-v0", horizon=15)
 
@@ -30,9 +31,26 @@ def test_chunks_do_not_show_in_a_score(monkeypatch):
     agent = make_named("wsls", SETTING.family)
     whole = score(agent, SETTING, 41, 2)
     monkeypatch.setattr(chunks, "CHUNK", 10)
-    return_bounds.cache_clear()
+    bounds_with.cache_clear()
     assert score(agent, SETTING, 41, 2) == pytest.approx(whole, rel=1e-12)
-    return_bounds.cache_clear()
+    bounds_with.cache_clear()
+
+
+def test_a_better_reference_that_is_loaded_changes_the_scale(unload, tmp_path):
+    """One that says so and comes first in the alphabet."""
+    agent = make_named("wsls", SETTING.family)
+    before = score(agent, SETTING, 40, 2)
+    file = tmp_path / "poor.py"
+    file.write_text(
+        "from metalocus.agents.agent import EXACT\n"
+        "from metalocus.agents.references.generic.policies import WinStayLoseShift\n"
+        "class Poor(WinStayLoseShift):\n"
+        "    name, summary = 'a_poor_one', 'says that it is the best'\n"
+        "    def optimality(family):\n"
+        "        return EXACT\n"
+    )
+    metalocus.load(file)
+    assert score(agent, SETTING, 40, 2) == 1.0 > before
 
 
 def test_where_nothing_can_be_gained_there_is_no_score():
