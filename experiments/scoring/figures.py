@@ -57,5 +57,5 @@ def one_adaptation(curves: Mapping[str, Sequence[float | None]], title: str) -> 
     figure.subplots_adjust(0.13, 0.15, 0.98, 0.9)  # a layout engine draws everything twice
     adaptation_curves(ax, curves)
     ax.set_title(title, loc="left", fontsize=8)
-    ax.legend(loc="upper left", frameon=False, fontsize=8)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 0.14), frameon=False, fontsize=8)
     return figure

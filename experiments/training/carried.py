@@ -54,10 +54,10 @@ class Watched(TrainedAgent):
 def write_projector(folder: Path, agent: TrainedAgent, setting: Setting, seed: int) -> None:
     """Write the states of an agent, each with its labels, for TensorBoard's projector.
 
-    A row is an episode after the forward pass of a trial. The labels are the episode, the trial
-    (from 1), the arm that is best for one who knows the task, the choice of the agent, that of the
+    A row is an episode after the forward pass of a trial. The labels are the trial (from 1),
+    the arm that is best for one who knows the task, the choice of the agent, that of the
     best reference on the same history, and for each arm that reference's posterior mean, or its
-    value where it keeps no means. Of an agent without a state nothing is written.
+    value where it keeps no means; and the episode. Of an agent without a state nothing is written.
     """
     best = best_reference(setting.family)
     rows = _Rows(best, setting.family.horizon)
@@ -101,7 +101,6 @@ class _Rows:
     def _labels(self, trial: Trial) -> Array:
         n, arms = trial.privileged_value.shape
         columns = {
-            "episode": np.arange(n),
             "trial": np.full(n, trial.t + 1),
             "best arm": trial.privileged_value.argmax(axis=1) + 1,
             "choice of the agent": trial.probs.argmax(axis=1) + 1,
@@ -111,6 +110,7 @@ class _Rows:
             means = self._means(stores)
             if means is not None:
                 columns |= {f"posterior, arm {arm + 1}": means[:, arm] for arm in range(arms)}
+        columns["episode"] = np.arange(n)
         self.names = list(columns)
         return np.stack(list(columns.values()), axis=1)
 
