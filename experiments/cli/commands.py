@@ -76,7 +76,7 @@ def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
 
 
 def show(name: Positional[str]) -> None:
-    """Print the page of an environment, agent, reference, probe or claim, with its arguments.
+    """Print the page of an environment, agent, reference, probe or claim; takes seconds.
 
     Example: metalocus show lstm
 
@@ -155,7 +155,7 @@ def train(
 
 
 def runs(folder: Positional[Path], json: bool = False) -> None:
-    """List the runs in a folder: what each is, how far it is, its score when last measured.
+    """List the runs in a folder with settings, steps and last score; takes seconds.
 
     Example: metalocus runs debate
 
@@ -341,7 +341,7 @@ def claim(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Train, probe and judge a single claim of the debate; takes a part of its time.
+    """Train, probe and judge a single claim of the debate; minutes with preset quick.
 
     Example: metalocus claim emergence --preset full
 
@@ -410,7 +410,7 @@ def compare(
 
 
 def report(folder: Positional[Path]) -> None:
-    """Write report.html of a debate again, from what was measured.
+    """Write report.html of a debate again, from what was measured; takes seconds.
 
     Example: metalocus report debate
 
@@ -449,7 +449,7 @@ def bench(
 
 
 def export(run: Positional[Path], sb3: Path) -> None:
-    """Write a run as an SB3 zip, for `SequencePPO.load` and other tools of that family.
+    """Write a run as an SB3 zip, for `SequencePPO.load` and other tools; takes seconds.
 
     Example: metalocus export RUN --sb3 model.zip
 
@@ -466,7 +466,7 @@ def export(run: Positional[Path], sb3: Path) -> None:
 
 
 def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
-    """Make a run directory of an exported zip; nothing in it is unpickled.
+    """Make a run directory of a zip; nothing in it is unpickled; takes seconds.
 
     Example: metalocus import model.zip
 

@@ -2,12 +2,15 @@
 
 import re
 import runpy
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from metalocus.envs import Setting
+from metalocus.experiments.cli.commands import COMMANDS
+from metalocus.experiments.cli.parsing import files_to_load, parse
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.training import train as training
@@ -59,3 +62,14 @@ def test_the_script_trains_measures_and_loads_as_on_the_page(brief, tmp_path, mo
     assert engine != engine_page
     names = play(engine, tmp_path, monkeypatch)
     assert names["action"].shape == (1,)
+
+
+def test_every_command_on_the_pages_parses():
+    """Those that stand in a line of their own; placeholders such as RUN are texts."""
+    lines = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        lines += re.findall(r"^metalocus (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(lines) > 25
+    for line in lines:
+        _, arguments = files_to_load(shlex.split(line.partition(";")[0], comments=True))
+        parse(arguments, COMMANDS)
