@@ -43,6 +43,7 @@ def test_help_of_every_command_has_an_example_that_parses_and_fits_a_screen(call
         _, out, _ = call(f"{name} --help")
         example = re.search(rf"^Example: metalocus ({name} .*)$", out, re.MULTILINE)[1]
         parse(example.split(), COMMANDS)
+        assert re.search("seconds|minutes|hours", out.partition("options")[0]), f"{name}: its cost"
         assert len(out.splitlines()) <= 60, name
 
 
