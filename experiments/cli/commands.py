@@ -465,18 +465,35 @@ def export(run: Positional[Path], sb3: Path) -> None:
     print(sb3)
 
 
-def import_(file: Positional[Path], out: Path = Path("runs")) -> None:
+def import_(
+    file: Positional[Path],
+    algo: Literal["SequencePPO", "RecurrentPPO"] | None = None,
+    env: str | None = None,
+    env_kwargs: Texts = (),
+    out: Path = Path("runs"),
+) -> None:
     """Make a run directory of a zip; nothing in it is unpickled; takes seconds.
 
-    Example: metalocus import model.zip
+    Example: metalocus import model.zip --algo RecurrentPPO --env metalocus/BernoulliBandit-v0
 
     Args:
-        file: written by `metalocus export`.
+        file: written by `metalocus export`; or, with --algo and --env, by `save` of SequencePPO, or
+            of sb3-contrib's RecurrentPPO, whose LSTM becomes that of the agent lstm.
+        algo: the class whose `save` wrote the file; left out for one of `metalocus export`.
+        env: id: what the model was trained on.
+        env_kwargs: arguments of that environment, as name=value.
         out: folder of runs.
     """
+    from metalocus.envs import Setting
+    from metalocus.experiments.runs.adopt import adopt
     from metalocus.experiments.runs.exchange import import_run
 
-    print(import_run(file, out))
+    if (algo is None) != (env is None) or (env is None and env_kwargs):
+        raise WrongUse("--algo and --env go together: what wrote the zip, and its task")
+    if algo is None or env is None:
+        print(import_run(file, out))
+    else:
+        print(adopt(file, out, algo, Setting(env, **keywords(env_kwargs))))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

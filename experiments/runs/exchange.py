@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,37 @@ def import_run(file: Path, out: Path) -> Path:
         WrongUse: the run exists under ``out``, finished or not.
     """
     record, config, policy = _read(file)
-    folder = out / str(record["run"])
-    account = {**record["account"], "imported": file.name}
+    return write_imported(out, config, policy, {**record["account"], "imported": file.name}, record)
+
+
+def write_imported(
+    out: Path,
+    config: RunConfig,
+    policy: SequencePolicy,
+    account: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+) -> Path:
+    """Write a finished run without measurements; returns its folder.
+
+    Args:
+        out: folder of runs.
+        config: of the run.
+        policy: as trained.
+        account: what training took, ready for JSON.
+        made_by: the name, source and versions of the run.
+
+    Raises:
+        WrongUse: the run exists under ``out``, finished or not.
+    """
+    folder = out / str(made_by["run"])
     with locked(folder):
         paths = [folder / name for name in WRITTEN if name != LOCK]
         if any(path.exists() for path in paths):
             raise WrongUse(f"{folder} exists; choose another --out")
         try:
             write_atomically(folder / CONFIG, config.to_json().encode())
-            write_results(folder, record["run"], [])
-            write_finished(folder, config, policy, account, record)
+            write_results(folder, made_by["run"], [])
+            write_finished(folder, config, policy, account, made_by)
         except BaseException:  # such as a full disk: leave no half of a run
             for path in paths:
                 path.unlink(missing_ok=True)

@@ -138,6 +138,16 @@ def load_own(
 ) -> TrainedAgent:
     """The agent of a zip that ``SequencePPO.save`` wrote; nothing in it is unpickled.
 
+    See :func:`load_own_model`.
+    """
+    return TrainedAgent(load_own_model(path, setting, policy_kwargs).policy, setting.layout)
+
+
+def load_own_model(
+    path: Path, setting: Setting, policy_kwargs: Mapping[str, Any] | None = None
+) -> SequencePPO:
+    """The model of a zip that ``SequencePPO.save`` wrote; nothing in it is unpickled.
+
     Args:
         path: the zip.
         setting: what it was trained on.
@@ -153,9 +163,8 @@ def load_own(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of schedules, which play no part in acting
         try:
-            model = SequencePPO.load(path, env, **given)
+            return SequencePPO.load(path, env, **given)
         except ValueError as error:
             if str(error).startswith("policy_kwargs"):
                 raise WrongUse(f"{path}: {error}: --policy-kwargs") from None
             raise
-    return TrainedAgent(model.policy, setting.layout)
