@@ -101,7 +101,7 @@ def mean_returns(
     episodes: int,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """:func:`mean_return` of one policy, or of references, with a bar on the terminal.
+    """:func:`mean_return` of one policy, or of references, with progress shown.
 
     Args:
         setting: None for every environment, with its defaults and its examples.
@@ -125,8 +125,7 @@ def mean_returns(
     with Stage("playing", len(among), "references") as stage:
         for count, (each, name) in enumerate(among, 1):
             found.append(mean_return(each, name, episodes, seed))
-            stage.update(count)
-            stage.finished(f"{name} on {each}", count, len(among))
+            stage.advance(count, f"{name} on {each}")
     return found
 
 

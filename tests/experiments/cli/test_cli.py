@@ -20,6 +20,7 @@ from metalocus.experiments.cli.parsing import parse
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.folder import WEIGHTS
+from metalocus.experiments.runs.named import NAMED
 from metalocus.experiments.studies.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -244,24 +245,31 @@ def test_export_and_import_give_the_same_numbers(call, document, run):
 @pytest.fixture
 def verdict():
     """What a debate finds, as far as it is printed."""
-    quantity = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    quantity = {"about": "how much", "estimate": 0.5, "low": 0.4, "high": 0.6}
     prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
     prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
-    return {"claim": "c", "quantities": {"q": quantity}, "predictions": [prediction]}
+    prediction |= {"says": "so it is"}
+    found = {"claim": "c", "statement": "So it is.", "quantities": {"q": quantity}}
+    return {**found, "predictions": [prediction]}
 
 
 def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, verdict):
     asked = []
-    whole = {"verdicts": [verdict]}
+    whole = {"preset": {"name": "quick"}, "verdicts": [verdict]}
     monkeypatch.setattr(debate, "run_debate", lambda *how: asked.append(how) or whole)
     monkeypatch.setattr(debate, "run_claim", lambda *how: asked.append(how) or verdict)
     assert document("debate --json") == whole
     assert document("claim locus --preset full --out there --json") == verdict
-    assert asked == [("quick", Path("debate")), ("locus", "full", Path("there"))]
+    assert document("claim locus --agent gru --setting five_arms --json") == verdict
+    assert asked == [
+        ("quick", Path("debate"), None, None),
+        ("locus", "full", Path("there"), None, None),
+        ("locus", "quick", Path("debate"), "gru", NAMED["five_arms"]),
+    ]
     for line in ("debate", "claim locus"):
         code, out, err = call(line)
         assert (code, err) == (0, "")
-        assert "q >= 0.45" in out
+        assert "at least 0.45" in out
         assert "0.500 [0.400, 0.600]" in out
         assert "undecided" in out
         assert "4 more" in out

@@ -23,11 +23,13 @@ from metalocus.experiments.bench.benches import BENCHES
 from metalocus.experiments.comparison import compare
 from metalocus.experiments.debate import main as debate
 
-quantity = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+quantity = {"about": "how much", "estimate": 0.5, "low": 0.4, "high": 0.6}
 prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
 prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
-verdict = {"claim": "c", "quantities": {"q": quantity}, "predictions": [prediction]}
-debate.run_debate = lambda *how: {"verdicts": [verdict]}
+prediction["says"] = "so it is"
+verdict = {"claim": "c", "statement": "So it is.", "quantities": {"q": quantity}}
+verdict["predictions"] = [prediction]
+debate.run_debate = lambda *how: {"preset": {"name": "quick"}, "verdicts": [verdict]}
 debate.run_claim = lambda *how: verdict
 BENCHES["env"] = lambda: [{"env": "x", "speed": 3}]
 compare.compare = lambda *how: {
@@ -104,8 +106,10 @@ def test_every_command_prints_in_a_locale_without_utf8_and_to_a_closed_pipe(run,
         assert process.returncode == 0, said
         assert said[-1] == str([0] * (len(lines) - 3) + [2] * 3).encode(), said
         assert all(line.startswith(b"metalocus: ") for line in said[:-1]), said
-        assert all(b"run\xff" in line for line in said[:-1]), said
-        assert len(said) == 4
+        where, *refused, _ = said
+        assert b"trained/lstm-" in where
+        assert all(b"run\xff" in line for line in refused), said
+        assert len(refused) == 3
         if case == "ascii":
             assert b"\n" + os.fsencode(f"{NOT_TEXT}.zip") + b"\n" in out
 

@@ -33,7 +33,7 @@ WRONG = {
     "list --load nowhere.py": "nowhere.py cannot be loaded: there is no such file",
     "train": "Missing from metalocus train: --env",
     f"train --env {BANDIT} --agent lstm": "--steps",
-    f"{TRAIN} --colour red": "Unrecognized options: --colour of `metalocus train`; choose",
+    f"{TRAIN} --colour red": "Unrecognized options: --colour of `metalocus train`",
     f"{TRAIN} --steps five": "--steps",
     "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; choose from metal",
     f"train --env {BANDIT} --agent thompson --steps 5": "unknown agent 'thompson'; choose from",
