@@ -119,7 +119,7 @@ def test_a_run_is_probed_by_a_probe_of_ones_own_and_not_opened_without_its_files
     files = loading("good_arm", "leaky_sum", "half_time")
     found = json.loads(user.call(f"probe {run} --probe half_time --episodes 20 --json {files}")[0])
     assert found["half_time"] == 2
-    assert found["kept"]["curve"][:2] == found["forgotten"]["curve"][:2]
+    assert found["kept"]["all"]["curve"][:2] == found["kept"]["none"]["curve"][:2]
     _, err = user.call(f"evaluate {run} --load good_arm.py", code=2)
     assert err.count("\n") == 1
     assert "this run was made with" in err

@@ -117,3 +117,10 @@ def test_a_suggestion_looks_past_namespace_and_case():
     assert "did you mean 'metalocus/Harlow-v0'?" in suggestion("harlow-v1", known)
     assert "did you mean 'metalocus/BernoulliBandit-v0'?" in suggestion("Bernoulibandit-v0", known)
     assert suggestion("x", known) == f"; choose from {', '.join(known)}"
+
+
+def test_of_very_many_names_the_nearest_alone_is_told():
+    known = [f"thing_{i}" for i in range(100)]
+    assert suggestion("thing_1x", known) == "; did you mean 'thing_1'?"
+    assert suggestion("q", known) == f"; choose from {', '.join(known)}"
+    assert suggestion("thing_1x", known[:20]).endswith("choose from " + ", ".join(known[:20]))
