@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.probes.rows import Row
+from metalocus.experiments.probes.rows import Row, wrapped
 
 WIDTH = 118
 """Of a file or a pipe."""
@@ -28,7 +27,7 @@ def probe_tables(found: Mapping[str, Any]) -> None:
     probe = PROBES[found["probe"]]()
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     result, rows = dict(found), probe.rows(dict(found))
-    print(textwrap.fill(probe.sentence(result), console.width, break_long_words=False))
+    print(wrapped(probe.sentence(result), console.width))
     print(f"\n{found['title']} · {found['episodes']:,} fresh episodes, intervals 95%")
     shown = probe.shown_quantities() or [(name, name) for name in {r.quantity: 0 for r in rows}]
     for quantity, meaning in shown:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metalocus.experiments.probes.rows import REACH, Row
+from metalocus.experiments.probes.rows import REACH, Row, wrapped
 
 STYLE: list[str | Path | dict[str, Any]] = [
     "default",  # whatever the user's own settings are
@@ -48,7 +48,7 @@ NARROW = 0.05
 def new_figure(lines: Sequence[str], width: float = 8.0, height: float = 4.6) -> Figure:
     """An empty figure under some lines of text."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    said = "\n".join(textwrap.fill(each, round(width * 13)) for each in lines)
+    said = "\n".join(wrapped(each, round(width * 13)) for each in lines)
     figure.suptitle(said, x=0.01, ha="left", fontsize=9.5)
     return figure
 
@@ -95,7 +95,7 @@ def dots(ax: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequence[
             f"{value:.2f}",
             (value, place),
             fontsize=8,
-            color=colour,
+            color="#333333",
             textcoords="offset points",
             xytext=(0, 6),
             ha="center",
@@ -126,7 +126,7 @@ def curves_and_ends(figure: Figure, rows: Sequence[Row], names: Mapping[str, str
     left.set(xlabel="trial (the first is 0)", ylabel=CHOICE_VALUE)
     last = [ends[label][0] for label in shown]
     dots(right, last, [names[label] for label in shown], [colour for colour, _ in colours])
-    right.set_xlim(-0.1, 1.05)
+    right.set_xlim(min(-0.1, right.get_xlim()[0]), max(1.05, right.get_xlim()[1]))
     right.set_xlabel("choice value at the end")
     return figure
 

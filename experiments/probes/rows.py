@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -109,6 +111,13 @@ def _names(path: tuple[str, ...], quantities: Container[str]) -> tuple[str, str]
     named = [i for i, key in enumerate(path) if key in quantities]
     at = named[0] if named else len(path) - 1
     return path[at], " ".join((*path[:at], *path[at + 1 :]))
+
+
+def wrapped(sentence: str, width: int) -> str:
+    """A sentence on lines of at most so many characters, no number apart from its interval."""
+    joined = re.sub(r" (\[[^\],]*), ", "\xa0\\1,\xa0", sentence)
+    lines = textwrap.wrap(joined, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\xa0", " ")
 
 
 def to_parquet(rows: list[Row]) -> bytes:

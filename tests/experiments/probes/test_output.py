@@ -17,7 +17,7 @@ from metalocus.experiments.probes import output
 from metalocus.experiments.probes.base import PROBES, Probe
 from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.probes.output import output_files, write_output, write_tensorboard
-from metalocus.experiments.probes.rows import Row, tidy
+from metalocus.experiments.probes.rows import Row, tidy, wrapped
 from metalocus.experiments.runs.subject import find_subject
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", horizon=6)
@@ -131,6 +131,16 @@ def test_how_numbers_are_said():
         (Row(None, "", "x", None), "no number"),
     ):
         assert str(row) == said
+
+
+def test_no_number_is_apart_from_its_interval():
+    sentence = "It ends at 0.86 [0.84, 0.88] with both, and at -0.02 [-0.05, 0.01] with neither."
+    for width in range(25, 90):
+        lines = wrapped(sentence, width).split("\n")
+        assert " ".join(lines) == sentence
+        assert all(len(line) <= width for line in lines)
+        assert all(line.count("[") == line.count("]") for line in lines)
+        assert not any(line.startswith("[") for line in lines)
 
 
 def test_where_nothing_can_be_measured_the_probe_says_so(tmp_path):
