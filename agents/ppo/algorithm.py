@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
@@ -29,6 +30,7 @@ from metalocus.agents.ppo.schedules import LengtheningHorizon, PowerDecay
 from metalocus.agents.ppo.settings import checked, count, number, optional, schedule, scheduled
 from metalocus.envs.checks import InvalidTask, require
 from metalocus.envs.family import MOST_BYTES
+from metalocus.envs.vector import BatchEnv
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +66,8 @@ class SequencePPO(ArchivedPPO):
 
     Args:
         policy: ``SequencePolicy``; choose the cell by ``policy_kwargs={"cell": "lstm"}``.
-        env: a Gymnasium or SB3 vector environment, or an id.
+        env: an SB3 vector environment, such as :class:`~metalocus.envs.sb3.BatchVecEnv`; a
+            Gymnasium environment; or its id. Gymnasium's vector environments are refused.
         learning_rate: number or schedule.
         n_steps: length of a rollout; None for the environment's horizon, so that every
             sequence is one whole episode.
@@ -202,6 +205,16 @@ class SequencePPO(ArchivedPPO):
         if self.scale_rewards and self.reward_scale is None:
             self.reward_scale = RewardScale(self.n_envs)
         self._last_carry = self.policy.initial_carry(self.n_envs)
+
+    @staticmethod
+    def _wrap_env(env: GymEnv, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        """SB3's, after refusing what it would call no environment."""
+        if isinstance(env, VectorEnv):
+            raise InvalidTask(
+                "this is a Gymnasium vector environment, whose episodes begin anew at another"
+                f" step than SB3's; give {_sb3_call(env)} instead"
+            )
+        return ArchivedPPO._wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_lr_schedule(self) -> None:
         """Nothing: the schedule was set with the learning rate."""
@@ -489,6 +502,14 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list):
         return [_copied(part) for part in value]
     return value
+
+
+def _sb3_call(env: VectorEnv[Any, Any, Any]) -> str:
+    """The call that makes SB3's vector environment of the same episodes, without its arguments."""
+    name = "ID" if env.spec is None else repr(env.spec.id)
+    if isinstance(env.unwrapped, BatchEnv):
+        return f"metalocus.envs.sb3.BatchVecEnv({name}, {env.num_envs})"
+    return f"stable_baselines3.common.env_util.make_vec_env({name}, {env.num_envs})"
 
 
 def _horizon(env: VecEnv) -> int:

@@ -1,5 +1,7 @@
 """The environment receives actions that its space contains, in its shape, type and bounds."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.envs import InvalidTask
+from metalocus.envs.sb3 import BatchVecEnv
 
 
 class Takes(gym.Env):
@@ -122,3 +125,20 @@ def test_spaces_of_several_discrete_axes_are_refused_in_one_line():
         with pytest.raises(InvalidTask, match="actions must be flattened to one axis") as raised:
             SequencePPO("SequencePolicy", env, n_steps=4)
         assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_gymnasium_vector_environment_is_refused_with_the_call_that_makes_the_right_one():
+    """The call that the message names gives an environment that trains."""
+    ours = gym.make_vec("metalocus/BernoulliBandit-v0", num_envs=3)
+    other = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+    called = {
+        "metalocus.envs.sb3.BatchVecEnv('metalocus/BernoulliBandit-v0', 3)": (ours, BatchVecEnv),
+        "stable_baselines3.common.env_util.make_vec_env('CartPole-v1', 2)": (other, make_vec_env),
+    }
+    for call, (env, make) in called.items():
+        with pytest.raises(InvalidTask, match=re.escape(f"give {call} instead")):
+            SequencePPO("SequencePolicy", env)
+        right = make(env.spec.id, env.num_envs)
+        model = SequencePPO("SequencePolicy", right, n_steps=4).learn(4)
+        with pytest.raises(InvalidTask, match="Gymnasium vector environment"):
+            model.set_env(env)
