@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -142,7 +142,7 @@ def described(name: str) -> str:
     Raises:
         InvalidTask: there is nothing of that name; the nearest is suggested.
     """
-    kinds = {
+    kinds: dict[str, Mapping[str, Any]] = {
         "environment": FAMILIES,
         "trained agent": TRAINABLES,
         "reference": REFERENCES,
