@@ -60,9 +60,10 @@ def _read(name: str) -> tuple[str, frozenset[str]]:
 
 def source_text(name: str) -> str:
     """The text of a module, as it was read if it was loaded by :func:`metalocus.load`."""
-    if name == "__main__":
-        return _main_text()
-    spec = find_spec(name)
+    try:
+        spec = find_spec(name)
+    except ValueError:  # what it says of a module that was imported in no usual way
+        return _script_text(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {name!r}", name=name)
     read = getattr(spec.loader, "get_source", None)
@@ -72,10 +73,10 @@ def source_text(name: str) -> str:
     return str(text)
 
 
-def _main_text() -> str:
+def _script_text(name: str) -> str:
     """The text of the script that Python was started with."""
-    file = getattr(sys.modules["__main__"], "__file__", None)
-    if file is None:
+    file = getattr(sys.modules[name], "__file__", None)
+    if file is None or not Path(file).is_file():
         raise InvalidTask(
             "what is defined in a notebook or at a prompt has no source file to tell its versions"
             " apart; write it to a file and give that to metalocus.load"

@@ -157,10 +157,13 @@ def test_a_script_has_a_source_and_a_notebook_has_none(tmp_path):
     asked += "    print(error)\n"
     script = tmp_path / "script.py"
     script.write_text(asked)
-    by_file, at_prompt = (
-        subprocess.run([sys.executable, *given], capture_output=True, text=True, check=True).stdout
-        for given in ([script], ["-c", asked])
+    by_file, at_prompt, piped = (
+        subprocess.run(
+            [sys.executable, *given], input=asked, capture_output=True, text=True, check=True
+        ).stdout
+        for given in ([script], ["-c", asked], ["-"])
     )
     assert len(by_file.strip()) == 16
-    assert "no source file" in at_prompt
-    assert "give that to metalocus.load" in at_prompt
+    for said in (at_prompt, piped):
+        assert "no source file" in said
+        assert "give that to metalocus.load" in said
