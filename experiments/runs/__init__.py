@@ -2,4 +2,5 @@
 
 Read ``config`` first (what decides a run, and its name), then ``folder`` (its files) and
 ``records`` (when it is finished and whole). ``load`` makes an agent of it, ``exchange`` a zip.
+``subject`` is what a person names to be measured, ``adopt`` makes a run of a model from elsewhere.
 """

@@ -1,6 +1,8 @@
 """What probes say: a sentence, tidy rows, a figure; and the files that hold them."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -217,6 +219,20 @@ def test_tensorboard_shows_what_was_found_of_a_run(run):
     text = shown.Tensors("probe/locus/finding/text_summary")[0].tensor_proto.string_val[0]
     assert text.decode() == PROBES["locus"]().sentence(result)
     assert find_subject(run).title, "the run is whole"
+
+
+def test_the_page_tells_of_every_probe_and_each_of_its_numbers():
+    page = (Path(__file__).parents[3] / "docs" / "probes.md").read_text(encoding="utf-8")
+    _, *sections = re.split(r"\n## ", page)
+    told = {section.partition("\n")[0]: section for section in sections}
+    assert list(told) == list(PROBES)
+    for name, probe in PROBES.items():
+        text = " ".join(told[name].split())
+        assert text[len(name) + 1 :].lower().startswith(probe.question.lower())
+        for part in ("Method", "Source", "It tells", "It cannot tell", "Controls"):
+            assert f"**{part}" in text, (name, part)
+        for quantity in probe.quantities:
+            assert f"`{quantity}`" in text, (name, quantity)
 
 
 class Plain(Probe):
