@@ -57,15 +57,18 @@ def write_projector(folder: Path, agent: TrainedAgent, setting: Setting, seed: i
     A row is an episode after the forward pass of a trial. The labels are the trial (from 1),
     the arm that is best for one who knows the task, the choice of the agent, that of the
     best reference on the same history, and for each arm that reference's posterior mean, or its
-    value where it keeps no means; and the episode. Of an agent without a state nothing is written.
+    value where it keeps no means; and the episode. Of an agent without a state, and of
+    episodes of one trial, nothing is written.
     """
+    if not agent.start(1, np.random.default_rng(seed)).state:
+        return
     best = best_reference(setting.family)
     rows = _Rows(best, setting.family.horizon)
     shadows = () if best.omniscient else (best,)
     with named(agent, setting):
         episodes = fresh_episodes(setting, EPISODES, seed)
         rollout(agent, episodes, seed, shadows=shadows, observe=rows.add)
-    if not rows.states:
+    if not rows.states:  # of episodes of one trial
         return
     states, labels = np.concatenate(rows.states), np.concatenate(rows.labels)
     write_atomically(folder / VECTORS, _tsv(states).encode())
