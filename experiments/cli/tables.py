@@ -103,13 +103,14 @@ def runs_table(found: Sequence[Mapping[str, Any]]) -> None:
 
 def evaluation_table(found: Mapping[str, Any]) -> None:
     """Mean return and score of the agent and the references, the best first."""
-    title = f"{found['agent']} on {found['env']}, {found['episodes']} fresh episodes, frozen"
+    title = f"{found['title']} · {found['episodes']:,} fresh episodes"
+    own = found["agent"], f"{found['agent']} (greedy)"
     table = Table(title=title, title_justify="left")
     for column in ("policy", "return (95%)", f"score (random 0, {found['best']} 1)"):
         table.add_column(column)
     policies = sorted(found["policies"].items(), key=lambda item: -item[1]["mean"])
     for name, row in policies:
-        mine = "bold" if name.startswith(found["agent"]) else ""
+        mine = "bold" if name in own else ""
         reward = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         score = "" if row["score"] is None else f"{row['score']:.3f}"
         table.add_row(name, reward, score, style=mine)

@@ -21,6 +21,8 @@ from metalocus.experiments.probes.rows import Row, tidy
 from metalocus.experiments.scoring.chunks import Chunks, named
 
 Result = dict[str, Any]
+NO_CHOICE = "No arm is better than another here, so there is nothing to learn and no choice value."
+"""The sentence where choice values do not exist."""
 
 
 class Probe(ABC):

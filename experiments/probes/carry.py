@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent
 from metalocus.agents.rollout import rollout
-from metalocus.experiments.probes.base import Probe, Restore, Result
+from metalocus.experiments.probes.base import NO_CHOICE, Probe, Restore, Result
 from metalocus.experiments.probes.figures import curves_and_ends
 from metalocus.experiments.probes.shapley import coalitions
 from metalocus.experiments.scoring.chunks import Chunks
@@ -17,7 +17,6 @@ from metalocus.experiments.scoring.curves import LearningCurve
 
 KEPT = coalitions(STORES)
 """The stores that are kept, by the name of the condition."""
-NO_CHOICE = "No arm is better than another here, so there is nothing to learn and no choice value."
 
 
 class Carryover(Probe):

@@ -12,8 +12,7 @@ from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
-from metalocus.experiments.probes.base import Probe, Restore, Result
-from metalocus.experiments.probes.carry import NO_CHOICE
+from metalocus.experiments.probes.base import NO_CHOICE, Probe, Restore, Result
 from metalocus.experiments.probes.figures import curves_and_ends
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import LearningCurve
@@ -92,10 +91,12 @@ class Freeze(Probe):
         end = {kept: self.row(result, "final", kept) for kept in CALLED}
         if end["all"].value is None:
             return NO_CHOICE
+        changed = result["kept"]["all"]["weights_changed"]
+        ruleless = "" if changed else " (it has no rule that changes them)"
         return (
             "On the scale from 0 (chance) to 1 (the best arm), choices end at"
             f" {end['state+context']} with weights frozen and the state kept, at"
-            f" {end['weights+context']} with weights updating and the state reset, and at"
+            f" {end['weights+context']} with weights updating{ruleless} and the state reset, and at"
             f" {end['all']} with both, and at {end['context']} with neither."
         )
 

@@ -14,8 +14,7 @@ from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
 from metalocus.agents.rollout import Trial, act, rollout
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require_count
-from metalocus.experiments.probes.base import Probe, Result
-from metalocus.experiments.probes.carry import NO_CHOICE
+from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
 from metalocus.experiments.probes.figures import STORES as COLOURS
 from metalocus.experiments.probes.shapley import (

@@ -145,6 +145,12 @@ def test_no_number_is_apart_from_its_interval():
         assert not any(line.startswith("[") for line in lines)
 
 
+def test_freezing_says_where_there_is_no_rule_that_changes_weights():
+    for name, has in (("policy_gradient", True), ("counts_in_state", False)):
+        sentence = PROBES["freeze"]().sentence(found("freeze", name))
+        assert ("no rule" in sentence) != has
+
+
 def test_where_nothing_can_be_measured_the_probe_says_so(tmp_path):
     """All arms are equal, so there is no choice value."""
     for probe in ("carry", "freeze", "locus", "optimality"):
