@@ -11,11 +11,12 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.abc import InspectLoader
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import ModuleType
 
-from metalocus.envs.checks import InvalidTask
+from metalocus.envs.checks import InvalidTask, require
 
 PACKAGE = "metalocus"
 
@@ -66,11 +67,11 @@ def source_text(name: str) -> str:
         return _script_text(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {name!r}", name=name)
-    read = getattr(spec.loader, "get_source", None)
-    text = None if read is None else read(name)
-    if text is None:
-        raise InvalidTask(f"module {name} has no source that could be told from another version")
-    return str(text)
+    if isinstance(spec.loader, InspectLoader):  # what was loaded keeps the text that was read
+        text = spec.loader.get_source(name)
+        require(text is not None, f"module {name} has no source to tell its versions apart")
+        return str(text)
+    return Path(spec.origin).read_text(encoding="utf-8")
 
 
 def _script_text(name: str) -> str:

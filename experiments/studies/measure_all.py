@@ -83,6 +83,7 @@ def _measure(missing: Sequence[Job], found: Found) -> None:
 def _processes(n: int) -> Generator[ProcessPoolExecutor]:
     """Processes that import nothing from the current folder, and end with the context."""
     with _environment(ENVIRONMENT):
+        load(*loaded_files())  # refuses in one line what has changed since
         begun_with = (os.getpid(), loaded_files())
         pool = ProcessPoolExecutor(n, initializer=_begin, initargs=begun_with)
         try:

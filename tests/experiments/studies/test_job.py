@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+import metalocus
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
 from metalocus.agents.cells.base import TRAINABLES
@@ -165,7 +166,7 @@ def test_a_change_of_code_that_measures_gives_another_name_and_a_comment_does_no
 
 
 def test_no_claim_imports_by_a_name_that_the_digest_cannot_see():
-    """Imports that are written out are followed; none is made at run time but the registries'."""
+    """Imports that are written out are followed; at run time there are the registries' and the plugins'."""
     names = source.closure({type(claim).__module__ for claim in CLAIMS.values()})
     dynamic = {
         name
@@ -173,4 +174,22 @@ def test_no_claim_imports_by_a_name_that_the_digest_cannot_see():
         for node in ast.walk(ast.parse(source.source_text(name)))
         if isinstance(node, ast.Attribute) and node.attr == "import_module"
     }
-    assert dynamic == {"metalocus.envs.discovery"}
+    assert dynamic == {"metalocus.envs.discovery", "metalocus.envs.outside"}
+
+
+def test_what_is_loaded_counts_in_a_measurement_if_measuring_can_find_it(unload, tmp_path, counted):
+    """A reference may be the best one of a task; a probe is nobody's but its own."""
+    probe, reference = tmp_path / "probe.py", tmp_path / "reference.py"
+    probe.write_text(
+        "from metalocus.experiments.probes.carry import Carryover\n"
+        "class P(Carryover):\n    name = 'p'\n"
+    )
+    reference.write_text(
+        "from metalocus.agents.references.generic.policies import Random\n"
+        "class R(Random):\n    name = 'r'\n"
+    )
+    before = measuring_source(counted)
+    metalocus.load(probe)
+    assert measuring_source(counted) == before
+    metalocus.load(reference)
+    assert measuring_source(counted) != before

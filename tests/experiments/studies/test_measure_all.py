@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import metalocus
+from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.studies import measure_all as studies
 from metalocus.experiments.studies.measure_all import measure_all
@@ -168,3 +170,15 @@ def test_an_interrupt_ends_it_without_a_word(driver):
     os.killpg(process.pid, signal.SIGINT)
     assert process.communicate(timeout=30) == ("interrupted\n", "")
     assert gone(pid)
+
+
+def test_a_loaded_file_that_has_changed_since_is_refused_before_measuring(unload, smoke, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from metalocus.agents.references.generic.policies import Random\n"
+        "class Mine(Random):\n    name = 'mine'\n"
+    )
+    metalocus.load(file)
+    file.write_text("")
+    with pytest.raises(InvalidTask, match=r"mine\.py has changed since it was loaded"):
+        measure_all([Fatal()], dataclasses.replace(smoke, seeds=1), tmp_path / "out")
