@@ -166,7 +166,7 @@ def test_a_change_of_code_that_measures_gives_another_name_and_a_comment_does_no
 
 
 def test_no_claim_imports_by_a_name_that_the_digest_cannot_see():
-    """Imports that are written out are followed; at run time there are the registries' and the plugins'."""
+    """Written imports are followed; at run time there are the registries' and the plugins'."""
     names = source.closure({type(claim).__module__ for claim in CLAIMS.values()})
     dynamic = {
         name
