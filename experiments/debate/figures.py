@@ -61,7 +61,8 @@ def main_figure(curves: Mapping[str, Any]) -> str:
     rows = below.subplots(len(curves), widest, squeeze=False, sharey=True)
     for row, (name, measured) in zip(rows, curves.items(), strict=True):
         for ax, agent in zip(row, located(measured), strict=False):
-            _shares(ax, measured["locus"][agent], f"{name}: {agent_label(agent)}")
+            task = f"{name}: " if len(curves) > 1 else ""
+            _shares(ax, measured["locus"][agent], f"{task}{agent_label(agent)}")
         row[0].set_ylabel("knowledge held\n(share of each store)")
     handles, labels = rows[0][0].get_legend_handles_labels()
     below.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
