@@ -17,8 +17,8 @@ from threading import Lock
 import rich.progress
 from rich.progress import TaskID
 
-from metalocus.experiments.display import LOG, Stage
 from metalocus.envs.discovery import loaded_files
+from metalocus.experiments.display import LOG, Stage
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.runs.progress import read_progress
