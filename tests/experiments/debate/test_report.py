@@ -211,7 +211,9 @@ def test_text_is_escaped(undrawn, found, tmp_path):
 def test_a_smoke_test_says_that_it_is_one(undrawn, found, page, tmp_path):
     assert SMOKE_WARNING not in page
     smoke = {**found, "preset": {**found["preset"], "name": "smoke"}}
-    assert SMOKE_WARNING in written(tmp_path, smoke)
+    shown = written(tmp_path, smoke)
+    assert shown.count(SMOKE_WARNING) == 1
+    assert str(escape(found["headline"][0])) not in shown, "nothing is settled by it"
 
 
 def test_an_undecided_prediction_says_how_many_seeds_would_decide(undrawn, found, tmp_path):
