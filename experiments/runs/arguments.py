@@ -24,8 +24,9 @@ from metalocus.envs.discovery import unknown
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.layout import Layout
 from metalocus.envs.registry import EPISODE_OPTIONS
-from metalocus.experiments.runs.build import POLICY
 
+POLICY = ("critic", "action_values", "net_arch", "ortho_init")
+"""Arguments of the policy beside those of its cell that an agent can be given."""
 _DECIDED = frozenset(
     {
         *("policy", "env", "policy_kwargs", "seed", "device", "verbose", "tensorboard_log"),

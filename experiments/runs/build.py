@@ -16,12 +16,11 @@ from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require, short_repr
 from metalocus.envs.layout import action_space, observation_space
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.runs.arguments import POLICY
 
 if TYPE_CHECKING:  # so that the code of a RunConfig is not among what decides a run's result
     from metalocus.experiments.runs.config import RunConfig
 
-POLICY = ("critic", "action_values", "net_arch", "ortho_init")
-"""Arguments of the policy beside those of its cell that an agent can be given."""
 MOST_WEIGHTS = 2**32
 """Bytes that the weights of a policy may take: half of a machine of 8 GiB."""
 SEED_SPACING = 2**20

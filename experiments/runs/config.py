@@ -53,7 +53,7 @@ class RunConfig:
         n_envs: environments stepped together.
         device: ``cpu`` or ``cuda``.
         agent_kwargs: arguments of the agent's cell, and of its policy
-            (:data:`~metalocus.experiments.runs.build.POLICY`), of types that JSON has.
+            (:data:`~metalocus.experiments.runs.arguments.POLICY`), of types that JSON has.
         train_kwargs: arguments of :class:`~metalocus.agents.ppo.algorithm.SequencePPO`, of types
             that JSON has.
 

@@ -21,9 +21,7 @@ from tempfile import TemporaryFile
 from filelock import FileLock, Timeout
 
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.config import RunConfig
 
 CONFIG, CHECKPOINT, MANIFEST = "config.json", "checkpoint", "manifest.json"
 WEIGHTS, META, RESULTS = "weights.safetensors", "meta.json", "results.parquet"
@@ -105,18 +103,3 @@ def read_whole(path: Path) -> bytes:
     if not path.is_file() or path.stat().st_size > LARGEST_FILE:
         raise OSError(f"{path} is no file, or too large")
     return path.read_bytes()
-
-
-def read_config(folder: Path) -> RunConfig:
-    """The settings of the run in a folder.
-
-    Raises:
-        NotARun: there is none, its config is damaged, or it takes code from outside the package
-            that is not loaded.
-    """
-    try:
-        return RunConfig.from_json(read_whole(folder / CONFIG))
-    except InvalidTask as error:
-        raise NotARun(f"{folder}: {error}") from None
-    except (OSError, ValueError):
-        raise NotARun(f"{folder} is not a run directory (no readable {CONFIG})") from None

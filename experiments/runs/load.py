@@ -9,8 +9,8 @@ from metalocus.agents.ppo.files import Corrupt, read_record, read_tensors
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import META, WEIGHTS, read_config
-from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest
+from metalocus.experiments.runs.folder import META, WEIGHTS
+from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest, read_config
 
 
 def load_agent(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, RunConfig]:

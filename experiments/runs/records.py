@@ -12,6 +12,7 @@ from typing import Any
 
 from metalocus.agents.ppo.files import Corrupt, read_record, write_record, write_tensors
 from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
+from metalocus.envs import InvalidTask
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import (
     CHECKPOINT,
@@ -21,7 +22,6 @@ from metalocus.experiments.runs.folder import (
     RESULTS,
     WEIGHTS,
     NotARun,
-    read_config,
     read_whole,
     require_own_name,
 )
@@ -62,6 +62,21 @@ def write_finished(
     counted = {"parameters": n_parameters(policy), "sha256": digest, "files": files}
     write_record(folder / MANIFEST, {**account, **made_by, **counted})
     (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The settings of the run in a folder.
+
+    Raises:
+        NotARun: there is none, its config is damaged, or it takes code from outside the package
+            that is not loaded.
+    """
+    try:
+        return RunConfig.from_json(read_whole(folder / CONFIG))
+    except InvalidTask as error:
+        raise NotARun(f"{folder}: {error}") from None
+    except (OSError, ValueError):
+        raise NotARun(f"{folder} is not a run directory (no readable {CONFIG})") from None
 
 
 def is_done(folder: Path) -> bool:

@@ -10,7 +10,8 @@ import metalocus
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import OUTSIDE
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CONFIG, NotARun, read_config
+from metalocus.experiments.runs.folder import CONFIG, NotARun
+from metalocus.experiments.runs.records import read_config
 from metalocus.experiments.runs.source import _read as read_source
 from metalocus.experiments.runs.source import closure, source_digest, source_text
 

@@ -31,10 +31,9 @@ from metalocus.experiments.runs.folder import (
     RESULTS,
     WEIGHTS,
     NotARun,
-    read_config,
 )
 from metalocus.experiments.runs.load import load_agent
-from metalocus.experiments.runs.records import FILES, is_done, load_manifest, versions
+from metalocus.experiments.runs.records import FILES, is_done, load_manifest, read_config, versions
 from metalocus.experiments.runs.results import read_results
 from metalocus.experiments.training.train import train
 
