@@ -47,7 +47,9 @@ class Gittins(IndexPolicy):
     """
 
     name: ClassVar[str] = "gittins"
-    summary: ClassVar[str] = "Gittins index, discount 1 - 2 / horizon; approximate beyond 500 trials"
+    summary: ClassVar[str] = (
+        "Gittins index, discount 1 - 2 / horizon; approximate beyond 500 trials"
+    )
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
