@@ -63,10 +63,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_work_begins(
             measure_all([counted], smoke, folder)
     assert file.read_text() == "of the user"
 
-    def full(path, data):
+    def full(dir):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("metalocus.experiments.runs.folder.TemporaryFile", full)
     with pytest.raises(WrongUse, match=r"cannot write in .*\(No space left on device\)"):
         measure_all([counted], smoke, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
