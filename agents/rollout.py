@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metalocus.agents.agent import STORES, Agent, NonFinite, Stores
-from metalocus.envs import Episodes, Setting
+from metalocus.envs import Episodes, Family, Setting
+from metalocus.envs.checks import require
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys, seed_keys
+from metalocus.envs.family import MOST_BYTES
 
 Array = NDArray[Any]
 Intervention = Callable[[int, Stores], Stores]
@@ -124,8 +126,10 @@ def rollout(
     Raises:
         NonFinite: an agent's stores hold NaN, its probabilities are no distribution, or a
             stimulus or reward is not finite.
+        InvalidTask: what is returned would take more memory than ``MOST_BYTES``.
     """
     n, family = len(episodes), episodes.family
+    _require_room(n, family)
     actions, rewards = np.empty((family.horizon, n), dtype=np.int64), np.empty((family.horizon, n))
     probs, means, privileged = (np.empty((family.horizon, n, family.n_arms)) for _ in range(3))
     stores = start = agent.start(n, np.random.default_rng(seed))
@@ -153,6 +157,17 @@ def rollout(
             for shadow, (_, acted) in zip(shadows, shadow_acts, strict=True)
         ]
     return Trace(actions, rewards, probs, means, privileged, start, stores)
+
+
+def _require_room(n: int, family: Family) -> None:
+    """Raise :class:`InvalidTask` if the arrays of a :class:`Trace` would take too much memory."""
+    numbers_a_trial = 2 + 3 * family.n_arms  # action, reward; probabilities, means, values
+    needed = 8 * n * family.horizon * numbers_a_trial
+    require(
+        needed <= MOST_BYTES,
+        f"what happens in {n:,} episodes of {family.horizon:,} trials would take {needed:,} bytes,"
+        f" the limit is {MOST_BYTES:,}; use fewer trials, arms or episodes",
+    )
 
 
 def choose(probs: Array, u: Array, greedy: bool = False) -> Array:

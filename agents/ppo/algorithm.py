@@ -296,7 +296,9 @@ class SequencePPO(ArchivedPPO):
 
     def _begin_rollout(self, buffer: SequenceBuffer) -> None:
         """Find the place in training, and hand what is carried to the empty buffer."""
-        whole = max(self._total_timesteps, 2 * self.num_timesteps * self._open_ended)
+        whole = self._total_timesteps
+        if self._open_ended:  # as much again is to come
+            whole = max(whole, 2 * self.num_timesteps)
         self._current_progress_remaining = 1.0 - self.num_timesteps / whole
         self._require_finite("observation", self._last_obs)
         self.policy.set_training_mode(False)

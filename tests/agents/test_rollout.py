@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from metalocus.agents.agent import STORES, Agent, NonFinite, Stores
-from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
+from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import choose, fresh_episodes, rollout
@@ -149,3 +149,12 @@ def test_a_trace_is_what_happened_trial_by_trial():
         np.testing.assert_array_equal(seen[t].probs, trace.probs[t])
         np.testing.assert_array_equal(seen[t].shadows[0][0], trace.probs[t])
     np.testing.assert_array_equal(trace.total, trace.reward.sum(axis=0))
+
+
+def test_what_cannot_be_held_is_refused_with_its_bytes_before_anything_is_played():
+    for n, horizon in ((2000, 10**9), (200_000, 2000)):
+        setting = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=horizon)
+        agent = make_named("random", setting.family)
+        needed = 8 * n * horizon * (2 + 3 * 3)
+        with pytest.raises(InvalidTask, match=f"would take {needed:,} bytes, the limit is"):
+            rollout(agent, fresh_episodes(setting, n, 0))
