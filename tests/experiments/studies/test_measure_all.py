@@ -127,6 +127,7 @@ def driver(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     try:
         wait_until(lambda: any(told.glob("*.pid")) or process.poll() is not None)
@@ -139,6 +140,11 @@ def driver(tmp_path):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def heed_interrupts():
+    """As a process in the foreground does, wherever the tests run."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(condition, seconds=60):
