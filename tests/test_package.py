@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
@@ -267,19 +268,20 @@ assert [run(command) for command in {commands}] == [0, 0]
         assert all(each in done.stdout for each in said), done.stdout
 
 
-def test_type_checkers_find_a_linked_checkout(tmp_path):
-    """The link of CONTRIBUTING.md; without it nothing is found."""
-    assert 'ln -sfn "$PWD" .venv/lib/python3.*/site-packages/metalocus\n' in text("CONTRIBUTING.md")
-    checked = "import metalocus.envs.checks"
+def test_type_checkers_find_the_checkout_by_the_link_of_the_pages(tmp_path):
+    """As mypy sees a script elsewhere, before the link is made in a new environment and after."""
+    link = 'ln -sfn "$PWD" "$(echo .venv/lib/python3*/site-packages)/metalocus"'
+    assert f" && {link} && " in text("README.md")
+    assert f"\n{link}\n" in text("CONTRIBUTING.md")
+    checkout = tmp_path / "a clone"
+    checkout.mkdir()
+    for name in ("__init__.py", "py.typed", "envs"):
+        (checkout / name).symlink_to(ROOT / name)
+    venv.create(checkout / ".venv", symlinks=True)
     options = ["--follow-imports=skip", f"--cache-dir={tmp_path / 'cache'}", "--config-file="]
-    for link, status in ((False, 1), (True, 0)):
-        if link:
-            (tmp_path / "metalocus").symlink_to(ROOT, target_is_directory=True)
-        done = subprocess.run(
-            [sys.executable, "-m", "mypy", *options, "-c", checked],
-            cwd=tmp_path,
-            env={**os.environ, "MYPYPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-        )
+    options += [f"--python-executable={checkout / '.venv' / 'bin' / 'python'}"]
+    for status in (1, 0, 0):
+        command = [sys.executable, "-m", "mypy", *options, "-c", "import metalocus.envs.checks"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == status, done.stdout + done.stderr
+        subprocess.run(["bash", "-c", link], cwd=checkout, check=True)
