@@ -2,20 +2,35 @@
 
 Blocks of attention and a two-layer perceptron, each reading the residual stream through a
 layer norm and adding to it (Vaswani et al. 2017; Radford et al. 2019).
+
+In play a step appends its keys and values to the cache without copying it: a cache is a window
+of a longer array, the next one is the window a step further on, and the window that was given
+stays as it was (see :func:`_longer`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_
+
+SPARE = 4
+"""A longer array has room for a quarter of the cache's steps more: the more room, the fewer
+copies, and the more memory."""
+_UNWRITTEN: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
+"""Arrays in which nothing is written yet behind a window, by the window's address."""
+Append = Callable[[int, Tensor], Tensor]
+"""Of a layer's number and its new keys and values [N, T, 2 D]: those in view, [N, P + T, 2 D]."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +90,25 @@ class Transformer(Cell):
 
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
-        cache, age = carry["cache"], _steps_since_start(starts, carry["position"])
+        age, cache = _steps_since_start(starts, carry["position"]), carry["cache"]
         past = min(int(age[0].max()), self.max_length)
-        stages, fresh = self._run(x, age, cache[:, :, self.max_length - past :])
-        old, new, position = cache[:, :, len(x) :], fresh[:, :, -self.max_length :], age[-1] + 1
-        if starts.any():
-            old = old * (1 - starts.amax(dim=0))[:, None, None, None, None]
-        if starts[1:].any():
-            back = torch.arange(new.shape[2], 0, -1, device=x.device)
-            new = new * (back <= position[:, None]).to(x)[:, None, :, None, None]
-        cache = torch.cat([old, new], dim=2) if old.shape[2] else new
-        return self.norm(stages[-1]).transpose(0, 1), {"cache": cache, "position": position}
+        position, played = age[-1] + 1, not torch.is_grad_enabled()
+        if played and len(x) == 1 and not cache.is_cuda and not starts.any():
+            longer = _longer(cache)
+            stages = self._run(x, age, past, _Written(longer[:, :, self.max_length - past :]))
+            cache = longer[:, :, 1:]
+        else:
+            joined = _Joined(cache[:, :, self.max_length - past :])
+            stages = self._run(x, age, past, joined)
+            old, new = cache[:, :, len(x) :], joined.fresh()[:, :, -self.max_length :]
+            if starts.any():
+                old = old * (1 - starts.amax(dim=0))[:, None, None, None, None]
+            if starts[1:].any():
+                back = torch.arange(new.shape[2], 0, -1, device=x.device)
+                new = new * (back <= position[:, None]).to(x)[:, None, :, None, None]
+            cache = torch.cat([old, new], dim=2) if old.shape[2] else new
+        y = self.norm(stages[-1]).transpose(0, 1)
+        return y, {"cache": cache, "position": position}
 
     def activations(self, x: Tensor, starts: Tensor) -> Activations:
         """Attention and residual stream of whole episodes from their beginning.
@@ -96,28 +119,28 @@ class Transformer(Cell):
         """
         carry = self.initial(x.shape[1])
         age = _steps_since_start(starts, carry["position"])
-        stages, _ = self._run(x, age, carry["cache"][:, :, :0])
+        stages = self._run(x, age, 0, _Joined(carry["cache"][:, :, :0]))
         mask = self._mask(age, 0)
         streams = zip(self._blocks(), stages[::2], strict=False)  # as they enter each block
         attention = torch.stack([block.attention(stream, mask) for block, stream in streams])
         return Activations(attention, torch.stack(stages).transpose(1, 2))
 
-    def _run(self, x: Tensor, age: Tensor, cache: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The residual stream [N, T, H] stage by stage, new keys and values [N, L, T, 2, D].
+    def _run(self, x: Tensor, age: Tensor, past: int, append: Append) -> list[Tensor]:
+        """The residual stream [N, T, H] stage by stage.
 
         Args:
             x: [T, N, I].
             age: steps of the episode before each, [T, N].
-            cache: keys and values of the P steps before, [N, L, P, 2, D].
+            past: steps P before these that are in view.
+            append: of a layer's keys and values.
         """
-        mask, fresh = self._mask(age, cache.shape[2]), []
+        mask = self._mask(age, past)
         place = self.place(self.waves)[age.T.clamp(0, self.max_length).long()]
         stages = [torch.tanh(self.embed(x.transpose(0, 1).contiguous())) + place]
         for depth, block in enumerate(self._blocks()):
-            attended, new = block.attend(stages[-1], cache[:, depth], mask)
+            attended = block.attend(stages[-1], mask, partial(append, depth))
             stages += [attended, attended + block.perceptron(attended)]
-            fresh.append(new)
-        return stages, torch.stack(fresh, dim=1)
+        return stages
 
     def _blocks(self) -> list[_Block]:
         return [block for block in self.blocks if isinstance(block, _Block)]
@@ -142,20 +165,20 @@ class _Block(nn.Module):
             nn.LayerNorm(size), nn.Linear(size, size), nn.ReLU(), nn.Linear(size, size)
         )
 
-    def attend(self, stream: Tensor, cache: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The stream [N, T, H] with attention added, and new keys and values [N, T, 2, D].
+    def attend(self, stream: Tensor, mask: Tensor, append: Callable[[Tensor], Tensor]) -> Tensor:
+        """The stream [N, T, H] with attention added.
 
         Args:
             stream: [N, T, H].
-            cache: keys and values of the P steps before, [N, P, 2, D].
             mask: added to the scores, [N, 1, T, P + T].
+            append: new keys and values [N, T, 2 D] to those of all steps in view,
+                [N, P + T, 2 D].
         """
         q, fresh = self._project(stream)
-        seen = torch.cat([cache.flatten(2), fresh], dim=1) if cache.shape[1] else fresh
-        q, keys, values = map(self._heads, (q, *seen.chunk(2, dim=-1)))
+        q, keys, values = map(self._heads, (q, *append(fresh).chunk(2, dim=-1)))
         mixed = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-        fresh = fresh.view(*fresh.shape[:2], 2, -1)
-        return stream + self.out(mixed.transpose(1, 2).flatten(2)), fresh
+        attended: Tensor = stream + self.out(mixed.transpose(1, 2).flatten(2))
+        return attended
 
     def attention(self, stream: Tensor, mask: Tensor) -> Tensor:
         """The weights with which :meth:`attend` mixes values without a cache, [N, A, T, T]."""
@@ -173,6 +196,66 @@ class _Block(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         """[N, T, D] -> [N, A, T, D / A]."""
         return x.view(*x.shape[:2], self.n_heads, -1).transpose(1, 2)
+
+
+class _Joined:
+    """A layer's new keys and values behind those of the P steps before, which stay as they are.
+
+    Args:
+        cache: [N, L, P, 2, D].
+    """
+
+    def __init__(self, cache: Tensor) -> None:
+        self._cache, self._fresh = cache, list[Tensor]()
+
+    def __call__(self, depth: int, fresh: Tensor) -> Tensor:
+        """[N, T, 2 D] -> [N, P + T, 2 D]."""
+        self._fresh.append(fresh.view(*fresh.shape[:2], 2, -1))
+        before = self._cache[:, depth].flatten(2)
+        return torch.cat([before, fresh], dim=1) if before.shape[1] else fresh
+
+    def fresh(self) -> Tensor:
+        """What was appended, [N, L, T, 2, D]."""
+        return torch.stack(self._fresh, dim=1)
+
+
+class _Written:
+    """The same for a single step, by writing into the last place of [N, L, P + 1, 2, D]."""
+
+    def __init__(self, longer: Tensor) -> None:
+        self._longer = longer.flatten(3)
+
+    def __call__(self, depth: int, fresh: Tensor) -> Tensor:
+        """[N, 1, 2 D] -> [N, P + 1, 2 D]."""
+        self._longer[:, depth, -1:] = fresh
+        return self._longer[:, depth]
+
+
+def _longer(cache: Tensor) -> Tensor:
+    """A cache [N, L, M, 2, D] with one more place behind it, [N, L, M + 1, 2, D].
+
+    Nothing is copied if the cache is a window of an array in which the place behind the window
+    was not written yet. Each place is given out once, so no cache that anyone holds is changed.
+    """
+    length = cache.shape[2]
+    array = _UNWRITTEN.pop(cache.data_ptr(), None)
+    if array is not None and _same_form(cache, torch.from_numpy(array)[:, :, :length]):
+        places = torch.from_numpy(array)
+        first = (cache.data_ptr() - places.data_ptr()) // (places.stride(2) * places.itemsize)
+    else:
+        n, layers, _, two, width = cache.shape
+        array = cache.new_empty(n, layers, length + length // SPARE + 1, two, width).numpy()
+        places, first = torch.from_numpy(array), 0
+        places[:, :, :length] = cache
+    if first + length + 1 < places.shape[2]:
+        _UNWRITTEN[places[:, :, first + 1 :].data_ptr()] = array
+    return places[:, :, first : first + length + 1]
+
+
+def _same_form(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of the same address are the same."""
+    forms = [(each.dtype, each.shape, each.stride()) for each in (one, other)]
+    return forms[0] == forms[1]
 
 
 def _steps_since_start(starts: Tensor, position: Tensor) -> Tensor:

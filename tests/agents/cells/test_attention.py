@@ -131,3 +131,62 @@ def test_all_of_an_episode_is_in_view(horizon):
     assert TRAINABLES.find("transformer").arguments(layout)["cell_kwargs"] == {
         "max_length": horizon
     }
+
+
+# Playing: a step appends to the cache in place, and no cache that anyone holds changes.
+
+
+def play(cell, x, carry):
+    """A step without gradients, as an agent plays; x is [N, SIZE]."""
+    with torch.no_grad():
+        return cell(x[None], torch.zeros(1, len(x), dtype=x.dtype), carry)
+
+
+def test_a_played_step_is_a_trained_one_bit_for_bit():
+    """With heads of odd sizes, and past the end of the cache."""
+    for heads, size, length, dtype in (
+        (2, 16, 12, torch.float32),
+        (1, 1, 9, torch.float32),
+        (4, 7, 5, torch.float64),
+        (3, 3, 1, torch.float32),
+    ):
+        torch.manual_seed(3)
+        cell = Transformer(SIZE, H, 2, heads, size, length).to(dtype)
+        played = trained = cell.initial(N)
+        for _ in range(3 * length + 5):
+            x = torch.randn(N, SIZE, dtype=dtype)
+            y, played = play(cell, x, played)
+            z, after = cell(x[None], torch.zeros(1, N, dtype=dtype), trained)
+            trained = {name: value.detach() for name, value in after.items()}
+            assert torch.equal(y, z), (heads, size, length)
+            assert torch.equal(played["cache"], trained["cache"]), (heads, size, length)
+
+
+def test_no_cache_that_is_held_changes_whatever_is_played_from_it(cell):
+    """Steps from caches old and new, twice from one, and from some rows of one, in any order."""
+    generator = torch.Generator().manual_seed(4)
+    histories, held = [[]], [(cell.initial(N), slice(None))]
+    for _ in range(60):
+        at = int(torch.randint(max(0, len(held) - 4), len(held), (1,), generator=generator))
+        carry, rows = held[at]
+        if len(carry["position"]) == N and torch.rand(1, generator=generator) < 0.2:
+            rows = slice(0, 2)
+            carry = {name: value[rows] for name, value in carry.items()}
+        x = torch.randn(len(carry["position"]), SIZE, generator=generator, dtype=torch.double)
+        histories.append([*((past[rows] if len(past) == N else past) for past in histories[at]), x])
+        held.append((play(cell, x, carry)[1], rows))
+    for history, (carry, _) in zip(histories, held, strict=True):
+        if history:
+            x = torch.stack(history)
+            y = cell(x, torch.zeros(x.shape[:2]).double(), cell.initial(x.shape[1]))[1]
+            close(carry["cache"], y["cache"])
+
+
+def test_few_steps_copy_the_cache():
+    cell = Transformer(SIZE, H, max_length=40)
+    carry, kept = cell.initial(N), 0
+    for _ in range(80):
+        before = carry["cache"].untyped_storage().data_ptr()
+        carry = play(cell, torch.randn(N, SIZE), carry)[1]
+        kept += carry["cache"].untyped_storage().data_ptr() == before
+    assert kept >= 80 - 9  # a copy for every 40 / 4 + 1 steps, and one of the first
