@@ -108,6 +108,20 @@ class Agent(ABC):
         """Take in a transition: stimulus [N, S], action [N], reward [N]. Default: ignore it."""
         return stores
 
+    def take_in(self, stimulus: Array, stores: Stores) -> Stores:
+        """The stores half-way through :meth:`act`, all that was shown taken in, nothing chosen yet.
+
+        This is the later of two moments at which a probe may edit the stores. Before it, the last
+        action and reward of a trained agent are its context; after it, they are folded into what
+        its read-out reads. Default: the stores as they are, for an agent whose :meth:`learn` has
+        taken in the transition already.
+        """
+        return stores
+
+    def read_out(self, stimulus: Array, stores: Stores) -> Array:
+        """The rest of :meth:`act`: action probabilities [N, K] from what :meth:`take_in` gave."""
+        return self.act(stimulus, stores)[0]
+
     def parameters(self) -> dict[str, Array]:
         """Trained parameters, shared by all episodes; none unless the agent was trained."""
         return {}

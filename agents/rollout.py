@@ -29,11 +29,27 @@ TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
+class Transition:
+    """What happened in one trial of N episodes.
+
+    Attributes:
+        stimulus: shown, [N, S].
+        action: chosen, [N].
+        reward: received, [N].
+    """
+
+    stimulus: Array
+    action: Array
+    reward: Array
+
+
+@dataclass(frozen=True)
 class Trial:
     """One trial of N episodes, as an observer sees it before the action is taken.
 
     Attributes:
         t: trial number, the same in all episodes.
+        last: what happened in the trial before; None at the first.
         stimulus: [N, S].
         shown: what the agent sees: the stimulus [N, S], or the privileged value [N, K] if it is
             omniscient.
@@ -45,6 +61,7 @@ class Trial:
     """
 
     t: int
+    last: Transition | None
     stimulus: Array
     shown: Array
     stores: Stores
@@ -134,6 +151,7 @@ def rollout(
     probs, means, privileged = (np.empty((family.horizon, n, family.n_arms)) for _ in range(3))
     stores = start = agent.start(n, np.random.default_rng(seed))
     shadow_stores = [shadow.start(n, np.random.default_rng(seed)) for shadow in shadows]
+    last: Transition | None = None
     for t in range(family.horizon):
         stimulus = episodes.stimulus()
         _require_finite("stimulus", stimulus, t)
@@ -147,11 +165,14 @@ def rollout(
             for shadow, before in zip(shadows, shadow_stores, strict=True)
         )
         if observe is not None:
-            observe(Trial(t, stimulus, shown, stores, probs[t], privileged[t], shadow_acts))
+            observe(
+                Trial(t, last, stimulus, shown, stores, probs[t], privileged[t], shadow_acts)
+            )
         actions[t] = choose(probs[t], episodes.crn.uniform("policy", t), greedy)
         rewards[t], _ = episodes.step(actions[t])
         _require_finite("reward", rewards[t], t)
         stores = agent.learn(after, shown, actions[t], rewards[t])
+        last = Transition(stimulus, actions[t], rewards[t])
         shadow_stores = [
             shadow.learn(acted, stimulus, actions[t], rewards[t])
             for shadow, (_, acted) in zip(shadows, shadow_acts, strict=True)
@@ -188,13 +209,33 @@ def act(agent: Agent, t: int, stimulus: Array, stores: Stores) -> tuple[Array, S
         NonFinite: a store holds NaN, or the probabilities are no distribution.
     """
     who = f"{type(agent).__name__}, trial {t}"
+    _require_numbers(who, stores)
+    probs, after = agent.act(stimulus, stores)
+    _require_distributions(who, probs)
+    return probs, after
+
+
+def read_out(agent: Agent, t: int, stimulus: Array, taken_in: Stores) -> Array:
+    """:meth:`Agent.read_out` at trial t, checked in the same way."""
+    who = f"{type(agent).__name__}, trial {t}"
+    _require_numbers(who, taken_in)
+    probs = agent.read_out(stimulus, taken_in)
+    _require_distributions(who, probs)
+    return probs
+
+
+def _require_numbers(who: str, stores: Stores) -> None:
+    """Raise :class:`NonFinite` if a store holds NaN."""
     for store in STORES:
         for key, array in getattr(stores, store).items():
             # the least of them is NaN if any is, and takes no array of flags to find
             if array.dtype.kind == "f" and array.size and np.isnan(array.min()):
                 row = _first(np.isnan(array))
                 raise NonFinite(f"{who}, episode {row}: the {store} {key!r} is not a number")
-    probs, after = agent.act(stimulus, stores)
+
+
+def _require_distributions(who: str, probs: Array) -> None:
+    """Raise :class:`NonFinite` unless every row of probabilities [N, K] is a distribution."""
     off = np.abs(probs.sum(axis=1) - 1.0)
     fine = (probs >= 0.0).all(axis=1) & (off <= TOLERANCE)
     if not fine.all():
@@ -203,7 +244,6 @@ def act(agent: Agent, t: int, stimulus: Array, stores: Stores) -> tuple[Array, S
             f"{who}, episode {row}: the action probabilities {probs[row].tolist()} "
             "are not finite, or no distribution"
         )
-    return probs, after
 
 
 def _require_finite(what: str, array: Array, t: int) -> None:

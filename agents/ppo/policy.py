@@ -197,32 +197,38 @@ class SequencePolicy(ActorCriticPolicy):
         Returns:
             actor [T * N, H], critic [T * N, H], and what to carry on.
         """
-        steps, n = starts.shape
-        x = super().extract_features(obs.flatten(0, 1), self.features_extractor)
-        assert isinstance(x, Tensor)
-        if self.inputs is not None:
-            x = x[:, self.inputs] if self.inputs else torch.ones_like(x[:, :1])
-        x = x.view(steps, n, -1)
+        x = self.cell_inputs(obs)
         mine = {name: value for name, value in carry.items() if not name.startswith(_CRITIC)}
         y, after = self.cell(x, starts, mine)
-        y = y.reshape(steps * n, -1)
+        y = y.flatten(0, 1)
         if self.critic_cell is None:
             return y, y.detach() if self.critic == "detached" else y, after
         own = {name: carry[_CRITIC + name] for name in mine}
         y_critic, own = self.critic_cell(x, starts, own)
         after = after | {_CRITIC + name: value for name, value in own.items()}
-        return y, y_critic.reshape(steps * n, -1), after
+        return y, y_critic.flatten(0, 1), after
+
+    def cell_inputs(self, obs: Tensor) -> Tensor:
+        """The part of observations [T, N, *D] that reaches the cell, [T, N, I]."""
+        x = super().extract_features(obs.flatten(0, 1), self.features_extractor)
+        assert isinstance(x, Tensor)
+        if self.inputs is not None:
+            x = x[:, self.inputs] if self.inputs else torch.ones_like(x[:, :1])
+        return x.unflatten(0, obs.shape[:2])
 
     def read_out(self, actor: Tensor, critic: Tensor) -> tuple[Distribution, Tensor]:
         """Action distribution and values of features [B, H] each.
 
         Values are [B, K], one for each action, or [B, 1] without action values.
         """
-        values = self.value_net(self.mlp_extractor.forward_critic(critic))
+        return self.choice(actor), self.value_net(self.mlp_extractor.forward_critic(critic))
+
+    def choice(self, actor: Tensor) -> Distribution:
+        """Action distribution of the actor's features [B, H]."""
         latent_pi = self.mlp_extractor.forward_actor(actor)
         if isinstance(self.action_space, spaces.Discrete):
-            return Categorical(int(self.action_space.n), self.action_net(latent_pi)), values
-        return self._get_action_dist_from_latent(latent_pi), values
+            return Categorical(int(self.action_space.n), self.action_net(latent_pi))
+        return self._get_action_dist_from_latent(latent_pi)
 
     def forward(  # type: ignore[override]
         self, obs: Tensor, carry: Carry, starts: Tensor, deterministic: bool = False

@@ -16,13 +16,14 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.qrdqn.policies import QRDQNPolicy
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BaseModel, BasePolicy
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.dqn.policies import DQNPolicy
 from torch import Tensor, nn
 
 from metalocus.agents.agent import Array, Stores, one_hot
 from metalocus.agents.ppo.files import Corrupt
+from metalocus.agents.trained.frozen import FEATURES
 from metalocus.agents.trained.observing import ObservingAgent, require_real_and_finite
 from metalocus.envs import InvalidTask, Layout, Setting
 from metalocus.envs.discovery import unknown
@@ -87,11 +88,27 @@ class ForeignAgent(ObservingAgent):
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """One step of the policy."""
+        after = self.take_in(stimulus, stores)
+        probs = self.read_out(stimulus, after)
+        carried = {name: after.state[name] for name in stores.state}
+        return probs, stores.updated(Stores(state=carried))
+
+    def take_in(self, stimulus: Array, stores: Stores) -> Stores:
+        """One step of an LSTM, whose features [N, H] are part of the state; else nothing."""
+        if not isinstance(self.policy, RecurrentActorCriticPolicy):
+            return stores
         obs = torch.from_numpy(self.observation(stimulus, stores))
         with torch.no_grad():
-            if isinstance(self.policy, RecurrentActorCriticPolicy):
-                return self._recurrent(obs, stores)
-            return self._probabilities(obs), stores
+            return stores.updated(Stores(state=self._step(obs, stores)))
+
+    def read_out(self, stimulus: Array, stores: Stores) -> Array:
+        """The choice from an LSTM's features; of another policy, from the observation."""
+        with torch.no_grad():
+            if not isinstance(self.policy, RecurrentActorCriticPolicy):
+                return self._probabilities(torch.from_numpy(self.observation(stimulus, stores)))
+            features = torch.from_numpy(stores.state[FEATURES])
+            latent = self.policy.mlp_extractor.forward_actor(features)
+            return _probs(self.policy._get_action_dist_from_latent(latent))
 
     def parameters(self) -> dict[str, Array]:
         """All trained parameters, by name."""
@@ -108,19 +125,18 @@ class ForeignAgent(ObservingAgent):
             values = self.policy.q_net(obs)
         return one_hot(values.argmax(dim=1).numpy(), values.shape[1])
 
-    def _recurrent(self, obs: Tensor, stores: Stores) -> tuple[Array, Stores]:
-        """Of an LSTM, whose layers come before the episodes: [L, N, H]."""
+    def _step(self, obs: Tensor, stores: Stores) -> dict[str, Array]:
+        """New activations of an LSTM, whose layers come before the episodes, and its features."""
         assert isinstance(self.policy, RecurrentActorCriticPolicy)
+        policy, names = self.policy, ("h", "c")
         carried = tuple(
-            torch.from_numpy(stores.state[name]).transpose(0, 1).contiguous() for name in ("h", "c")
+            torch.from_numpy(stores.state[name]).transpose(0, 1).contiguous() for name in names
         )
         no_starts = torch.zeros(len(obs))  # the state is already that of an episode's start
-        distribution, after = self.policy.get_distribution(obs, carried, no_starts)  # type: ignore[arg-type]
-        state = {
-            name: tensor.transpose(0, 1).numpy()
-            for name, tensor in zip(("h", "c"), after, strict=True)
-        }
-        return _probs(distribution), stores.updated(Stores(state=state))
+        x = BaseModel.extract_features(policy, obs, policy.pi_features_extractor)
+        features, after = policy._process_sequence(x, carried, no_starts, policy.lstm_actor)  # type: ignore[arg-type]
+        state = {name: t.transpose(0, 1).numpy() for name, t in zip(names, after, strict=True)}
+        return {**state, FEATURES: features.numpy()}
 
 
 def load_foreign(

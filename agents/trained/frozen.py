@@ -14,6 +14,9 @@ from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.trained.observing import ObservingAgent, require_real_and_finite
 from metalocus.envs import Layout
 
+FEATURES = "features"
+"""What the read-out reads, among what is carried."""
+
 
 class TrainedAgent(ObservingAgent):
     """A frozen policy, driven through the agent interface.
@@ -46,24 +49,50 @@ class TrainedAgent(ObservingAgent):
 
     def respond(self, obs: Array, stores: Stores) -> tuple[Array, Stores]:
         """Action probabilities [N, K] and new stores, from an observation [N, D]."""
-        actor, critic, after = self.features(obs, stores)
-        with torch.no_grad():
-            log_probs = self.policy.read_out(actor, critic)[0].log_probs  # type: ignore[attr-defined]
-        return probabilities(log_probs), after
+        features, after = self.features(obs, stores)
+        return self.choose(features), after
 
-    def features(self, obs: Array, stores: Stores) -> tuple[Tensor, Tensor, Stores]:
-        """One step of the cell: actor's and critic's features [N, H] each, and new stores."""
-        n, cell = len(obs), self.policy.cell
-        carry = {**to_carry(stores, cell.carried), **self.policy.critic_carry(n)}
-        with torch.no_grad():  # what a separate critic carries plays no part in acting
-            actor, critic, after = self.policy.features(
-                torch.from_numpy(obs)[None], carry, torch.zeros(1, n)
-            )
-        return actor, critic, stores.updated(to_stores(after, cell.carried))
+    def take_in(self, stimulus: Array, stores: Stores) -> Stores:
+        """One step of the cell; its features [N, H] are kept where :func:`read_from` says."""
+        features, after = self.features(self.observation(stimulus, stores), stores)
+        store = read_from(self.policy.cell.carried)
+        return after.updated(Stores(**{store: {FEATURES: features.numpy()}}))
+
+    def read_out(self, stimulus: Array, stores: Stores) -> Array:
+        """The choice from the features."""
+        store = getattr(stores, read_from(self.policy.cell.carried))
+        return self.choose(torch.from_numpy(store[FEATURES]))
+
+    def features(self, obs: Array, stores: Stores) -> tuple[Tensor, Stores]:
+        """One step of the cell: the actor's features [N, H], and new stores."""
+        cell = self.policy.cell
+        with torch.no_grad():
+            x = self.policy.cell_inputs(torch.from_numpy(obs)[None])
+            y, after = cell(x, torch.zeros(1, len(obs)), to_carry(stores, cell.carried))
+        return y[0], stores.updated(to_stores(after, cell.carried))
+
+    def choose(self, features: Tensor) -> Array:
+        """Action probabilities [N, K] of the actor's features [N, H]."""
+        with torch.no_grad():
+            log_probs = self.policy.choice(features).log_probs  # type: ignore[attr-defined]
+        return probabilities(log_probs)
 
     def parameters(self) -> dict[str, Array]:
         """All trained parameters, by name."""
         return {name: p.detach().numpy() for name, p in self.policy.named_parameters()}
+
+
+def read_from(carried: Mapping[str, str]) -> str:
+    """The store that a cell's features count to: the activations' or weights' that made them.
+
+    A cell that carries activations is read out from these, one that carries weights alone from
+    what they compute, and any other from what its pass has read of the past, its context.
+
+    Args:
+        carried: the store of each carried tensor, by its name.
+    """
+    stores = set(carried.values())
+    return next((store for store in ("state", "weights") if store in stores), "context")
 
 
 def to_stores(carry: Carry, carried: Mapping[str, str]) -> Stores:

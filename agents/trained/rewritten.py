@@ -55,7 +55,7 @@ class RewrittenAgent(Agent):
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Overwrite the weights."""
-        _, after = self.trained.respond(*self._read(stimulus, stores))
+        _, after = self.trained.features(*self._read(stimulus, stores))
         learned = self.trained.learn(after, stimulus, action, reward)
         return self._written(len(stimulus), learned)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from metalocus.agents.agent import Array, Store, Stores
 from metalocus.agents.ppo.distributions import Categorical
 from metalocus.agents.ppo.policy import SequencePolicy
-from metalocus.agents.trained.frozen import TrainedAgent, probabilities
+from metalocus.agents.trained.frozen import FEATURES, TrainedAgent, probabilities, read_from
 from metalocus.envs import InvalidTask, Layout
 from metalocus.envs.checks import require_number
 
@@ -75,14 +75,19 @@ class UpdatingAgent(TrainedAgent):
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """A forward pass with the episode's own head."""
+        return self.read_out(stimulus, self.take_in(stimulus, stores)), stores
+
+    def read_out(self, stimulus: Array, stores: Stores) -> Array:
+        """The choice from the features, by the episode's own head."""
+        store = getattr(stores, read_from(self.policy.cell.carried))
         with torch.no_grad():
-            features, _, _ = self.features(self.observation(stimulus, stores), stores)
-            log_probs = self._log_probs(features, self._differences(stores.weights))
-        return probabilities(log_probs), stores
+            differences = self._differences(stores.weights)
+            log_probs = self._log_probs(torch.from_numpy(store[FEATURES]), differences)
+        return probabilities(log_probs)
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """One step of descent, and the transition becomes the feedback that is read next."""
-        features, _, after = self.features(self.observation(stimulus, stores), stores)
+        features, after = self.features(self.observation(stimulus, stores), stores)
         low, high = self.layout.family.reward_range
         fraction = ((reward - low) / (high - low)).astype(np.float32)
         changed = self._descend(stores.weights, features, action, fraction)

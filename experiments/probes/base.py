@@ -14,7 +14,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Stores
-from metalocus.envs import Setting
+from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.probes.figures import STYLE, everything, new_figure
 from metalocus.experiments.probes.rows import Row, tidy
@@ -56,13 +56,20 @@ class Probe(ABC):
 
         Raises:
             InvalidTask: the environment does not exist, a number is out of range, or the probe
-                has no answer on the setting.
+                has no answer for the agent on the setting; see :meth:`why_not`.
             NonFinite: the agent gave, or the probe found, a number that is not finite.
         """
+        reason = self.why_not(agent, setting)
+        if reason is not None:
+            raise InvalidTask(reason)
         chunks = Chunks(setting, episodes, seed)
         about = {"probe": self.name, **setting.to_dict(), "episodes": chunks.n, "seed": chunks.seed}
         with named(agent, setting):
             return {**about, **self.measure(agent, chunks)}
+
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """Why the probe has no answer for an agent on a setting, in one line; None if it has one."""
+        return None
 
     @abstractmethod
     def measure(self, agent: Agent, chunks: Chunks) -> Result:

@@ -1,22 +1,34 @@
-"""Where the knowledge held at a trial is: every subset of stores lesioned, its value divided."""
+"""Where the knowledge held at a trial is: every subset of stores replaced, its value divided."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations, product
 from typing import ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
-from metalocus.agents.rollout import Trial, act, rollout
-from metalocus.envs import InvalidTask
-from metalocus.envs.checks import require_count
+from metalocus.agents.rollout import Transition, Trial, act, choose, read_out, rollout
+from metalocus.envs import Episodes, InvalidTask
+from metalocus.envs.checks import require_choice, require_count
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
 from metalocus.experiments.probes.figures import STORES as COLOURS
+from metalocus.experiments.probes.interventions import (
+    CUTS,
+    FORCED,
+    KINDS,
+    MOST_ALONE,
+    REPLACEMENTS,
+    Moment,
+    donors,
+    matched,
+    n_matched,
+)
+from metalocus.experiments.probes.rows import REACH, Row
 from metalocus.experiments.probes.shapley import (
     coalitions,
     shapley_interactions,
@@ -36,6 +48,8 @@ from metalocus.experiments.scoring.sample import Sample
 KEPT = coalitions(STORES)
 """The stores that a lesion leaves alone, by the name of their coalition."""
 PAIRS = ["+".join(pair) for pair in combinations(STORES, 2)]
+HEADLINE = "resample before"
+"""Kind and cut of the numbers in the sentence."""
 SAME = 1e-6
 """Probabilities this close are equal: a forward pass in single precision may be batched anew."""
 TOO_LITTLE = 0.02
@@ -45,90 +59,173 @@ TOO_LITTLE = 0.02
 class Locus(Probe):
     """Splits v(all) - v(none) at chosen trials into the shares of the three stores.
 
-    At trial t every store outside a subset K is restored to its episode-start value, the
-    agent acts once (the episode then goes on without the lesion), and v(K) is the choice value
-    of that act: its expected reward under the true means, 0 for chance and 1 for the best arm.
-    Shares are exact Shapley values; the pairwise interactions tell knowledge that is held twice
-    (negative) from knowledge that needs both stores (positive).
+    At trial t every store outside a subset K is replaced, the agent acts once (the episode then
+    goes on as it was), and v(K) is the choice value of that act: its expected reward under the
+    true means, 0 for chance and 1 for the best arm. Shares are exact Shapley values; the pairwise
+    interactions tell knowledge that is held twice (negative) from knowledge that needs both
+    stores (positive). All are measured for every kind of replacement and at both cuts of
+    :mod:`~metalocus.experiments.probes.interventions`; another episode's stores (``resample``)
+    before the forward pass are the headline.
 
-    An agent with all stores restored must act as one whose episode has just begun. A copy
-    of the agent taken beforehand shows what that is; where the two differ, knowledge hides
-    outside the stores (``contained`` is False, ``leak`` is its choice value).
+    A fresh copy of the agent, given the stores and stimuli in another order, must make the choices
+    in that order. If it does not, knowledge hides outside the stores: ``contained`` is False, and
+    ``leak`` is the choice value that the copy lacks.
 
     Args:
         trials: trials at which to measure, from 0; if None, eight spaced by ratio up to
             the last.
+        kinds: of replacement.
     """
 
     name: ClassVar[str] = "locus"
     question: ClassVar[str] = "which store holds what has been learned: state, weights or context?"
     quantities: ClassVar[Mapping[str, str]] = {
-        "shares": "share of each store in what was learned, in units of choice value",
+        "shares_fraction": "share of each store as a fraction of what was learned, by what is put"
+        " in place of the others and by the cut",
         "total": "what was learned: choice value with all stores kept above that with none",
+        "shares": "share of each store, in units of choice value",
         "values": "choice value of one act, by the stores kept",
         "interactions": "value held twice (negative) or only jointly (positive), by pair",
-        "shares_fraction": "share as a fraction of the total",
         "interactions_fraction": "interaction as a fraction of the total",
         "leak": "choice value that is in none of the stores",
         "contained": "whether all that is learned is in the stores (0 no, 1 yes)",
-        "curve": "choice value with nothing restored",
+        "donors": "fraction of the episodes that have a match to take stores from",
+        "curve": "choice value with nothing replaced",
         "final": "the same in the episode's last quarter",
-        "expected_return": "mean return with nothing restored, every choice counted by its"
+        "expected_return": "mean return with nothing replaced, every choice counted by its"
         " expected reward",
     }
-    shown: ClassVar[int] = 3
+    shown: ClassVar[int] = 2
 
-    def __init__(self, trials: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, trials: Sequence[int] | None = None, kinds: Sequence[str] = tuple(KINDS)
+    ) -> None:
         self.trials = trials
+        self.kinds = tuple(require_choice("kinds", kind, tuple(KINDS)) for kind in kinds)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
-        """Lists over the measured ``trials`` (and over all trials for the ``curve``)."""
+        """Lists over the measured ``trials`` (and over all trials for the ``curve``).
+
+        Quantities of the stores are by kind of replacement and by cut: ``shares`` -> ``resample
+        before`` -> ``state``.
+        """
         trials = self._trials(chunks.setting.family.horizon)
         untouched = copy.deepcopy(agent)
-        curve, game, shift, returns = LearningCurve(), Sample(), 0.0, 0.0
+        curve, returns, contained = LearningCurve(), 0.0, True
+        games = {f"{kind} {cut}": Sample() for kind, cut in product(self.kinds, CUTS)}
+        leaks, matches = Sample(), {kind: np.zeros(len(trials)) for kind in self.kinds}
         for chunk in chunks:
-            lesions = _Lesions(agent, untouched, chunk, trials)
-            trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=lesions)
-            bounds = choice_bounds(trace.privileged_value[trials])
+            episodes = chunk.episodes()
+            seen = _Lesions(agent, untouched, chunk, episodes, trials, self.kinds)
+            trace = rollout(agent, episodes, chunk.start_seed, observe=seen)
             curve.add(trace)
             returns += float(trace.value.sum())
-            game.add(np.concatenate([np.stack(lesions.value, axis=1), np.stack(bounds)]))
-            shift = max(shift, lesions.shift)
-        *_, leak, chance, best = game.columns
+            for name, game in games.items():
+                game.add(np.stack(seen.games[name], axis=1))
+            leaks.add(np.stack(seen.leaks, axis=1))
+            contained &= seen.shift <= SAME
+            for kind, with_donor in seen.matched.items():
+                matches[kind] += np.array(with_donor) / chunks.n
+        leak, chance, best = leaks.columns
+        alone = {kind: 1.0 - found for kind, found in matches.items()}
+        found = {
+            name: _divided(game, alone[name.split()[0]] <= MOST_ALONE)
+            for name, game in games.items()
+        }
         return {
             "trials": trials,
             **curve.summary(),
             "expected_return": number(returns / chunks.n),
-            **_divided(game),
+            **{key: {name: each[key] for name, each in found.items()} for key in _KEYS},
+            "donors": {
+                kind: found.tolist()
+                for kind, found in matches.items()
+                if kind in (FORCED, matched.__name__)
+            },
             "leak": numbers(leak.mean(axis=1) / mean_gap(chance, best)),
-            "contained": shift <= SAME,
+            "contained": contained,
         }
 
     def sentence(self, result: Result) -> str:
-        """The share of each store at the last measured trial."""
-        total = self.row(result, "total")
+        """The share of each store at the last measured trial, and how far it depends on the kind."""
+        if HEADLINE not in result["total"]:
+            return super().sentence(result)
+        total = self.row(result, "total", HEADLINE)
         if total.value is None:
             return NO_CHOICE
-        shares = [f"{store} {self.row(result, 'shares', store)}" for store in STORES]
-        leak = "" if result["contained"] else "; more is held outside the stores"
-        return (
+        learned = (
             f"By trial {total.trial} (from 0) what was learned is worth {total} on the scale from"
-            f" 0 (chance) to 1 (the best arm), of which the shares are {', '.join(shares)}{leak}."
+            " 0 (chance) to 1 (the best arm)"
+        )
+        shares = {s: self.row(result, "shares_fraction", f"{HEADLINE} {s}") for s in STORES}
+        leak = "" if result["contained"] else "; more is held outside the stores"
+        if shares["state"].value is None:
+            return f"{learned}, too little to be divided{leak}."
+        held = ", ".join(f"{store} {share}" for store, share in shares.items())
+        most = max(STORES, key=lambda store: shares[store].value or 0.0)
+        return (
+            f"{learned}, of which the shares are {held}, another episode's stores being put in"
+            f" place of the others; the share of {most} is {self._range(result, most, 'before')}"
+            f" by what is put in place, and {self._range(result, most, 'after')} after the last"
+            f" feedback has been taken in{leak}."
         )
 
+    def _range(self, result: Result, store: str, cut: str) -> str:
+        """Least and greatest fraction of a store over the kinds, at the last trial."""
+        rows = [
+            self.row(result, "shares_fraction", f"{kind} {cut} {store}") for kind in self._of(result)
+        ]
+        low, high = (f(row.value for row in rows if row.value is not None) for f in (min, max))
+        return f"{low:.2f} to {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"{low:.2f}"
+
+    def _of(self, result: Result) -> list[str]:
+        """The kinds that were measured."""
+        return list(dict.fromkeys(name.split()[0] for name in result["total"]))
+
     def drawn(self, figure: Figure, result: Result) -> Figure:
-        """Shares of the three stores and their total, by trial."""
-        rows, ax = self.rows(result), figure.subplots()
-        line(ax, by_label(rows, "total").get("", []), "all three together", "black", ":")
-        for store, each in by_label(rows, "shares").items():
-            line(ax, each, f"held in {store}", COLOURS[store])
-        ax.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
+        """Left, shares by trial under the headline; right, fractions under every kind and cut."""
+        rows = self.rows(result)
+        left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
+        headline = HEADLINE if HEADLINE in result["total"] else next(iter(result["total"]))
+        line(left, by_label(rows, "total").get(headline, []), "all three together", "black", ":")
+        for store in STORES:
+            each = by_label(rows, "shares").get(f"{headline} {store}", [])
+            line(left, each, f"held in {store}", COLOURS[store])
+        left.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
         if result["trials"][0] > 0:
-            ax.set_xscale("log")
-            ax.set_xticks(result["trials"], [str(trial) for trial in result["trials"]])
-            ax.minorticks_off()
-        ax.set(xlabel="trial (the first is 0)", ylabel=f"share in the {CHOICE_VALUE}")
-        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            left.set_xscale("log")
+            left.set_xticks(result["trials"], [str(trial) for trial in result["trials"]])
+            left.minorticks_off()
+        kind, cut = headline.split()
+        left.set(xlabel="trial (the first is 0)", ylabel=f"share in the {CHOICE_VALUE}")
+        left.set_title(f"{kind}, {cut} the forward pass", loc="left", fontsize=9)
+        left.legend(frameon=False, fontsize=8)
+        fractions = by_label(rows, "shares_fraction")
+        kinds = self._of(result)
+        # a line for each kind of replacement: filled before the forward pass, open after it
+        for (place, kind), (cut, face), store in product(
+            enumerate(kinds), (("before", None), ("after", "white")), STORES
+        ):
+            last = fractions.get(f"{kind} {cut} {store}", [Row(None, "", "", None)])[-1]
+            if last.value is not None and last.trial == result["trials"][-1]:
+                at = place + {"before": -0.12, "after": 0.12}[cut]
+                right.errorbar(
+                    [last.value],
+                    [at],
+                    xerr=[REACH * (last.se or 0.0)],
+                    fmt="o",
+                    color=COLOURS[store],
+                    mfc=face or COLOURS[store],
+                    ms=5,
+                    capsize=2,
+                )
+        right.set_yticks(range(len(kinds)), kinds)
+        right.set_ylim(len(kinds) - 0.5, -0.5)
+        right.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
+        right.set_xlim(min(-0.1, right.get_xlim()[0]), max(1.1, right.get_xlim()[1]))
+        right.set_xlabel("fraction of what was learned, last trial")
+        right.set_title("what is put in place (filled: before,\nopen: after the pass)", loc="left")
+        right.title.set_fontsize(9)
         return figure
 
     def _trials(self, horizon: int) -> list[int]:
@@ -145,72 +242,183 @@ class _Lesions:
     """Observer that acts from every subset of stores at the chosen trials.
 
     Attributes:
-        value: for each trial, [9, N]: expected value of the act from every subset of stores, and
-            what that from none of them is above that of an agent whose episode has just begun.
-        shift: greatest difference between the probabilities of those last two.
+        games: by kind and cut, for each trial [10, N]: expected value of the act from every
+            subset of stores, then of a random and of the best choice.
+        leaks: for each trial [3, N]: what a fresh copy's choice from the same stores lacks in
+            expected value, then that of a random and of the best choice.
+        shift: greatest difference between the probabilities of the agent and the copy.
+        matched: by kind, for each trial how many episodes have a donor.
     """
 
-    def __init__(self, agent: Agent, untouched: Agent, chunk: Chunk, trials: Sequence[int]) -> None:
-        self.agent, self.untouched, self.trials = agent, untouched, trials
-        self.beginning = untouched.start(chunk.n, np.random.default_rng(chunk.start_seed))
-        self.start = Stores()
-        self.value: list[Array] = []
+    def __init__(
+        self,
+        agent: Agent,
+        untouched: Agent,
+        chunk: Chunk,
+        episodes: Episodes,
+        trials: Sequence[int],
+        kinds: Sequence[str],
+    ) -> None:
+        self.agent, self.episodes, self.trials, self.kinds = agent, episodes, trials, kinds
+        self.copy = copy.deepcopy(untouched)
+        self.copy.start(chunk.n, np.random.default_rng(chunk.start_seed))
+        self.earlier = {t // 2 for t in trials}
+        self.past: dict[int, dict[str, Stores]] = {}
+        self.games: dict[str, list[Array]] = {f"{k} {cut}": [] for k, cut in product(kinds, CUTS)}
+        self.leaks: list[Array] = []
         self.shift = 0.0
+        self.matched: dict[str, list[int]] = {kind: [] for kind in kinds}
 
     def __call__(self, trial: Trial) -> None:
-        if trial.t == 0:
-            self.start = trial.stores
-        if trial.t not in self.trials:
-            return
-        acts = [self._act_keeping(kept, trial) for kept in KEPT.values()]
-        at_start, _ = act(self.untouched, trial.t, trial.shown, self.beginning)
-        difference = acts[0] - at_start
-        probs = np.stack([*acts, difference])
-        self.value.append((probs * trial.privileged_value).sum(axis=2))
-        self.shift = max(self.shift, float(np.abs(difference).max()))
+        t, following = trial.t, [each for each in self.trials if each > trial.t]
+        if t == 0 or t in self.earlier:
+            self.past[t] = self._at_cuts(trial.shown, trial.stores)
+        if t in self.trials:
+            self._give_to_copy(trial)
+            kinds = [kind for kind in self.kinds if kind != FORCED or t == 0]  # nothing to force
+            values = trial.privileged_value
+            self._measure(kinds, t, trial.shown, trial.stores, trial.last, values)
+        if t + 1 in self.trials and FORCED in self.kinds:
+            self._force(trial)
+        needed = {0, *(each // 2 for each in following)}
+        self.past = {each: stores for each, stores in self.past.items() if each in needed}
 
-    def _act_keeping(self, kept: Sequence[str], trial: Trial) -> Array:
-        """Action probabilities [N, K] with all stores but these restored."""
-        lost = [store for store in STORES if store not in kept]
-        lesioned = trial.stores.restore(self.start, lost)
-        try:
-            return act(self.agent, trial.t, trial.shown, lesioned)[0]
-        except NonFinite as error:
-            raise NonFinite(f"with {' and '.join(lost)} restored, {error}") from error
+    def _at_cuts(self, shown: Array, stores: Stores) -> dict[str, Stores]:
+        """The stores at each of the :data:`CUTS`."""
+        return dict(zip(CUTS, (stores, self.agent.take_in(shown, stores)), strict=True))
+
+    def _measure(
+        self,
+        kinds: Sequence[str],
+        t: int,
+        shown: Array,
+        stores: Stores,
+        last: Transition | None,
+        value: Array,
+    ) -> None:
+        """Play the games of some kinds at trial t.
+
+        Args:
+            kinds: of replacement.
+            t: trial number.
+            shown: to the agent, [N, S].
+            stores: before the forward pass.
+            last: what happened in the trial before.
+            value: privileged value of each action, [N, K].
+        """
+        n, now, past = len(value), self._at_cuts(shown, stores), self.past
+        bounds = choice_bounds(value)
+        plain = {cut: self._value(cut, t, shown, now[cut], value) for cut in CUTS}
+        for kind in kinds:
+            replace = REPLACEMENTS[matched.__name__ if kind == FORCED else kind]
+            of_match = replace is matched
+            self.matched[kind].append(n_matched(last, n) if of_match else n)
+            outcomes: dict[str, list[Array]] = {}
+            for cut in CUTS:
+                if cut == "after" and now["after"] is now["before"]:  # nothing is left to take in
+                    outcomes[cut] = outcomes["before"]
+                    continue
+                crn = self.episodes.crn
+                moment = Moment(t, now[cut], past[0][cut], past[t // 2][cut], last, crn)
+                replaced = replace(moment)
+                by_loss = {(): plain[cut]}
+                for lost in _losses(now[cut]):
+                    if lost not in by_loss:
+                        lesioned = now[cut].restore(replaced, lost)
+                        try:
+                            by_loss[lost] = self._value(cut, t, shown, lesioned, value)
+                        except NonFinite as error:
+                            gone = f"with {' and '.join(lost)} replaced ({kind})"
+                            raise NonFinite(f"{gone}, {error}") from error
+                outcomes[cut] = [by_loss[lost] for lost in _losses(now[cut])]
+            for cut, found in outcomes.items():
+                self.games[f"{kind} {cut}"].append(np.stack([*found, *bounds]))
+
+    def _value(self, cut: str, t: int, shown: Array, stores: Stores, value: Array) -> Array:
+        """Expected value of the choice from stores at a cut, [N]."""
+        if cut == "before":
+            probs, _ = act(self.agent, t, shown, stores)
+        else:
+            probs = read_out(self.agent, t, shown, stores)
+        expected: Array = (probs * value).sum(axis=1)
+        return expected
+
+    def _force(self, trial: Trial) -> None:
+        """Play on from trial t with an action at random, and measure at the next trial."""
+        branch = copy.deepcopy(self.episodes)
+        t, n = trial.t, len(branch)
+        _, after = act(self.agent, t, trial.shown, trial.stores)
+        arms = branch.family.n_arms
+        action = choose(np.full((n, arms), 1.0 / arms), branch.crn.uniform("forced", t))
+        reward, _ = branch.step(action)
+        stores = self.agent.learn(after, trial.shown, action, reward)
+        last = Transition(trial.stimulus, action, reward)
+        value = branch.privileged_value()
+        shown = value if self.agent.omniscient else branch.stimulus()
+        self._measure([FORCED], t + 1, shown, stores, last, value)
+
+    def _give_to_copy(self, trial: Trial) -> None:
+        """Have the copy choose from the stores of other episodes, which it has not played."""
+        other = donors(self.episodes.crn, trial.t)
+        probs, _ = act(self.copy, trial.t, trial.shown[other], trial.stores.rows(other))
+        lacking, value = trial.probs[other] - probs, trial.privileged_value[other]
+        self.leaks.append(np.stack([(lacking * value).sum(axis=1), *choice_bounds(value)]))
+        self.shift = max(self.shift, float(np.abs(lacking).max()))
 
 
-def _divided(game: Sample) -> Result:
+def _losses(stores: Stores) -> list[tuple[str, ...]]:
+    """For every coalition the stores that are lost, but for those that hold nothing anyway."""
+    return [
+        tuple(store for store in STORES if store not in kept and getattr(stores, store))
+        for kept in KEPT.values()
+    ]
+
+
+_KEYS = (
+    *("shares_fraction", "shares_fraction_se", "total", "total_se", "shares", "shares_se"),
+    *("values", "values_se", "interactions", "interactions_se"),
+    *("interactions_fraction", "interactions_fraction_se"),
+)
+"""Quantities that are measured under every kind of replacement and at both cuts."""
+
+
+def _divided(game: Sample, known: Array) -> Result:
     """The choice value v of every subset, and the shares and interactions of its total.
 
     Args:
-        game: expected value from every subset, leak, chance and best, [11, trials, M].
+        game: expected value from every subset, chance and best, [10, trials, M].
+        known: at which trials the intervention could be made, [trials].
     """
-    *outcomes, _, chance, best = game.columns
+    *outcomes, chance, best = game.columns
     value, deviation = choice_value(np.stack(outcomes), chance, best)
+    value = np.where(known, value, np.nan)
     error = game.standard_error(deviation)
-    total = value[-1] - value[0]
+    total, total_deviation = value[-1] - value[0], deviation[-1] - deviation[0]
+    divisible = np.where(np.abs(total) > TOO_LITTLE, total, np.nan)
 
     def parts(kind: str, names: Sequence[str], divide: Callable[[Array], Array]) -> Result:
-        """Named parts of the total, their standard errors and what fractions of it they are."""
-        part, part_error = divide(value), game.standard_error(divide(deviation))
+        """Named parts of the total, what fractions of it they are, and their standard errors."""
+        part, part_deviation = divide(value), divide(deviation)
+        fraction = part / divisible
+        # of a ratio, linearised around its value
+        spread = (part_deviation - fraction[..., None] * total_deviation) / divisible[:, None]
         return {
-            kind: {name: numbers(part[i]) for i, name in enumerate(names)},
-            f"{kind}_se": {name: numbers(part_error[i]) for i, name in enumerate(names)},
-            f"{kind}_fraction": {name: _fractions(part[i], total) for i, name in enumerate(names)},
+            kind: _named(names, part),
+            f"{kind}_se": _named(names, game.standard_error(part_deviation)),
+            f"{kind}_fraction": _named(names, fraction),
+            f"{kind}_fraction_se": _named(names, game.standard_error(spread)),
         }
 
     return {
-        "values": {name: numbers(value[i]) for i, name in enumerate(KEPT)},
-        "values_se": {name: numbers(error[i]) for i, name in enumerate(KEPT)},
+        "values": _named(KEPT, value),
+        "values_se": _named(KEPT, error),
         "total": numbers(total),
-        "total_se": numbers(game.standard_error(deviation[-1] - deviation[0])),
+        "total_se": numbers(game.standard_error(total_deviation)),
         **parts("shares", STORES, shapley_values),
         **parts("interactions", PAIRS, shapley_interactions),
     }
 
 
-def _fractions(part: Array, total: Array) -> list[float | None]:
-    """Part of the total at each trial; None where there is too little to divide."""
-    return [
-        number(p / t) if abs(t) > TOO_LITTLE else None for p, t in zip(part, total, strict=True)
-    ]
+def _named(names: Iterable[str], found: Array) -> dict[str, list[float | None]]:
+    """Rows [R, trials] by name, ready for JSON."""
+    return {name: numbers(row) for name, row in zip(names, found, strict=True)}

@@ -17,6 +17,8 @@ from metalocus.experiments.scoring.intervals import CONFIDENCE
 
 REACH = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 """Standard errors from a mean over many episodes to the end of its interval."""
+ROUNDING = 1e-9
+"""A standard error below it is that of a constant: only rounding is left of it."""
 MOST_DIGITS = 4
 """After the point, of a number that is known to as many; two of one that is not."""
 ABOUT = ("probe", "env", "env_kwargs", "episodes", "seed", "agent", "title", "trials", "kept")
@@ -66,7 +68,7 @@ class Row:
         if self.se is None:
             return f"{self.value:.3g}"
         digits = 2
-        if 0.0 < self.se < 0.002:
+        if ROUNDING < self.se < 0.002:
             digits = min(MOST_DIGITS, math.ceil(-math.log10(self.se)))
         value, low, high = (f"{each:.{digits}f}" for each in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"

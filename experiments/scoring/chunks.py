@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from metalocus.agents.agent import Agent, NonFinite
@@ -45,7 +46,9 @@ class Chunk:
 
 
 class Chunks:
-    """Fresh episodes of a setting in chunks of ``CHUNK``; each is the same whatever their number.
+    """Fresh episodes of a setting in chunks of nearly equal size, at most ``CHUNK``.
+
+    Each episode is the same whatever their number.
 
     Args:
         setting: what is played.
@@ -62,8 +65,10 @@ class Chunks:
         self.seed = require_seed("seed", seed)
 
     def __iter__(self) -> Iterator[Chunk]:
-        for first in range(0, self.n, CHUNK):
-            yield Chunk(self.setting, self.seed, first, min(CHUNK, self.n - first))
+        count = -(-self.n // CHUNK)
+        ends = [self.n * (i + 1) // count for i in range(count)]
+        for first, end in pairwise([0, *ends]):
+            yield Chunk(self.setting, self.seed, first, end - first)
 
 
 def require_episodes(episodes: Any) -> int:

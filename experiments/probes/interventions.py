@@ -1,0 +1,167 @@
+"""What is put in place of stores, and when: the named interventions that all probes share.
+
+A lesion takes something away only if something else is put in its place, and a share in what was
+learned may change with what that is. So every kind has a name, and numbers are shown under each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from metalocus.agents.agent import Array, Stores
+from metalocus.agents.rollout import Transition
+from metalocus.envs.common_random_numbers import CommonRandomNumbers
+
+CUTS = {
+    "before": "before the forward pass, the last action and reward being context",
+    "after": "after the forward pass has taken them in, only the choice being left",
+}
+"""The moments within a trial at which stores can be replaced."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """N episodes at one moment of a trial, at which stores may be replaced.
+
+    Attributes:
+        t: trial number.
+        stores: of the episodes as they are, arrays [N, ...].
+        start: at the same moment of the first trial.
+        earlier: at the same moment of trial ``t // 2``.
+        last: what happened in the trial before; None at the first.
+        crn: chance of the episodes, [N].
+    """
+
+    t: int
+    stores: Stores
+    start: Stores
+    earlier: Stores
+    last: Transition | None
+    crn: CommonRandomNumbers
+
+
+Replacement = Callable[[Moment], Stores]
+"""Gives the stores, arrays [N, ...], that some of an episode's own are replaced by."""
+
+
+def reset(moment: Moment) -> Stores:
+    """Those of the episode's start."""
+    return moment.start
+
+
+def mean(moment: Moment) -> Stores:
+    """The mean over the episodes; of whole numbers and flags the value that is most frequent."""
+    return moment.stores.map(lambda _store, _key, array: _averaged(array))
+
+
+def resample(moment: Moment) -> Stores:
+    """Those of another episode at the same trial, one donor for all that is replaced."""
+    return moment.stores.rows(donors(moment.crn, moment.t))
+
+
+def matched(moment: Moment) -> Stores:
+    """Those of another episode that has the same stimulus, action and reward just behind it.
+
+    An episode that is alone in this keeps its own; :func:`n_matched` says how many have a donor.
+    """
+    return moment.stores.rows(donors(moment.crn, moment.t, _kinds(moment.last, len(moment.crn))))
+
+
+def rollback(moment: Moment) -> Stores:
+    """Its own of an earlier trial, that of half the number."""
+    return moment.earlier
+
+
+REPLACEMENTS: Mapping[str, Replacement] = {
+    "resample": resample,
+    "reset": reset,
+    "mean": mean,
+    "matched": matched,
+    "rollback": rollback,
+}
+"""Every replacement by name, the one that headlines show first."""
+FORCED = "forced"
+"""As ``matched``, after a last action drawn uniformly at random, so that it tells nothing."""
+KINDS = {
+    "resample": "another episode's, same trial",
+    "reset": "the episode's start",
+    "mean": "the mean over episodes",
+    "matched": "another episode's with the same last stimulus, action and reward",
+    FORCED: "the same, the last action drawn at random",
+    "rollback": "its own of half the trials ago",
+}
+"""Every kind of intervention, with what is put in place."""
+MOST_ALONE = 0.05
+"""If more of the episodes have no match, as where rewards are continuous, there is no number."""
+
+
+class EveryTrial:
+    """Intervention for :func:`~metalocus.agents.rollout.rollout`: a replacement before every act.
+
+    Args:
+        kind: ``reset``, ``mean`` or ``resample``.
+        names: of the stores that are replaced.
+        crn: chance of the episodes.
+    """
+
+    def __init__(self, kind: str, names: Iterable[str], crn: CommonRandomNumbers) -> None:
+        self.replace, self.names, self.crn = REPLACEMENTS[kind], tuple(names), crn
+        self.start = Stores()
+
+    def __call__(self, t: int, stores: Stores) -> Stores:
+        """Stores to read at trial t; the first trial shows what the start was."""
+        if t == 0:
+            self.start = stores
+        if not self.names:
+            return stores
+        moment = Moment(t, stores, self.start, self.start, None, self.crn)
+        return stores.restore(self.replace(moment), self.names)
+
+
+def n_matched(last: Transition | None, n: int) -> int:
+    """How many of n episodes have a donor with the same last stimulus, action and reward."""
+    _, sizes = np.unique(_kinds(last, n), return_counts=True)
+    return int(sizes[sizes > 1].sum())
+
+
+def donors(crn: CommonRandomNumbers, t: int, kinds: Array | None = None) -> Array:
+    """For every episode another one at random, of the same kind, [N]; itself if it is alone.
+
+    Every episode is the donor of one: the episodes of a kind are put into a random circle, in
+    which each takes from the next.
+
+    Args:
+        crn: chance of the episodes.
+        t: trial number.
+        kinds: [N] whole numbers; None if all are of one kind.
+    """
+    n = len(crn)
+    kinds = np.zeros(n, dtype=np.int64) if kinds is None else kinds
+    order = np.lexsort((crn.bits("donor", t), kinds))
+    first = np.flatnonzero(np.diff(kinds[order], prepend=-1))
+    following = np.arange(1, n + 1)
+    following[np.append(first[1:], n) - 1] = first  # the last of a kind takes from its first
+    found = np.empty(n, dtype=np.int64)
+    found[order] = order[following]
+    return found
+
+
+def _kinds(last: Transition | None, n: int) -> Array:
+    """A number for every episode [N], equal where stimulus, action and reward are."""
+    if last is None:
+        return np.zeros(n, dtype=np.int64)
+    seen = np.column_stack([last.action, last.reward, last.stimulus])
+    return np.unique(seen, axis=0, return_inverse=True)[1].reshape(n)
+
+
+def _averaged(array: Array) -> Array:
+    """The mean over episodes in every row, [N, ...]; the mode of what are no real numbers."""
+    if array.dtype.kind == "f":
+        middle = array.mean(axis=0)
+    else:
+        middle = stats.mode(array, axis=0).mode.astype(array.dtype)
+    return np.broadcast_to(middle, array.shape).copy()
