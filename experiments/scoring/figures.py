@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 # Okabe & Ito's palette: told apart with any colour vision.
 AGENTS = {
@@ -48,14 +47,3 @@ def adaptation_curves(ax: Axes, curves: Mapping[str, Sequence[float | None]]) ->
     end = (len(curves[best]), 0)
     ax.annotate("chance", end, ha="right", va="bottom", color="#777777", fontsize=8)
     ax.set(xlabel="trial", ylabel="expected reward\n(0 chance, 1 best arm)", ylim=(-0.1, 1.02))
-
-
-def one_adaptation(curves: Mapping[str, Sequence[float | None]], title: str) -> Figure:
-    """The adaptation curve of one agent beside that of the best reference, which comes last."""
-    figure = Figure(figsize=(5.5, 3.2))
-    ax = figure.subplots()
-    figure.subplots_adjust(0.13, 0.15, 0.98, 0.9)  # a layout engine draws everything twice
-    adaptation_curves(ax, curves)
-    ax.set_title(title, loc="left", fontsize=8)
-    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 0.14), frameon=False, fontsize=8)
-    return figure

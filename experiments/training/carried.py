@@ -78,7 +78,8 @@ def write_projector(folder: Path, agent: TrainedAgent, setting: Setting, seed: i
 
 def _tsv(table: Array) -> str:
     """Numbers by row, tabs between them."""
-    return "".join("\t".join(f"{value:.3g}" for value in row) + "\n" for row in table.tolist())
+    line = "\t".join(["%.3g"] * table.shape[1]) + "\n"
+    return "".join(line % tuple(row) for row in table.tolist())
 
 
 class _Rows:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Figure, HParam, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import HParam, Image, Logger, TensorBoardOutputFormat
 
 from metalocus.agents.agent import STORES, Array, NonFinite
 from metalocus.agents.catalogue import best_reference
@@ -22,7 +22,7 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import save_checkpoint
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.probes.optimality import Optimality
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
@@ -31,6 +31,7 @@ from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.results import SCORE, Measurement, read_results, write_results
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.scoring.settings import return_bounds
+from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.carried import Watched, write_projector
 
 EPISODES = 512
@@ -76,7 +77,7 @@ LAYOUT = {
 
 
 class Monitor(BaseCallback):
-    """Measures at every doubling of the steps, saves checkpoints, reports progress.
+    """Measures at parts 1/2^k of the steps, saves checkpoints, reports progress.
 
     Measurements go to the model's logger (TensorBoard) and to the run's results; the last
     ones also stand beside the settings in TensorBoard's table of hyperparameters.
@@ -95,6 +96,7 @@ class Monitor(BaseCallback):
         super().__init__()
         self.config, self.folder, self.report = config, folder, report
         self.results: list[Measurement] = []
+        self.figure: AdaptationFigure | None = None
         self.began, self.measuring = (time.process_time(), time.time()), 0.0
         self.before: Mapping[str, float] = {}
         self.saved = self.reported = time.monotonic()
@@ -149,28 +151,33 @@ class Monitor(BaseCallback):
         score = scores[-1] if scores else None
         return Progress(self.num_timesteps, self.config.steps, mean_return, score)
 
-    def _next_point(self) -> int:
-        """Steps at which to measure: none, one rollout, then twice those of the last time."""
+    def _next_point(self) -> float:
+        """Steps at which to measure: none, then a part 1/2^k of all that is one rollout or more."""
         if not self.results:
             return 0
-        return max(2 * self.results[-1].step, self.model.n_steps * self.model.n_envs)
+        point, done = float(self.config.steps), self.results[-1].step
+        while point / 2 > done and point / 2 >= self.config.rollout:
+            point /= 2
+        return point
 
     def _measure(self) -> None:
         """Take every measurement on the same held-out episodes, log it and keep it."""
-        # drawing is slow to import
-        from metalocus.experiments.scoring.figures import one_adaptation
-
         if not self.results:
             self._lay_out()
         began = time.process_time()
         steps, found = self.model.num_timesteps, measure(self.model, self.config)
-        title = f"{self.config.title}, {steps:,} steps"
-        picture = one_adaptation(found.curves, title)
         histograms = {f"carried/{name}": torch.from_numpy(x) for name, x in found.carried.items()}
-        self._log({**found.metrics, **histograms, "adaptation": Figure(picture, close=False)})
+        self._log({**found.metrics, **histograms, "adaptation": self._picture(found, steps)})
         self.measuring += time.process_time() - began
         self.results += [Measurement(steps, name, value) for name, value in found.metrics.items()]
         write_results(self.folder, self.config.name, self.results)
+
+    def _picture(self, found: Found, steps: int) -> Image:
+        """The adaptation figure as it is now."""
+        if self.figure is None:
+            self.figure = AdaptationFigure(found.curves)
+        title = f"{self.config.title}, {steps:,} steps"
+        return Image(self.figure.image(found.curves[self.config.agent], title), "HWC")
 
     def _lay_out(self) -> None:
         """Tell TensorBoard which charts to make on the page *Custom scalars*."""
@@ -212,16 +219,17 @@ def measure(model: SequencePPO, config: RunConfig) -> Found:
     """
     agent = as_agent(model, config)
     setting, family = config.setting.whole(), agent.layout.family
-    locus = Locus([family.horizon - 1]).run(agent, setting, EPISODES, SEED)
+    kind, _cut = HEADLINE.split()
+    locus = Locus([family.horizon - 1], [kind]).run(agent, setting, EPISODES, SEED)
     carried = {name: values[:IN_HISTOGRAM] for name, values in agent.carried().items()}
     best = best_reference(family)
     found = _score_and_regret(locus["expected_return"], setting)
     found |= {
         "choice/mean": _mean(locus["curve"]),
         "choice/final": locus["final"],
-        "locus/total": locus["total"][0],
+        "locus/total": locus["total"][HEADLINE][0],
     }
-    found |= {f"locus/{store}": locus["shares"][store][0] for store in STORES}
+    found |= {f"locus/{s}": locus["shares"][HEADLINE][s][0] for s in STORES}
     if not best.omniscient:
         near = Optimality().run(agent, setting, EPISODES, SEED)
         found |= {

@@ -5,14 +5,14 @@ import shlex
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from stable_baselines3.common.logger import Image
 
 from metalocus.envs import Setting
 from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.records import is_done
-from metalocus.experiments.scoring import figures
 from metalocus.experiments.studies import measure_all
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.train import train
@@ -31,7 +31,8 @@ def tiny():
 def brief(monkeypatch):
     """Few episodes for the measurements taken during training, and no picture of them."""
     monkeypatch.setattr(monitor, "EPISODES", 32)
-    monkeypatch.setattr(figures, "one_adaptation", lambda *_: Figure(figsize=(1, 1)))
+    picture = Image(np.zeros((1, 1, 3), np.uint8), "HWC")
+    monkeypatch.setattr(monitor.Monitor, "_picture", lambda *_: picture)
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,9 @@ from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS, WEIGHTS
 from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.runs.results import SCORE
 from metalocus.experiments.runs.results import read_results as read
-from metalocus.experiments.scoring.figures import one_adaptation
 from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.training import carried, monitor
+from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.monitor import measure
 from metalocus.experiments.training.train import train
 
@@ -36,7 +36,7 @@ MEASURED = {
     *("locus/state", "locus/weights", "locus/context", "locus/total"),
 }
 SB3S = {"rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps", "train/approx_kl", "train/loss"}
-POINTS = [0, 20, 40, 80, 120]
+POINTS = [0, 40, 60, 120]
 REVERSAL = ("metalocus/ReversalBandit-v0", {"horizon": 6, "hazard": 0.2, "cued": True})
 
 
@@ -94,7 +94,7 @@ def same_weights(one, other):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_everything_is_measured_at_every_doubling_and_at_the_end(finished):
+def test_everything_is_measured_at_every_halving_of_the_steps(finished):
     rows = read_results(finished)
     assert [row.step for row in rows] == sorted(row.step for row in rows)
     at = {point: {row.metric for row in rows if row.step == point} for point in POINTS}
@@ -111,8 +111,8 @@ def test_measurements_are_those_of_the_probes(finished, tiny, brief):
     args = (tiny.setting, 32, monitor.SEED)
     locus, near = Locus([4]).run(agent, *args), Optimality().run(agent, *args)
     last = {row.metric: row.value for row in read_results(finished) if row.step == 120}
-    assert last["locus/state"] == locus["shares"]["state"][0]
-    assert last["locus/total"] == locus["total"][0]
+    assert last["locus/state"] == locus["shares"]["resample before"]["state"][0]
+    assert last["locus/total"] == locus["total"]["resample before"][0]
     assert last["choice/mean"] == pytest.approx(np.mean(locus["curve"]))
     assert last["choice/final"] == locus["final"]
     assert last["bayes/total_lost"] == near["total_lost"]
@@ -268,11 +268,22 @@ def test_the_figure_has_the_agents_curve_and_the_best_references(finished, tiny,
     best = best_reference(tiny.setting.family)
     assert list(found) == ["lstm", "bayes_optimal"]
     assert found["bayes_optimal"] == learning_curve(best, tiny.setting, 32, monitor.SEED)["curve"]
-    (ax,) = one_adaptation(found, "title").axes
+    ax = AdaptationFigure(found).ax
     drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
     assert drawn["LSTM (frozen weights)"] == found["lstm"]
     assert drawn["Bayes-optimal (exact)"] == found["bayes_optimal"]
-    assert ax.get_title("left") == "title"
+
+
+def test_an_image_is_the_figure_drawn_whole():
+    """Whatever was drawn before: nothing of another curve or title is left."""
+    best, early, late = [0.5, 0.8, 0.9], [None, 0.6, 0.5], [0.4, 0.6, 0.8]
+    figure = AdaptationFigure({"lstm": early, "gittins": best})
+    first = figure.image(early, "before")
+    last = figure.image(late, "after")
+    assert (first != last).any()
+    assert np.array_equal(figure.image(early, "before"), first)
+    figure.canvas.draw()  # all of it, with the curve and the title as they are now
+    assert np.array_equal(np.array(figure.canvas.buffer_rgba())[..., :3], first)
 
 
 @pytest.mark.parametrize(("stop", "saved"), [(20, None), (60, None), (100, 60), (100, 40)])
@@ -499,7 +510,7 @@ def test_a_report_tells_return_and_score(tiny, brief, monkeypatch, tmp_path):
     rows = read_results(run)
     scores = {row.step: row.value for row in rows if row.metric == SCORE}
     assert told[0].score == scores[0]
-    assert told[-1].score == scores[80]
+    assert told[-1].score == scores[60]
     shown = dict(scalars(run)["rollout/ep_rew_mean"])
     for progress in told[1:]:
         assert progress.mean_return == pytest.approx(shown[progress.steps])
