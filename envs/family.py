@@ -43,6 +43,8 @@ class Family(ABC):
         stimulus_range: least and greatest number in a stimulus.
         telling: whether the first observation is evidence on which action has the highest
             privileged value.
+        switches: name of the latent [N] that switches within an episode, whatever the agent does,
+            and with it the best action; None if there is none.
     """
 
     name: ClassVar[str]
@@ -55,6 +57,7 @@ class Family(ABC):
     reward_range: tuple[float, float] = (0.0, 1.0)
     stimulus_range: tuple[float, float] = (0.0, 1.0)
     telling: bool = False
+    switches: str | None = None
 
     @abstractmethod
     def begin(self, crn: CommonRandomNumbers) -> Latents:

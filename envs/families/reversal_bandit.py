@@ -89,6 +89,7 @@ class ReversalBandit(Family):
         self.horizon = require_count("horizon", horizon, 1)
         self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = self.n_arms if self.cued else 0
+        self.switches = "good"
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``good`` [N], the good arm of the first trial."""

@@ -91,6 +91,7 @@ class RuleSwitching(Family):
         self.cue_size = self.n_features if self.cued else 0
         self.stimulus_size = self.cue_size + self.n_features * self.n_arms
         self.telling = True
+        self.switches = "rule"
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``rule`` [N] and the first ``card`` [N, F], the pile that each feature points to."""

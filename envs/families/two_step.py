@@ -121,6 +121,7 @@ class TwoStep(Family):
         require(even, f"horizon must be even, for a trial takes two steps; got {self.horizon}")
         self.n_arms = 2
         self.stimulus_size = 3
+        self.switches = "good" if self.rewards == "switching" else None
 
     @property
     def transitions(self) -> Array:

@@ -94,6 +94,7 @@ class VolatileBandit(Family):
         self.horizon = require_count("horizon", horizon, 1)
         self.cued = self.telling = require_flag("cued", cued)
         self.stimulus_size = 2 if self.cued else 0
+        self.switches = "good"
 
     def begin(self, crn: CommonRandomNumbers) -> Latents:
         """``good`` [N], the good arm, and ``volatile`` [N], the kind of block, at first."""
