@@ -1,0 +1,636 @@
+"""What can be read off a store by a linear decoder, and whether the choice reads it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from metalocus.agents.agent import EXACT, STORES, Agent, Array, Stores
+from metalocus.agents.catalogue import best_reference
+from metalocus.agents.rollout import (
+    TUNING_SEED,
+    Transition,
+    Trial,
+    act,
+    fresh_episodes,
+    read_out,
+    rollout,
+)
+from metalocus.agents.trained.frozen import FEATURES
+from metalocus.envs import Family, Setting
+from metalocus.experiments.probes.base import Probe, Result
+from metalocus.experiments.probes.beliefs import TARGETS, Beliefs
+from metalocus.experiments.probes.figures import STORES as COLOURS
+from metalocus.experiments.probes.figures import by_label, dots, line
+from metalocus.experiments.probes.regression import Ridge
+from metalocus.experiments.probes.untrained import untrained
+from metalocus.experiments.probes.vectors import Vectors
+from metalocus.experiments.scoring.chunks import Chunks
+from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
+from metalocus.experiments.scoring.sample import Sample, require_finite
+
+FIT_EPISODES = 1000
+"""Decoders are fitted on, of other seeds than the reported ones. An LSTM's R² at the hundredth
+trial is then .02 below that with four times as many."""
+TRIALS = 6
+"""Measured, spaced by ratio."""
+MOST = 256
+"""Principal directions of a store that are decoded from: more than the cells have activations."""
+WIDE = 512
+"""Random features of the history: several times as many as the cells have activations."""
+CONTROLS = 4
+"""Control targets; their mean R² errs by half as much as one's."""
+DRAWS = 4
+"""Random subspaces that a removal is compared with, for the same reason."""
+NEARLY_ALL = 0.95
+"""The part of the decodable variance that ``directions`` hold."""
+POOLED_MOST = 2500
+"""Numbers of a store up to which trials are pooled; a longer one is a window, whose places mean
+another trial at each trial."""
+BASELINES = {
+    "last trial": "the last action and reward",
+    "untrained": "the same network, untrained",
+    "history": "as wide a random projection of the raw history",
+    "random features": f"{WIDE} random features of the raw history",
+}
+"""What else is decoded from."""
+SETS = (*STORES, FEATURES, "all")
+BEFORE = " before"
+"""Added to a set's name: before the forward pass has taken in the last feedback."""
+_SEED = 0
+
+
+class Decode(Probe):
+    """Decodes what the best reference believes from each store, then takes it out of the store.
+
+    The reference takes in the agent's own transitions; what it believes are the ``TARGETS`` of
+    :mod:`~metalocus.experiments.probes.beliefs`. At each measured trial a ridge regression is
+    fitted on ``FIT_EPISODES`` other episodes, its penalty chosen on episodes held out whole, and
+
+        R² = 1 - E|y - ŷ|² / E|y - ȳ|²
+
+    is that on the reported episodes. *Selectivity* is R² of the expected rewards minus R² of
+    control targets, which give every transition (trial, action, reward) a random worth and add
+    them up: as the target does, but of no use to any choice (Hewitt & Liang 2019, "Designing and
+    interpreting probes with control tasks", for regression on a history). *Lost* is what the
+    choice loses when the decoded subspace is projected out of the store, beside a change of equal
+    rank and norm in random directions (Elazar et al. 2021, "Amnesic probing").
+
+    Args:
+        trials: trials at which to measure, from 0; if None, six spaced by ratio up to the last.
+    """
+
+    name: ClassVar[str] = "decode"
+    question: ClassVar[str] = "can the belief be read off a store, and does the choice read it?"
+    quantities: ClassVar[Mapping[str, str]] = {
+        "decoded": "R² of what is decoded linearly, by target and store, on held-out episodes",
+        "lost": "choice value lost when a subspace is taken out of the store",
+        "selectivity": "R² of the expected rewards minus that of control targets",
+        "directions": f"principal directions that hold {NEARLY_ALL:.0%} of what is decoded",
+        "pooled": "R² of one decoder for all measured trials",
+        "shuffled": "R² of the expected rewards of another episode",
+        "width": "principal directions decoded from",
+        "exact": "whether the reference is Bayes-optimal (0 no, 1 yes)",
+    }
+    shown: ClassVar[int] = 4
+
+    def __init__(self, trials: Sequence[int] | None = None) -> None:
+        self.trials = trials
+
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """Only where a reference has a belief."""
+        if best_reference(setting.family).omniscient:
+            return f"no reference of {setting.family.name} has a belief to decode"
+        return None
+
+    def measure(self, agent: Agent, chunks: Chunks) -> Result:
+        """Lists over the measured ``trials``.
+
+        ``decoded`` is by target, then by set: a store after the forward pass has taken in the last
+        feedback, ``before`` it, or a baseline. ``lost`` is by set, then ``decoded`` or ``random``.
+        """
+        family = chunks.setting.family
+        trials = spaced(family.horizon, TRIALS) if self.trials is None else list(self.trials)
+        reference, fresh = best_reference(family), untrained(agent)
+        shadows = [reference, *([] if fresh is None else [fresh])]
+        fit = _Fit(agent, Beliefs(reference), family, trials)
+        tuning = fresh_episodes(chunks.setting.whole(), FIT_EPISODES, TUNING_SEED + chunks.seed)
+        rollout(agent, tuning, TUNING_SEED + chunks.seed, shadows=shadows, observe=fit)
+        fit.pool()
+        sums: dict[tuple[str, ...], Sample] = {}
+        nested: dict[tuple[int, str], Array] = {}
+        for chunk in chunks:
+            score = _Score(agent, Beliefs(reference), fit)
+            rollout(agent, chunk.episodes(), chunk.start_seed, shadows=shadows, observe=score)
+            for key, columns in score.found.items():
+                sums.setdefault(key, Sample()).add(columns)
+            for at, losses in score.nested.items():
+                nested[at] = nested.get(at, 0.0) + losses
+        fixed_tasks = chunks.setting.kwargs.get("n_tasks") is not None
+        return {
+            "reference": reference.name,
+            "exact": reference.optimality(family) == EXACT and not fixed_tasks,
+            "trials": trials,
+            **_tables(sums, trials),
+            "directions": _by_set(
+                {at: _directions(fit.decoders[at], losses) for at, losses in nested.items()}, trials
+            ),
+            "width": _by_set(
+                {at: len(each.ridge.spread) for at, each in fit.decoders.items()}, trials
+            ),
+        }
+
+    def sentence(self, result: Result) -> str:
+        """R² from each store and baseline; of the best store what the choice loses without it."""
+        rows = {kept: self.row(result, "decoded", f"mean {kept}") for kept in (*STORES, *BASELINES)}
+        known = {kept: row for kept, row in rows.items() if row.value is not None}
+        stores = [kept for kept in STORES if kept in known]
+        if not stores:
+            return "Its stores hold nothing from which expected rewards could be decoded."
+        best = max(stores, key=lambda kept: known[kept].value or 0.0)
+        few = self.row(result, "directions", best).value
+        along = "" if few is None else f" (along {few:.0f} principal directions)"
+        beside = (f"{BASELINES[kept]} {known[kept]}" for kept in BASELINES if kept in known)
+        said = (
+            f"At trial {known[best].trial} expected rewards are decoded with R²"
+            f" {', '.join(f'{known[kept]} from {kept}' for kept in stores)}{along};"
+            f" selectivity from {best} {self.row(result, 'selectivity', best)}; beside it, from"
+            f" {', '.join(beside)}."
+        )
+        lost, random = (self.row(result, "lost", f"{best} {of}") for of in ("decoded", "random"))
+        if lost.value is None:
+            return said
+        return (
+            f"{said} Taken out of {best} before the forward pass they cost {lost} of choice value,"
+            f" as much in random directions {random}."
+        )
+
+    def drawn(self, figure: Figure, result: Result) -> Figure:
+        """Left, R² of the expected rewards by trial; right, what their removal costs."""
+        rows = self.rows(result)
+        left, right = figure.subplots(1, 2, width_ratios=[1.2, 1])
+        found = by_label(rows, "decoded")
+        looks = {
+            **{store: (colour, "-") for store, colour in COLOURS.items()},
+            FEATURES: ("black", "-"),
+            "untrained": ("#888888", ":"),
+            "last trial": ("#56B4E9", ":"),
+            "history": ("#CC79A7", "--"),
+            "random features": ("#E69F00", "--"),
+        }
+        for kept, (colour, dash) in looks.items():
+            if f"mean {kept}" in found:
+                line(left, found[f"mean {kept}"], kept, colour, dash)
+        controls = by_label(rows, "shuffled")
+        for kept in STORES:
+            if kept in controls:
+                line(left, controls[kept], f"{kept}, shuffled tasks", COLOURS[kept], ":")
+        left.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
+        left.set_ylim(-0.1, 1.05)
+        left.set(xlabel="trial (the first is 0)", ylabel="R² of the expected rewards")
+        if len(result["trials"]) > 1 and result["trials"][0] > 0:
+            left.set_xscale("log")
+            left.set_xticks(result["trials"], [str(trial) for trial in result["trials"]])
+            left.minorticks_off()
+        left.legend(frameon=False, fontsize=8)
+        lost = by_label(rows, "lost")
+        ends = {label: each[-1] for label, each in lost.items() if not label.startswith("all")}
+        names = [f"{label.split()[0]}: {label.split()[1]} directions" for label in ends]
+        colours = [COLOURS.get(label.split()[0], "black") for label in ends]
+        faded = [
+            "#aaaaaa" if "random" in label else c for label, c in zip(ends, colours, strict=True)
+        ]
+        if ends:
+            dots(right, list(ends.values()), names, faded)
+        right.set_xlabel(
+            "choice value lost at the last trial\nwhen they are taken out of the store"
+        )
+        return figure
+
+
+def spaced(horizon: int, n: int) -> list[int]:
+    """At most n trials spaced by ratio, from 1 to the last; the only one if there is one."""
+    ratio = np.geomspace(1, max(1, horizon - 1), n).round().astype(int)
+    return sorted({min(int(t), horizon - 1) for t in ratio})
+
+
+class _Decoder:
+    """A regression on the vectors of some stores, and the removal of what it reads."""
+
+    def __init__(self, sample: Sequence[Stores], y: Array, blocks: Mapping[str, slice]) -> None:
+        self.vectors = Vectors(sample)
+        x = np.stack([self.vectors.of(stores, at) for at, stores in enumerate(sample)])
+        require_finite("what the agent carries", x)
+        self.y_mean = y.mean(axis=1)
+        self.ridge = Ridge(x, y - self.y_mean[:, None], blocks, MOST)
+
+    def read(self, place: slice) -> Array:
+        """Orthonormal directions in units of spread that the targets are read from, [W, R]."""
+        read = self.ridge.weights[:, place] * self.ridge.spread[:, None]
+        directions, sizes, _ = np.linalg.svd(read, full_matrices=False)
+        kept: Array = directions[:, sizes > 1e-9 * max(sizes.max(initial=0.0), 1e-9)]
+        return kept
+
+    def without(self, stores: Stores, read: Array, random: Array | None = None) -> Stores:
+        """Stores with the directions [W, R] taken out.
+
+        The removal is that of LEACE: in units of spread along the principal directions it is an
+        orthogonal projection, so that it takes out all that is linearly decodable and changes as
+        little as can be (Belrose et al. 2023, "LEACE: Perfect linear concept erasure in closed
+        form", theorem 4.3, where the regression has no penalty).
+
+        Args:
+            stores: [N, ...].
+            read: the directions in units of spread.
+            random: orthonormal principal directions [W, R] that are changed instead, by as much.
+        """
+        ridge = self.ridge
+        vectors = self.vectors.of(stores)
+        scores = ridge.scores(vectors)
+        change = (scores / ridge.spread @ read @ read.T) * ridge.spread
+        if random is not None:
+            instead = scores @ random @ random.T
+            size, other = (np.linalg.norm(each, axis=1) for each in (change, instead))
+            change = instead * (size / np.maximum(other, 1e-12))[:, None]
+        return self.vectors.back(vectors - change @ ridge.directions.T, stores)
+
+
+class _History:
+    """The raw history of actions, rewards and stimuli, and random functions of it.
+
+    Args:
+        family: that is played.
+        width: of the random projection.
+        trials: measured.
+    """
+
+    def __init__(self, family: Family, width: int, trials: Sequence[int]) -> None:
+        self.n_arms, self.width, self.trials = family.n_arms, width, trials
+        self.sums: dict[str, Array] = {}
+        size = 2 * family.n_arms
+        rng = np.random.default_rng(_SEED)
+        worth = rng.normal(size=(len(trials), family.horizon, size, CONTROLS))
+        for at, t in enumerate(trials):  # no worth on average over the trials before t
+            worth[at, :t] -= worth[at, :t].mean(axis=0) if t else 0.0
+        self.worth = worth
+
+    def take_in(self, t: int, n: int, last: Transition | None) -> None:
+        """Add the transition of trial t - 1."""
+        if last is None:
+            self.sums = {
+                "last": np.zeros((n, 2 * self.n_arms)),
+                "projected": np.zeros((n, self.width)),
+                "wide": np.zeros((n, WIDE)),
+                "control": np.zeros((len(self.trials), n, CONTROLS)),
+            }
+            return
+        pulled = (np.arange(self.n_arms) == last.action[:, None]).astype(float)
+        paid = np.concatenate([pulled, pulled * last.reward[:, None]], axis=1)
+        seen = np.concatenate([paid, last.stimulus], axis=1)
+        rng = np.random.default_rng([_SEED, t])
+        mixed = seen @ rng.normal(size=(seen.shape[1], self.width + WIDE))
+        self.sums["last"] = paid
+        self.sums["projected"] = self.sums["projected"] + mixed[:, : self.width]
+        self.sums["wide"] = self.sums["wide"] + mixed[:, self.width :]
+        self.sums["control"] = self.sums["control"] + paid @ self.worth[:, t - 1]
+
+    def control(self, t: int) -> Array:
+        """Control targets at a measured trial, [N, CONTROLS]."""
+        found: Array = self.sums["control"][self.trials.index(t)]
+        return found
+
+    def baselines(self, t: int) -> dict[str, Stores]:
+        """Random projection of the history, and wide random features of it, as stores."""
+        phase = np.random.default_rng(_SEED + 1).uniform(0.0, 2.0 * np.pi, WIDE)
+        waves = np.cos(self.sums["wide"] / np.sqrt(2.0 * max(t, 1)) + phase)
+        return {
+            "last trial": Stores(state={"x": self.sums["last"]}),
+            "history": Stores(state={"x": self.sums["projected"]}),
+            "random features": Stores(state={"x": waves}),
+        }
+
+
+class _Watch:
+    """What a trial gives to decode from and to decode.
+
+    Args:
+        agent: that plays.
+        beliefs: of the reference, the first shadow.
+        history: of the episodes.
+    """
+
+    def __init__(self, agent: Agent, beliefs: Beliefs, history: _History) -> None:
+        self.agent, self.beliefs, self.history = agent, beliefs, history
+
+    def __call__(self, trial: Trial) -> None:
+        """Follow the episodes; look at the measured trials."""
+        n = len(trial.probs)
+        self.history.take_in(trial.t, n, trial.last)
+        targets = self.beliefs(trial)
+        if trial.t in self.history.trials:
+            targets["control"] = self.history.control(trial.t)
+            if "mean" in targets:
+                targets["shuffled"] = np.roll(targets["mean"], 1, axis=0)
+            for name, values in targets.items():
+                require_finite(f"{name} at trial {trial.t}", values)
+            self.look(trial, self.agent.take_in(trial.shown, trial.stores), targets)
+
+    def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
+        """At a measured trial."""
+        raise NotImplementedError
+
+    def sets(self, trial: Trial, taken_in: Stores) -> dict[str, Stores]:
+        """All that is decoded from, by name."""
+        found = {**_sets(taken_in), **_sets(trial.stores, BEFORE)}
+        if len(trial.shadows) > 1:
+            found["untrained"] = trial.shadows[1][1]
+        return {**found, **self.history.baselines(trial.t)}
+
+
+class _Fit(_Watch):
+    """Fits the decoders.
+
+    Attributes:
+        decoders: by trial and set.
+        removals: of the expected rewards, by trial and set.
+        blocks: places of the targets, by trial and name.
+        pooled: decoders for all measured trials, by set.
+    """
+
+    def __init__(
+        self, agent: Agent, beliefs: Beliefs, family: Family, trials: Sequence[int]
+    ) -> None:
+        start = agent.start(1, np.random.default_rng(_SEED))
+        width = min(MOST, max(1, Vectors([start]).width))
+        super().__init__(agent, beliefs, _History(family, width, trials))
+        self.decoders: dict[tuple[int, str], _Decoder] = {}
+        self.removals: dict[tuple[int, str], tuple[_Decoder, Array, list[Array]]] = {}
+        self.blocks: dict[int, dict[str, slice]] = {}
+        self.pooled: dict[str, _Decoder] = {}
+        self._kept: list[tuple[dict[str, Stores], Array]] = []
+
+    def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
+        """Fit the decoders of this trial."""
+        t, ends = trial.t, np.cumsum([0, *(y.shape[1] for y in targets.values())])
+        blocks = {
+            name: slice(int(a), int(b))
+            for name, a, b in zip(targets, ends[:-1], ends[1:], strict=True)
+        }
+        self.blocks[t] = blocks
+        y = np.concatenate(list(targets.values()), axis=1)
+        sets = self.sets(trial, taken_in)
+        for name, stores in sets.items():
+            self.decoders[t, name] = _Decoder([stores], y[None], blocks)
+        if "mean" in targets:
+            for name, stores in _editable(trial.stores, taken_in).items():
+                self._remove(t, name, stores, targets["mean"])
+        short = {
+            name: stores
+            for name, stores in sets.items()
+            if name in SETS and self.decoders[t, name].vectors.width <= POOLED_MOST
+        }
+        self._kept.append((short, y))
+
+    def _remove(self, t: int, name: str, stores: Stores, mean: Array) -> None:
+        """Fit what is taken out of a set, and draw the random directions beside it."""
+        place = slice(0, mean.shape[1])
+        decoder = _Decoder([stores], mean[None], {"mean": place})
+        read, rng = decoder.read(place), np.random.default_rng([_SEED, t])
+        size = read.shape
+        random = [np.linalg.qr(rng.normal(size=size))[0] for _ in range(DRAWS)]
+        self.removals[t, name] = decoder, read, random
+
+    def pool(self) -> None:
+        """Fit one decoder for all trials at which there is the same to decode, by set."""
+        last = self.history.trials[-1]
+        alike = [t for t in self.history.trials if self.blocks[t] == self.blocks[last]]
+        kept = dict(zip(self.history.trials, self._kept, strict=True))
+        for name in kept[last][0] if len(alike) > 1 else ():
+            sample = [kept[t][0][name] for t in alike]
+            y = np.stack([kept[t][1] for t in alike])
+            self.pooled[name] = _Decoder(sample, y, self.blocks[last])
+        self.alike = {t: at for at, t in enumerate(alike)}
+        self._kept = []
+
+
+class _Score(_Watch):
+    """Applies the decoders to other episodes.
+
+    Attributes:
+        found: by what is measured, columns [C, N] of the episodes, see :func:`_tables`.
+        nested: summed squared errors [M] of the expected rewards, by trial and set, with the
+            first principal directions alone.
+    """
+
+    def __init__(self, agent: Agent, beliefs: Beliefs, fit: _Fit) -> None:
+        history = fit.history
+        super().__init__(agent, beliefs, _copy(history))
+        self.fit = fit
+        self.found: dict[tuple[str, ...], Array] = {}
+        self.nested: dict[tuple[int, str], Array] = {}
+
+    def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
+        """Errors of the decoders of this trial, and the choices from edited stores."""
+        t, fit = trial.t, self.fit
+        blocks = fit.blocks[t]
+        y = np.concatenate(list(targets.values()), axis=1)
+        for name, stores in self.sets(trial, taken_in).items():
+            decoder = fit.decoders[t, name]
+            errors = self._errors(decoder, stores, y, blocks)
+            for target in blocks:
+                if target in TARGETS:
+                    self.found["decoded", target, name, str(t)] = errors[target]
+            if "mean" in blocks:
+                both = np.concatenate([errors["mean"], errors["control"]])
+                self.found["selectivity", name, str(t)] = both
+                self.found["shuffled", name, str(t)] = errors["shuffled"]
+                if name in SETS or name.removesuffix(BEFORE) in SETS:
+                    self.nested[t, name] = _nested(decoder, stores, y, blocks["mean"])
+            if name in fit.pooled and t in fit.alike:
+                at = fit.alike[t]
+                errors = self._errors(fit.pooled[name], stores, y, blocks, at)
+                for target in set(blocks) & set(TARGETS):
+                    key = ("pooled", target, name)
+                    self.found[key] = self.found.get(key, 0.0) + errors[target]
+        self._take_out(trial, taken_in)
+
+    def _errors(
+        self,
+        decoder: _Decoder,
+        stores: Stores,
+        y: Array,
+        blocks: Mapping[str, slice],
+        at: int = 0,
+    ) -> dict[str, Array]:
+        """By target, squared errors of the decoder and of the mean in its fit, [2, N]."""
+        centred = y - decoder.y_mean[at]
+        left = centred - decoder.ridge.predict(decoder.vectors.of(stores, at))
+        return {
+            name: np.stack([(each[:, place] ** 2).sum(axis=1) for each in (left, centred)])
+            for name, place in blocks.items()
+        }
+
+    def _take_out(self, trial: Trial, taken_in: Stores) -> None:
+        """Value of the choice as it is, with the decoded and with random directions taken out."""
+        worth = trial.privileged_value
+        bounds = choice_bounds(worth)
+        value = (trial.probs * worth).sum(axis=1)
+        for name, stores in _editable(trial.stores, taken_in).items():
+            if (trial.t, name) not in self.fit.removals:
+                continue
+            decoder, read, random = self.fit.removals[trial.t, name]
+            edited = [decoder.without(stores, read, instead) for instead in (None, *random)]
+            values = [
+                (self._choice(trial, taken_in, name, each) * worth).sum(axis=1) for each in edited
+            ]
+            columns = [value, values[0], np.mean(values[1:], axis=0), *bounds]
+            self.found["lost", name, str(trial.t)] = np.stack(columns)
+
+    def _choice(self, trial: Trial, taken_in: Stores, name: str, edited: Stores) -> Array:
+        """Action probabilities with a part of the stores edited, [N, K]."""
+        if name == FEATURES:
+            return read_out(self.agent, trial.t, trial.shown, taken_in.updated(edited))
+        return act(self.agent, trial.t, trial.shown, trial.stores.updated(edited))[0]
+
+
+def _copy(history: _History) -> _History:
+    """The same random functions, of other episodes."""
+    fresh = object.__new__(_History)
+    fresh.__dict__ = {**history.__dict__, "sums": {}}
+    return fresh
+
+
+def _sets(stores: Stores, suffix: str = "") -> dict[str, Stores]:
+    """Each store by name, what the read-out reads apart, and all together; no empty one."""
+    found: dict[str, Stores] = {}
+    for name in STORES:
+        store = dict(getattr(stores, name))
+        features = store.pop(FEATURES, None)
+        if store:
+            found[name + suffix] = Stores(**{name: store})
+        if features is not None:
+            found[FEATURES + suffix] = Stores(**{name: {FEATURES: features}})
+    return {**found, "all" + suffix: stores} if found else {}
+
+
+def _editable(before: Stores, taken_in: Stores) -> dict[str, Stores]:
+    """The real numbers of each set: of stores before the forward pass, of features after it."""
+    after = _sets(taken_in)
+    found = {**_sets(before), **({FEATURES: after[FEATURES]} if FEATURES in after else {})}
+    real = {
+        name: Stores(
+            **{
+                store: {k: a for k, a in getattr(each, store).items() if a.dtype.kind == "f"}
+                for store in STORES
+            }
+        )
+        for name, each in found.items()
+    }
+    return {name: each for name, each in real.items() if each != Stores()}
+
+
+def _nested(decoder: _Decoder, stores: Stores, y: Array, place: slice) -> Array:
+    """Squared errors summed over episodes, of the mean and then of the first directions, [M + 1].
+
+    The number of directions is that of :func:`_grid`.
+    """
+    scores = decoder.ridge.scores(decoder.vectors.of(stores))
+    left = y[:, place] - decoder.y_mean[0, place]
+    losses, done = [(left**2).sum()], 0
+    for upto in _grid(scores.shape[1]):
+        left = left - scores[:, done:upto] @ decoder.ridge.weights[done:upto, place]
+        losses.append((left**2).sum())
+        done = upto
+    return np.array(losses)
+
+
+def _grid(width: int) -> list[int]:
+    """Numbers of directions to try: each one up to 16, then a sixth more each time."""
+    return sorted(
+        {*range(1, min(width, 16) + 1), *(int(16 * 1.17**i) for i in range(18)), width}
+        & set(range(1, width + 1))
+    )
+
+
+def _directions(decoder: _Decoder, losses: Array) -> int | None:
+    """The least number of principal directions with nearly all of the R²; None if that is 0."""
+    if losses[0] <= 0.0 or losses[-1] >= losses[0] or len(losses) < 2:
+        return None
+    gained = (losses[0] - losses[1:]) / (losses[0] - losses[-1])
+    return _grid(len(decoder.ridge.spread))[int(np.argmax(gained >= NEARLY_ALL))]
+
+
+def _by_set(found: Mapping[tuple[int, str], Any], trials: Sequence[int]) -> dict[str, list[Any]]:
+    """Numbers by trial and set as lists over the trials, by set."""
+    names = dict.fromkeys(name for _, name in found)
+    return {name: [found.get((t, name)) for t in trials] for name in names}
+
+
+def _tables(sums: Mapping[tuple[str, ...], Sample], trials: Sequence[int]) -> Result:
+    """Means and standard errors by quantity, then by label, in lists over the trials."""
+    result: Result = {}
+    for key, sample in sums.items():
+        quantity, *labels = key
+        if quantity == "lost":
+            name, t = labels
+            for of, (mean, error) in zip(("decoded", "random"), _lost(sample), strict=True):
+                _put(result, [quantity, name, of], trials.index(int(t)), len(trials), mean, error)
+        elif quantity == "pooled":
+            mean, error = _r2(sample)
+            _put(result, [quantity, *labels], None, 0, mean, error)
+        else:
+            *names, t = labels
+            mean, error = _r2(sample)
+            _put(result, [quantity, *names], trials.index(int(t)), len(trials), mean, error)
+    return result
+
+
+def _put(
+    result: Result,
+    path: Sequence[str],
+    at: int | None,
+    length: int,
+    mean: float | None,
+    error: float | None,
+) -> None:
+    """Write a number and its standard error at the end of a path of keys."""
+    for first, value in ((path[0], mean), (f"{path[0]}_se", error)):
+        inside = result.setdefault(first, {})
+        for key in path[1:-1]:
+            inside = inside.setdefault(key, {})
+        if at is None:
+            inside[path[-1]] = value
+        else:
+            inside.setdefault(path[-1], [None] * length)[at] = value
+
+
+def _r2(sample: Sample) -> tuple[float | None, float | None]:
+    """R² of columns (squared error, that of the mean), less a second R² if there are four."""
+    columns = sample.columns
+    value, deviation = 0.0, np.zeros(columns.shape[-1])
+    for sign, (error, whole) in zip(
+        (1.0, -1.0), columns.reshape(-1, 2, columns.shape[-1]), strict=False
+    ):
+        if whole.mean() <= NO_GAP**2:
+            return None, None
+        ratio = error.mean() / whole.mean()
+        value += sign * (1.0 - ratio)
+        deviation = deviation - sign * (error - ratio * whole) / whole.mean()
+    return number(value), number(float(sample.standard_error(deviation)))
+
+
+def _lost(sample: Sample) -> list[tuple[float | None, float | None]]:
+    """Choice value lost with the decoded directions taken out, and with random ones."""
+    value, decoded, random, chance, best = sample.columns
+    gap = (best - chance).mean()
+    if gap <= NO_GAP:
+        return [(None, None)] * 2
+    found = []
+    for edited in (decoded, random):
+        mean = (value - edited).mean() / gap
+        deviation = (value - edited - mean * (best - chance)) / gap
+        found.append((number(mean), number(float(sample.standard_error(deviation)))))
+    return found
