@@ -18,6 +18,14 @@ def steps_a_trial(family: Family) -> int:
     return 2 if isinstance(family, TwoStep) else 1
 
 
+def no_later_choice(family: Family) -> str | None:
+    """Why no feedback can change a choice in a family, in one line; None if it can."""
+    needed = 2 * steps_a_trial(family)
+    if family.horizon >= needed:
+        return None
+    return f"no choice follows a reward here; use a horizon of at least {needed}"
+
+
 def mirrored(family: Family, reward: Array) -> Array:
     """Rewards reflected in the middle of the family's range: of 0 and 1, the other."""
     low, high = family.reward_range

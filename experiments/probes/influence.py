@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import Agent, Array, Stores
 from metalocus.agents.rollout import Transition, Trial, act, rollout
 from metalocus.envs import Setting
-from metalocus.experiments.probes._task import mirrored, steps_a_trial, unrelated
+from metalocus.experiments.probes._task import mirrored, no_later_choice, steps_a_trial, unrelated
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, column
 from metalocus.experiments.probes.rows import REACH, Row
@@ -88,10 +88,7 @@ class Influence(Probe):
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
         """There must be a later choice."""
-        needed = 2 * steps_a_trial(setting.family)
-        if setting.family.horizon >= needed:
-            return None
-        return f"influence needs a later choice: a horizon of {needed} at least"
+        return no_later_choice(setting.family)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """For every kind and lag, a number for each of the ``trials`` at which choices are read."""

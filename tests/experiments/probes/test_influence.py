@@ -215,5 +215,5 @@ def test_sentence_names_both_readouts_and_intervals():
 
 def test_one_trial_is_refused():
     for env, horizon in ((BANDIT.env, 1), ("metalocus/TwoStep-v0", 2)):
-        with pytest.raises(InvalidTask, match="needs a later choice"):
+        with pytest.raises(InvalidTask, match="no choice follows a reward"):
             found("random", Setting(env, horizon=horizon))
