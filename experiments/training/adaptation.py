@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -24,7 +25,7 @@ class AdaptationFigure:
 
     def __init__(self, curves: Mapping[str, Sequence[float | None]]) -> None:
         figure = Figure(figsize=(5.5, 3.2), dpi=80)
-        self.canvas = FigureCanvasAgg(figure)
+        self.canvas = cast(Any, FigureCanvasAgg(figure))  # whose methods have no types
         self.ax = figure.subplots()
         figure.subplots_adjust(0.13, 0.15, 0.98, 0.9)  # a layout engine draws everything twice
         adaptation_curves(self.ax, curves)
