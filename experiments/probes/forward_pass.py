@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -127,7 +127,7 @@ class ForwardPass(Probe):
         ):
             found = [each[0] for each in by_label(rows, quantity).values()]
             values, errors = column(found, "value", "se")
-            bars = {"color": colour, "ls": dash, "ms": 4, "capsize": 2}
+            bars: dict[str, Any] = {"color": colour, "ls": dash, "ms": 4, "capsize": 2}
             left.errorbar(counts, values, REACH * errors, fmt="o", label=name, **bars)
         left.set_xscale("symlog", linthresh=1)
         left.set_xticks(counts, [str(count) for count in counts])
