@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from metalocus.envs.checks import require
+from metalocus.envs.checks import InvalidTask
 from metalocus.envs.common_random_numbers import Keys
 from metalocus.envs.discovery import Registry, classes, suggestion
 from metalocus.envs.episodes import Episodes
@@ -64,7 +64,8 @@ def make_episodes(env_id: str, keys: Keys | None = None, /, **kwargs: Any) -> Ep
 def _require_known(env_id: str, names: Iterable[str], known: Iterable[str]) -> None:
     """Raise :class:`InvalidTask` if a name is not among the arguments of an environment."""
     for name in names:
-        require(name in known, f"{env_id} has no argument {name!r}{suggestion(name, known)}")
+        if name not in known:
+            raise InvalidTask(f"{env_id} has no argument {name!r}{suggestion(name, known)}")
 
 
 def register() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Setting:
         own = {key: value for key, value in self.kwargs.items() if key not in EPISODE_OPTIONS}
         return make_family(self.env, **own)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Where each part of an observation stands."""
         return self.episodes().layout

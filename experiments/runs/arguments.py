@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from inspect import Parameter, signature
 from typing import Any
 
@@ -155,10 +156,14 @@ def _cell(value: Any, default: Any) -> float | str:
 
 def _defaults(made: type) -> dict[str, Any]:
     """The arguments of a constructor that have a default, by name, in its order."""
+    return {name: plain(default) for name, default in _raw_defaults(made).items()}
+
+
+@cache
+def _raw_defaults(made: type) -> dict[str, Any]:
+    """As the constructor has them; not to be changed."""
     parameters = signature(made).parameters.values()
-    return {
-        each.name: plain(each.default) for each in parameters if each.default is not Parameter.empty
-    }
+    return {each.name: each.default for each in parameters if each.default is not Parameter.empty}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -19,6 +19,7 @@ from metalocus.experiments.claims.base import CLAIMS, SIDES, WEIGHTS
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL, setting_called
+from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.scoring.settings import return_bounds, score
 from metalocus.experiments.studies.presets import PRESETS
 
@@ -28,10 +29,10 @@ every_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 
 
 @cache
-def measured(name, episodes=20):
+def measured(name):
     """What a claim measures on networks that were never trained."""
     claim, agents = CLAIMS.find(name), {}
-    few = dataclasses.replace(FEW, episodes=episodes)
+    few = dataclasses.replace(FEW, episodes=5)
     torch.manual_seed(0)
     for key, config in claim.runs(FEW, 0).items():
         layout = config.setting.layout
@@ -115,8 +116,7 @@ def test_measuring_gives_every_quantity_for_its_tasks(claim):
 
 @every_claim
 def test_measuring_repeats_itself(claim):
-    once, again = (measured.__wrapped__(claim.name, episodes=5) for _ in range(2))
-    assert once == again
+    assert measured(claim.name) == measured.__wrapped__(claim.name)
 
 
 def judged(claim, quantity, values):
@@ -242,6 +242,46 @@ def test_emergence_is_1_for_the_best_reference_and_0_for_chance():
     assert all(value == pytest.approx(0.0) for value in found["score"].values())
     found = emergence(lambda _kind, task: named("wsls", task))
     assert all(value == 0.0 for value in found["above_wsls"].values())
+    for task in (BANDIT, REVERSAL):
+        chance, wsls, best = (
+            expected_returns(agent, task, FEW.episodes, SEED).mean()
+            for agent in (named("random", task), named("wsls", task), best_reference(task.family))
+        )
+        assert found["score"][task.name] == pytest.approx((wsls - chance) / (best - chance))
+        assert found["score"][task.name] < 0.9, "it is not the best"
+
+
+def optimal_return(horizon):
+    """Of two arms with uniform probabilities, by backward induction over all that may be known.
+
+    The value [n1, s1, s2] after n pulls, n1 of them of the first arm, with s1 and s2 successes.
+    """
+    value = np.zeros((horizon + 2,) * 3)
+    for n in reversed(range(horizon)):
+        n1, s1, s2 = np.ogrid[: n + 1, : n + 1, : n + 1]
+        p1, p2 = (s1 + 1) / (n1 + 2), (s2 + 1) / (n - n1 + 2)
+        won1, lost1 = value[1 : n + 2, 1 : n + 2, : n + 1], value[1 : n + 2, : n + 1, : n + 1]
+        won2, lost2 = value[: n + 1, : n + 1, 1 : n + 2], value[: n + 1, : n + 1, : n + 1]
+        first = p1 * (1 + won1) + (1 - p1) * lost1
+        value[: n + 1, : n + 1, : n + 1] = np.maximum(first, p2 * (1 + won2) + (1 - p2) * lost2)
+    return value[0, 0, 0]
+
+
+def test_the_score_of_1_is_the_optimum():
+    """Worked out here; chance is half of the pulls, and the better of two arms pays 2/3."""
+    pulls, episodes = 50, 2000
+    assert BANDIT.family.horizon == pulls
+    assert optimal_return(1) == 1 / 2
+    assert optimal_return(2) == pytest.approx(1 / 2 + (2 / 3 + 1 / 2) / 2)
+    chance, best = return_bounds(BANDIT, episodes, SEED)
+    told = expected_returns(named("oracle", BANDIT), BANDIT, episodes, SEED)
+    learns = expected_returns(best_reference(BANDIT.family), BANDIT, episodes, SEED)
+    assert best == pytest.approx(learns.mean())
+    lost = told - learns  # varies less than what is earned
+    exact = pulls * 2 / 3 - optimal_return(pulls)
+    error = lost.std() / episodes**0.5
+    assert abs(lost.mean() - exact) < 4 * error < exact / 5
+    assert chance == pytest.approx(pulls / 2, abs=4 * pulls * 12**-0.5 / (2 * episodes) ** 0.5)
 
 
 @pytest.mark.parametrize("store", ["state", "weights", "context"])

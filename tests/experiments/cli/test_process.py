@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -38,15 +39,27 @@ compare.compare = lambda *how: {
 """
 """Jobs of minutes give at once what they give."""
 ALL = """
-import shlex, sys
+import os, shlex, sys
+import torch._dynamo  # by every optimizer
+import metalocus.experiments.training.train
 from metalocus.experiments.cli import process
 from metalocus.experiments.cli.main import run
 
-process.prepare()
-codes = [run(shlex.split(line)) for line in {lines!r}]
-print(codes, file=sys.stderr)
-sys.exit(process.finish(0))
+for case, out in {cases!r}.items():
+    if os.fork() == 0:
+        os.chdir(case)
+        os.dup2(out, 1)
+        os.close(out)
+        os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT), 2)
+        process.prepare()
+        codes = [run(shlex.split(line)) for line in {lines!r}]
+        print(codes, file=sys.stderr)
+        sys.exit(process.finish(0))
+    os.close(out)
+    if os.wait()[1] != 0:
+        sys.exit(case)
 """
+"""All lines in a process for each case, forked from one that has imported what takes long."""
 
 
 @pytest.fixture
@@ -63,7 +76,7 @@ def every_command(run):
         "--version",
         f"{SCORE} --episodes 10",
         f"{SCORE} --episodes 10 --out page.md",
-        f"train --env {BANDIT} --agent lstm --steps 0 --n-envs 2 --out trained",
+        f"train --env {BANDIT} --agent lstm --steps 0 --out trained --env-kwargs horizon=5",
         f"evaluate {run.parent / NOT_TEXT} --episodes 8",
         f"evaluate {run} --episodes 8 --json",
         f"probe {run} --probe carry --episodes 8",
@@ -83,35 +96,35 @@ def test_every_command_prints_in_a_locale_without_utf8_and_to_a_closed_pipe(run,
     """Names that are no text are printed as their bytes; a reader who has left changes nothing."""
     shutil.copytree(run, run.parent / NOT_TEXT)
     lines = every_command(run)
-    code = STANDS_IN + ALL.format(lines=lines)
-    for case, locale in (("ascii", ASCII), ("closed", {})):
-        here = os.path.join(os.getcwd(), case)
-        os.mkdir(here)
-        reading, writing = os.pipe()
-        if case == "closed":
-            os.close(reading)
-        with subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=here,
-            env={**environment, **locale},
-            stdout=writing,
+    pipes = {case: os.pipe() for case in ("read", "left")}
+    for case in pipes:
+        os.mkdir(case)
+    cases = {case: writing for case, (_, writing) in pipes.items()}
+    os.close(pipes["left"][0])
+    with (
+        open("out", "wb") as file,
+        subprocess.Popen(
+            [sys.executable, "-c", STANDS_IN + ALL.format(lines=lines, cases=cases)],
+            env={**environment, **ASCII},
+            pass_fds=cases.values(),
             stderr=subprocess.PIPE,
-        ) as process:
+        ) as process,
+    ):
+        for writing in cases.values():
             os.close(writing)
-            out = b""
-            if case == "ascii":
-                with os.fdopen(reading, "rb") as file:
-                    out = file.read()
-            said = process.stderr.read().splitlines()
-        assert process.returncode == 0, said
+        with os.fdopen(pipes["read"][0], "rb") as reader:
+            shutil.copyfileobj(reader, file)
+        complaints = process.stderr.read()
+    assert (process.returncode, complaints) == (0, b"")
+    for case in cases:
+        said = Path(case, "said").read_bytes().splitlines()
         assert said[-1] == str([0] * (len(lines) - 3) + [2] * 3).encode(), said
         assert all(line.startswith(b"metalocus: ") for line in said[:-1]), said
         where, *refused, _ = said
         assert b"trained/lstm-" in where
         assert all(b"run\xff" in line for line in refused), said
         assert len(refused) == 3
-        if case == "ascii":
-            assert b"\n" + os.fsencode(f"{NOT_TEXT}.zip") + b"\n" in out
+    assert b"\n" + os.fsencode(f"{NOT_TEXT}.zip") + b"\n" in Path("out").read_bytes()
 
 
 def test_output_to_a_full_disk_is_a_failure_of_one_line(environment):

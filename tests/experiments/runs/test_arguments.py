@@ -57,7 +57,7 @@ def configs(draw):
     return RunConfig(setting, agent, *numbers, "cpu", own, draw(subsets(train_defaults())))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(configs())
 def test_any_arguments_survive_their_file_and_give_one_name(config):
     again = RunConfig.from_json(config.to_json())

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -85,6 +85,7 @@ def test_a_difference_between_strata_does_not_widen_the_interval():
     assert pooled.high - pooled.low > 10 * (far.high - far.low)
 
 
+@settings(max_examples=25)
 @given(st.floats(-100, 100), st.floats(0.01, 100), st.integers(2, 6))
 def test_intervals_move_and_stretch_with_the_values(shift, scale, seeds):
     values = np.random.default_rng(seeds).normal(size=(2, seeds))
@@ -140,6 +141,7 @@ def test_a_nearer_bound_wants_more_seeds():
     assert len(set(wanted)) == 5
 
 
+@settings(max_examples=40)
 @given(st.integers(2, 12), st.floats(-2, 2))
 def test_seeds_are_wanted_exactly_where_nothing_is_decided(seeds, bound):
     values = np.random.default_rng(seeds).normal(size=(1, seeds))

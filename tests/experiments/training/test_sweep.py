@@ -220,8 +220,20 @@ def planted(tmp_path, monkeypatch):
     assert list(folder.glob("*.ran")) == []
 
 
+DRIVER = """
+import os, subprocess, sys, time
+command = [sys.executable, "-m", sys.argv[1], sys.argv[2], str(os.getpid()), sys.argv[3]]
+worker = subprocess.Popen(command, stdin=subprocess.PIPE)
+worker.stdin.write(sys.argv[4].encode())
+worker.stdin.close()
+print(worker.pid, flush=True)
+time.sleep(600)
+"""
+"""Starts a worker as a sweep does; of all that a killed driver leaves, only its worker counts."""
+
+
 def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, planted, tiny, tmp_path):
-    """A sweep is killed in the middle of a run, then the run's next worker, and it is finished."""
+    """A driver is killed in the middle of a run, then the run's next worker, and it is finished."""
     config = dataclasses.replace(tiny, agent="mlp", steps=6_000, n_envs=16)
     folder = tmp_path / config.name
     with monkeypatch.context() as patch:
@@ -232,24 +244,22 @@ def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, planted, ti
     marker = Measurement(0, "marker", 1.0)  # a run that begins anew would not keep it
     write_results(folder, config.name, [marker, *read_results(folder, config.name)])
 
-    script = "import sys; from metalocus.experiments.training.sweep import *; "
-    script += "sweep([RunConfig.from_json(sys.stdin.read())], Path(sys.argv[1]))"
+    arguments = (sweep.WORKER, tmp_path, config.name, config.to_json())
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", script, tmp_path],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
+        [sys.executable, "-P", "-c", DRIVER, *arguments],
+        env={**os.environ, **processes.ENVIRONMENT},
+        stdout=subprocess.PIPE,
     ) as driver:
-        driver.stdin.write(config.to_json().encode())
-        driver.stdin.close()
+        pid = int(driver.stdout.readline())
         eventually((folder / PROGRESS).is_file)
         assert not is_free(folder)
         driver.kill()
     eventually(lambda: is_free(folder), seconds=5)
+    eventually(lambda: ended(pid), seconds=5)
     assert not is_done(folder)
 
     pids = recorded_pids(monkeypatch)
-    (folder / PROGRESS).unlink()
-    watcher = Killer(pids, folder / PROGRESS)
+    watcher = Killer(pids)
     watcher.start()
     sweep.sweep([config], tmp_path)
     watcher.join()
@@ -260,8 +270,25 @@ def test_killed_drivers_and_workers_cost_nothing(monkeypatch, brief, planted, ti
     assert load_manifest(folder)["sha256"] == load_manifest(whole)["sha256"]
 
 
+ENDLESS = """
+import sys, time
+from pathlib import Path
+from metalocus.experiments.runs.folder import PROGRESS, locked
+from metalocus.experiments.training.processes import begin_child
+
+begin_child(int(sys.argv[2]))
+with locked(Path(sys.argv[1], sys.argv[3])):
+    Path(sys.argv[1], sys.argv[3], PROGRESS).write_text("")
+    time.sleep(600)
+"""
+"""A worker that begins as all do, and has nothing to import that it would train with."""
+
+
 def test_an_interrupted_sweep_trains_no_longer(monkeypatch, tiny, tmp_path):
     """As in a notebook, where the process of the sweep lives on."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sweep, "WORKER", "endless")
     config = dataclasses.replace(tiny, agent="mlp", steps=10**9)
     folder, pids, threads = tmp_path / config.name, recorded_pids(monkeypatch), active_count()
 
@@ -302,12 +329,12 @@ def recorded_pids(monkeypatch):
 
 
 class Killer(Thread):
-    """Kills the first process once a file is there."""
+    """Kills the first process as soon as there is one."""
 
-    def __init__(self, pids, file):
+    def __init__(self, pids):
         super().__init__(daemon=True)
-        self.pids, self.file = pids, file
+        self.pids = pids
 
     def run(self):
-        eventually(self.file.is_file)
+        eventually(lambda: self.pids)
         os.kill(self.pids[0], signal.SIGKILL)
