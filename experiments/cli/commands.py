@@ -11,6 +11,23 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from metalocus.experiments.cli.options import (
+    AgentOrRun,
+    Algo,
+    AskedAgent,
+    AskedAgentKwargs,
+    AskedSetting,
+    DebateFolder,
+    EnvKwargs,
+    Episodes,
+    EpisodesSeed,
+    ItsEnv,
+    Json,
+    PresetName,
+    Quiet,
+    ZipPolicy,
+    ZipPolicyKwargs,
+)
 from metalocus.experiments.cli.texts import Steps, Texts, keywords, print_json, seeds_of
 from metalocus.experiments.errors import WrongUse
 
@@ -22,35 +39,27 @@ Kind = Literal["envs", "agents", "references", "probes", "claims"]
 
 
 def debate(
-    preset: str = "quick",
-    agent: str | None = None,
-    setting: Texts = (),
-    out: Path = Path("debate"),
-    json: bool = False,
-    quiet: bool = False,
+    preset: PresetName = "quick",
+    agent: AskedAgent = None,
+    agent_kwargs: AskedAgentKwargs = (),
+    setting: AskedSetting = (),
+    out: DebateFolder = Path("debate"),
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train, probe, judge every claim and write report.html; the main job.
 
     Preset quick takes under ten minutes on two cores.
 
     Example: metalocus debate --preset smoke --out trial
-
-    Args:
-        preset: quick (three seeds, minutes), full (ten seeds, hours), or smoke (does it run?).
-        agent: that the claims are about; the LSTM if left out.
-        setting: that they are judged on: bandit, reversal or another short name, or the id of an
-            environment and its arguments as name=value; if left out, bandit and reversal.
-        out: folder for runs, verdicts and report; started again, it goes on where it was. Give
-            another question another folder.
-        json: print the verdicts as JSON.
-        quiet: show no progress.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_debate
     from metalocus.experiments.display import hush
 
     hush(quiet)
-    found = run_debate(preset, out, agent, _setting(setting))
+    own = keywords(agent_kwargs, "--agent-kwargs")
+    found = run_debate(preset, out, agent, _setting(setting), own)
     if json:
         print_json(found)
     else:
@@ -58,14 +67,13 @@ def debate(
         print(f"\nreport: {out / 'report.html'}\nTensorBoard: tensorboard --logdir {out / 'runs'}")
 
 
-def list_(kind: Positional[Kind | None] = None, json: bool = False) -> None:
+def list_(kind: Positional[Kind | None] = None, json: Json = False) -> None:
     """Show what there is, with one line on each; takes seconds.
 
     Example: metalocus list envs
 
     Args:
         kind: one kind alone; all kinds if left out.
-        json: print as JSON.
     """
     from metalocus.experiments.cli.inventory import inventory, listing
 
@@ -99,10 +107,10 @@ def train(
     n_envs: int | None = None,
     device: str = "cpu",
     out: Path = Path("runs"),
-    env_kwargs: Texts = (),
+    env_kwargs: EnvKwargs = (),
     agent_kwargs: Texts = (),
     train_kwargs: Texts = (),
-    quiet: bool = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train one agent, or the same at several seeds; the run directories are printed.
 
@@ -119,12 +127,10 @@ def train(
         n_envs: environments stepped together; if left out, what suits the agent.
         device: cpu or cuda.
         out: folder of runs; a finished run is not repeated, an unfinished one continued.
-        env_kwargs: arguments of the environment, as name=value.
         agent_kwargs: of the agent's network, such as hidden_size=32 n_layers=2 critic=separate
             net_arch=[64,64]; a name that does not exist is answered with all that do.
         train_kwargs: of SequencePPO, such as learning_rate=1e-3 gamma=.9 ent_coef=.01 n_epochs=2;
             a number in place of a schedule is constant.
-        quiet: show no progress.
     """
     import torch
 
@@ -156,14 +162,13 @@ def train(
     print(folder)
 
 
-def runs(folder: Positional[Path], json: bool = False) -> None:
+def runs(folder: Positional[Path], json: Json = False) -> None:
     """List the runs in a folder with settings, steps and last score; takes seconds.
 
     Example: metalocus runs debate
 
     Args:
         folder: of runs, or of a debate or a comparison.
-        json: print as JSON.
     """
     from metalocus.experiments.cli.tables import runs_table
     from metalocus.experiments.runs.listing import list_runs
@@ -195,12 +200,12 @@ def tensorboard(folder: Positional[Path], out: Path | None = None) -> None:
 def score(
     env: str | None = None,
     policy: str | None = None,
-    episodes: int = 10_000,
-    seed: int = 0,
-    env_kwargs: Texts = (),
+    episodes: Episodes = 10_000,
+    seed: EpisodesSeed = 0,
+    env_kwargs: EnvKwargs = (),
     out: Path | None = None,
-    json: bool = False,
-    quiet: bool = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Mean return of policies that need no training, with 95% intervals.
 
@@ -213,12 +218,7 @@ def score(
             arguments and its examples.
         policy: a reference, an online learner or a control; if left out, every reference
             that can play.
-        episodes: fresh episodes to play.
-        seed: of the episodes; all policies meet the same ones.
-        env_kwargs: arguments of the environment, as name=value.
         out: write the table to this Markdown file, which must not exist.
-        json: print as JSON.
-        quiet: show no progress.
     """
     from metalocus.envs import Setting
     from metalocus.experiments.cli.outputs import require_new, write_page
@@ -242,33 +242,21 @@ def score(
 
 
 def evaluate(
-    what: Positional[str],
-    episodes: int = 10_000,
-    seed: int = 0,
-    env: str | None = None,
-    env_kwargs: Texts = (),
-    algo: str | None = None,
-    policy: str | None = None,
-    policy_kwargs: Texts = (),
-    json: bool = False,
+    what: Positional[AgentOrRun],
+    episodes: Episodes = 10_000,
+    seed: EpisodesSeed = 0,
+    env: ItsEnv = None,
+    env_kwargs: EnvKwargs = (),
+    algo: Algo = None,
+    policy: ZipPolicy = None,
+    policy_kwargs: ZipPolicyKwargs = (),
+    json: Json = False,
 ) -> None:
     """An agent beside every reference that can play its task, on the same fresh episodes.
 
     Takes seconds to minutes, most of them for the references.
 
     Example: metalocus evaluate RUN
-
-    Args:
-        what: a run directory; a zip of SequencePPO, PPO, A2C, DQN, RecurrentPPO or QRDQN; or the
-            name of a reference, an online rule or a control.
-        episodes: fresh episodes to play.
-        seed: of the episodes.
-        env: id, of a zip or a name: what it was trained on or plays.
-        env_kwargs: arguments of that environment, as name=value.
-        algo: of a zip: the class that wrote it.
-        policy: of a zip, if not MlpPolicy, or MlpLstmPolicy for RecurrentPPO.
-        policy_kwargs: arguments of a zip's policy, as name=value, if the zip does not tell them.
-        json: print as JSON.
     """
     from metalocus.experiments.cli.tables import evaluation_table
     from metalocus.experiments.scoring.evaluate import evaluate as measure
@@ -279,15 +267,15 @@ def evaluate(
 
 
 def probe(
-    what: Positional[str],
+    what: Positional[AgentOrRun],
     probe: str,
-    episodes: int = 4000,
-    seed: int = 0,
-    env: str | None = None,
-    env_kwargs: Texts = (),
-    algo: str | None = None,
-    policy: str | None = None,
-    policy_kwargs: Texts = (),
+    episodes: Episodes = 4000,
+    seed: EpisodesSeed = 0,
+    env: ItsEnv = None,
+    env_kwargs: EnvKwargs = (),
+    algo: Algo = None,
+    policy: ZipPolicy = None,
+    policy_kwargs: ZipPolicyKwargs = (),
     rewritten: bool = False,
     rate: float | None = None,
     out: Path | None = None,
@@ -298,16 +286,7 @@ def probe(
     Example: metalocus probe RUN --probe locus
 
     Args:
-        what: a run directory; a zip of SequencePPO, PPO, A2C, DQN, RecurrentPPO or QRDQN; or the
-            name of a reference, an online rule or a control.
         probe: name, see `metalocus list probes`.
-        episodes: fresh episodes to play.
-        seed: of the episodes.
-        env: id, of a zip or a name: what it was trained on or plays.
-        env_kwargs: arguments of that environment, as name=value.
-        algo: of a zip: the class that wrote it.
-        policy: of a zip, if not MlpPolicy, or MlpLstmPolicy for RecurrentPPO.
-        policy_kwargs: arguments of a zip's policy, as name=value, if the zip does not tell them.
         rewritten: measure a recurrent agent rewritten as a feedforward one: what it would
             carry on is written into its weights after every transition.
         rate: let the agent learn on by gradient descent after every transition, at this rate;
@@ -356,12 +335,13 @@ def _subject(
 
 def claim(
     name: Positional[str],
-    preset: str = "quick",
-    agent: str | None = None,
-    setting: Texts = (),
-    out: Path = Path("debate"),
-    json: bool = False,
-    quiet: bool = False,
+    preset: PresetName = "quick",
+    agent: AskedAgent = None,
+    agent_kwargs: AskedAgentKwargs = (),
+    setting: AskedSetting = (),
+    out: DebateFolder = Path("debate"),
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train, probe and judge a single claim of the debate; minutes with preset quick.
 
@@ -369,19 +349,14 @@ def claim(
 
     Args:
         name: of the claim, see `metalocus list claims`.
-        preset: quick, full or smoke.
-        agent: that the claim is about; the LSTM if left out.
-        setting: that it is judged on, as for `metalocus debate`.
-        out: folder for runs and verdicts, shared with `metalocus debate`.
-        json: print the verdicts as JSON.
-        quiet: show no progress.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_claim
     from metalocus.experiments.display import hush
 
     hush(quiet)
-    found = run_claim(name, preset, out, agent, _setting(setting))
+    own = keywords(agent_kwargs, "--agent-kwargs")
+    found = run_claim(name, preset, out, agent, _setting(setting), own)
     print_json(found) if json else verdict_table({"verdicts": [found], "preset": {"name": preset}})
 
 
@@ -398,8 +373,8 @@ def compare(
     tasks: Texts = (),
     out: Path = Path("compare"),
     page: Path | None = None,
-    json: bool = False,
-    quiet: bool = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train every agent on every kind of task and set them beside the references.
 
@@ -413,8 +388,6 @@ def compare(
         tasks: of bandit, five_arms, reversal, rules, binding, dataset; all if left out.
         out: folder for runs and measurements; started again, it goes on where it was.
         page: write the table to this Markdown file, which must not exist.
-        json: print as JSON.
-        quiet: show no progress.
     """
     from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.comparison.compare import compare as measure
@@ -447,7 +420,7 @@ def report(folder: Positional[Path]) -> None:
 def bench(
     what: Positional[Literal["env", "train", "probe"]],
     device: Literal["cpu", "cuda"] = "cpu",
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Measure speed, as ratios within one run; the bench of training takes eleven minutes.
 
@@ -456,7 +429,6 @@ def bench(
     Args:
         what: environments, training or probes.
         device: to train on.
-        json: print as JSON.
     """
     from metalocus.experiments.bench.benches import BENCHES
 
@@ -491,7 +463,7 @@ def import_(
     file: Positional[Path],
     algo: Literal["SequencePPO", "RecurrentPPO"] | None = None,
     env: str | None = None,
-    env_kwargs: Texts = (),
+    env_kwargs: EnvKwargs = (),
     out: Path = Path("runs"),
 ) -> None:
     """Make a run directory of a zip; nothing in it is unpickled; takes seconds.
@@ -503,7 +475,6 @@ def import_(
             of sb3-contrib's RecurrentPPO, whose LSTM becomes that of the agent lstm.
         algo: the class whose `save` wrote the file; left out for one of `metalocus export`.
         env: id: what the model was trained on.
-        env_kwargs: arguments of that environment, as name=value.
         out: folder of runs.
     """
     from metalocus.envs import Setting

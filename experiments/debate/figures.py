@@ -35,13 +35,19 @@ STYLE: list[str | Path | dict[str, Any]] = [
 ]
 STORES = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
 """Colours of the stores, from the palette of the agents."""
+DARK = """@media (prefers-color-scheme: dark) {
+ [style*="fill: #ffffff"] { fill: #0d1117 !important }
+ [style*="stroke: #000000"] { stroke: #e6edf3 !important }
+ text { fill: #e6edf3 !important }
+}"""
+"""Style of a figure that stands alone, for readers who prefer dark pages: white on black."""
 NOT_DRAWN = ("policy_gradient",)
 """Agents whose locus is measured and not drawn: it is that of the other online rule."""
 
 
 @style.context(STYLE)
 def main_figure(curves: Mapping[str, Any]) -> str:
-    """Adaptation curves above, a column a setting; locus below, a row a setting.
+    """Adaptation curves above, a column a setting; locus below, a row a setting; dark or light.
 
     Args:
         curves: by setting: title, best reference, adaptation curves and locus by agent.
@@ -66,7 +72,7 @@ def main_figure(curves: Mapping[str, Any]) -> str:
         row[0].set_ylabel("knowledge held\n(share of each store)")
     handles, labels = rows[0][0].get_legend_handles_labels()
     below.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    return _svg(figure)
+    return _svg(figure).replace("</style>", f"\n{DARK}</style>", 1)
 
 
 @style.context(STYLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.debate.headline import headline
 from metalocus.experiments.debate.made import made
 from metalocus.experiments.display import LOG
+from metalocus.experiments.runs.arguments import listed
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NAMED, NamedSetting
 from metalocus.experiments.runs.records import load_manifest, versions
@@ -30,6 +32,7 @@ def run_debate(
     out: Path,
     agent: str | None = None,
     setting: NamedSetting | None = None,
+    agent_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make the whole debate; everything that is done already is taken from ``out``.
 
@@ -40,6 +43,7 @@ def run_debate(
         out: folder for runs, measurements, verdicts and report.
         agent: that the claims are about; None for the LSTM.
         setting: that they are judged on; None for the preset's settings.
+        agent_kwargs: arguments of the agent, as in a run's config.
 
     Returns:
         ``preset``, ``question`` (the agent, and the options that ask it), ``not_asked`` (the reason
@@ -50,7 +54,7 @@ def run_debate(
         ``verdicts.json``, with ``report.html`` beside it.
 
     Raises:
-        InvalidTask: no such preset or agent, or no claim can be asked.
+        InvalidTask: no such preset, agent or argument of it, or no claim can be asked.
         WrongUse, RunFailed, NonFinite: see
             :func:`~metalocus.experiments.studies.measure_all.measure_all`.
     """
@@ -59,7 +63,7 @@ def run_debate(
         write_report,
     )
 
-    preset = preset_of(preset_name).about_agent(agent, setting)
+    preset = preset_of(preset_name).about_agent(agent, setting, agent_kwargs)
     reasons = {claim: claim.why_not(preset) for claim in CLAIMS.values()}
     asked = [claim for claim, reason in reasons.items() if reason is None]
     not_asked = {claim.name: reason for claim, reason in reasons.items() if reason is not None}
@@ -72,7 +76,7 @@ def run_debate(
         "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
         "question": {
             "agent": preset.agent,
-            "options": shlex.join(_options(agent, setting)),
+            "options": shlex.join(_options(agent, setting, preset.agent_kwargs)),
         },
         "not_asked": not_asked,
         "tasks": {each.name: each.title for each in (*NAMED.values(), *preset.settings)},
@@ -84,7 +88,8 @@ def run_debate(
         "versions": versions(),
         "made": made(),
     }
-    found["headline"] = headline(WORDS.get(preset.agent, preset.agent), found)
+    words = listed(WORDS.get(preset.agent, preset.agent), preset.agent_kwargs)
+    found["headline"] = headline(words, found)
     write_record(out / VERDICTS, found)
     write_report(out)
     return found
@@ -96,6 +101,7 @@ def run_claim(
     out: Path,
     agent: str | None = None,
     setting: NamedSetting | None = None,
+    agent_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Judge one claim alone; its runs and measurements are shared with :func:`run_debate`.
 
@@ -105,20 +111,27 @@ def run_claim(
         out: folder for runs and measurements.
         agent: as for :func:`run_debate`.
         setting: as for :func:`run_debate`.
+        agent_kwargs: as for :func:`run_debate`.
 
     Raises:
         InvalidTask: no such claim, preset or agent, or the claim cannot be asked.
         WrongUse, RunFailed, NonFinite: see :func:`run_debate`.
     """
-    claim, preset = CLAIMS.find(name), preset_of(preset_name).about_agent(agent, setting)
+    claim = CLAIMS.find(name)
+    preset = preset_of(preset_name).about_agent(agent, setting, agent_kwargs)
     reason = claim.why_not(preset)
     require(reason is None, f"claim {name} cannot be asked of {preset.agent} here: {reason}")
     return claim.verdict(measure_all([claim], preset, out)[claim.name])
 
 
-def _options(agent: str | None, setting: NamedSetting | None) -> list[str]:
+def _options(
+    agent: str | None, setting: NamedSetting | None, agent_kwargs: Mapping[str, Any]
+) -> list[str]:
     """What asks a question on the command line; nothing for the preset's own."""
     words = [] if agent is None else ["--agent", agent]
+    if agent_kwargs:
+        own = (f"{name}={value}" for name, value in agent_kwargs.items())
+        words += ["--agent-kwargs", *own]
     if setting is None:
         return words
     if NAMED.get(setting.name) == setting:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.envs import InvalidTask, Setting
@@ -25,6 +26,7 @@ class Preset:
         episodes: fresh episodes that each measurement plays.
         agent: name of the trainable agent that claims are about.
         settings: what it is trained and measured on.
+        agent_kwargs: arguments of that agent.
     """
 
     name: str
@@ -34,13 +36,20 @@ class Preset:
     episodes: int
     agent: str = "lstm"
     settings: tuple[NamedSetting, ...] = (BANDIT, REVERSAL)
+    agent_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def about_agent(self, agent: str | None, setting: NamedSetting | None) -> Preset:
+    def about_agent(
+        self,
+        agent: str | None,
+        setting: NamedSetting | None,
+        agent_kwargs: Mapping[str, Any] | None = None,
+    ) -> Preset:
         """The same size, about another agent or setting.
 
         Args:
             agent: name of a trainable agent; None for this preset's.
             setting: instead of this preset's settings; None for these.
+            agent_kwargs: arguments of the agent.
 
         Raises:
             InvalidTask: no such trainable agent.
@@ -48,7 +57,8 @@ class Preset:
         if agent is not None:
             TRAINABLES.find(agent)
         settings = self.settings if setting is None else (setting,)
-        return replace(self, agent=agent or self.agent, settings=settings)
+        about = {"agent": agent or self.agent, "agent_kwargs": dict(agent_kwargs or {})}
+        return replace(self, settings=settings, **about)
 
     def run(
         self,
@@ -71,7 +81,9 @@ class Preset:
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
         steps = round(part * self.steps.get(agent, self.steps["lstm"]))
         kwargs = {**setting.kwargs, **few}
-        return RunConfig.suited(Setting(setting.env, **kwargs), agent, steps, seed)
+        given = self.agent_kwargs if agent == self.agent else {}
+        task = Setting(setting.env, **kwargs)
+        return RunConfig.suited(task, agent, steps, seed, agent_kwargs=given)
 
 
 PRESETS = {

@@ -37,6 +37,7 @@ from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.presets import PRESETS, Preset
 from metalocus.experiments.training import monitor
 
+ROOT = Path(__file__).parents[3]
 BEST = {"bandit": "bayes_optimal", "reversal": "filter"}
 
 
@@ -456,24 +457,39 @@ def test_a_debate_about_another_agent_and_setting_says_so(
     monkeypatch.setitem(PRESETS, "few", few)
     env, kwargs = "metalocus/BernoulliBandit-v0", {"n_arms": 3, "horizon": 8}
     setting = setting_called(env, **kwargs)
-    found = debate.run_debate("few", tmp_path, "gru", setting)
+    found = debate.run_debate("few", tmp_path, "gru", setting, {"hidden_size": 8})
     asked = {verdict["claim"] for verdict in found["verdicts"]}
     assert found["not_asked"].keys() == {"responsiveness"} == set(CLAIMS) - asked
     assert "no argument 'cued'" in caplog.text
     assert found["question"] == {
         "agent": "gru",
-        "options": f"--agent gru --setting {env} n_arms=3 horizon=8",
+        "options": f"--agent gru --agent-kwargs hidden_size=8 --setting {env} n_arms=3 horizon=8",
     }
     assert found["tasks"][setting.name] == "BernoulliBandit-v0, n_arms 3, horizon 8"
     assert list(found["curves"]) == [setting.name]
     titles = [run["title"] for run in found["runs"]]
-    assert any(title.startswith("gru ·") for title in titles)
+    assert any(title.startswith("gru,") for title in titles)
     assert not any(title.startswith("lstm") for title in titles)
     page = (tmp_path / REPORT).read_text()
     assert "cannot be asked of gru here" in page
-    assert f"--agent gru --setting {env} n_arms=3 horizon=8 --out" in page
+    assert found["question"]["options"] + " --out" in page
+    assert all(("gru, hidden_size 8 ·" in title) == ("gru" in title) for title in titles)
+    assert found["headline"][0].startswith("Settled for the gru, hidden_size 8, over 2 training")
     assert "gru" in main_figure(found["curves"])
     with pytest.raises(InvalidTask, match="claim responsiveness cannot be asked of gru here"):
         debate.run_claim("responsiveness", "few", tmp_path, "gru", setting)
-    again = debate.run_claim("locus", "few", tmp_path, "gru", setting)
+    again = debate.run_claim("locus", "few", tmp_path, "gru", setting, {"hidden_size": 8})
     assert again == next(each for each in found["verdicts"] if each["claim"] == "locus")
+
+
+def test_the_main_figure_can_be_read_on_a_dark_page(found):
+    """White and black, and whatever has no colour, change there; the README's figure too."""
+    for svg in (main_figure(found["curves"]), (ROOT / "figure.svg").read_text()):
+        ElementTree.fromstring(svg)
+        _, dark = svg.split("@media (prefers-color-scheme: dark) {", 1)
+        dark, rest = dark.split("}</style>", 1)
+        for part in ('[style*="fill: #ffffff"]', '[style*="stroke: #000000"]', "text"):
+            assert f" {part} {{" in dark, part
+        assert "fill: #ffffff" in rest, "a background of its own, whatever the page's"
+        assert "fill: #000000" not in rest
+        assert "stroke: #ffffff" not in rest
