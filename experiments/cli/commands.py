@@ -28,23 +28,6 @@ from metalocus.experiments.cli.options import (
     ZipPolicy,
     ZipPolicyKwargs,
 )
-from metalocus.experiments.cli.options import (
-    AgentOrRun,
-    Algo,
-    AskedAgent,
-    AskedAgentKwargs,
-    AskedSetting,
-    DebateFolder,
-    EnvKwargs,
-    Episodes,
-    EpisodesSeed,
-    ItsEnv,
-    Json,
-    PresetName,
-    Quiet,
-    ZipPolicy,
-    ZipPolicyKwargs,
-)
 from metalocus.experiments.cli.texts import Steps, Texts, keywords, print_json, seeds_of
 from metalocus.experiments.errors import WrongUse
 
