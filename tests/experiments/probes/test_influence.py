@@ -180,6 +180,30 @@ def test_a_copy_that_is_fed_a_trial_otherwise_equals_an_agent_told_that_history(
         assert value == pytest.approx(expected, abs=1e-12), (readout, lag)
 
 
+class Contrary(NamedAgent):
+    """Stays after a win in every other episode, and shifts after it in the rest."""
+
+    name = "contrary"
+
+    def start(self, n, rng):
+        inner = make_named("wsls", self.family).start(n, rng)
+        return inner.updated(Stores(context={"odd": np.arange(n) % 2}))
+
+    def act(self, stimulus, stores):
+        probs = make_named("wsls", self.family).act(stimulus, stores)[0]
+        return np.where(stores.context["odd"][:, None] == 1, probs[:, ::-1], probs), stores
+
+    def learn(self, stores, stimulus, action, reward):
+        told = {"action": action, "reward": reward}
+        return stores.updated(Stores(context=told))
+
+
+def test_effects_of_opposite_sign_cancel_in_what_is_signed_alone():
+    result = found(Contrary(REVERSAL.family), REVERSAL)
+    assert kernel(result, "reward", "probability")[19, 1] == 0.0
+    assert kernel(result, "reward", "moved")[19, 1] == 1.0
+
+
 class FirstStage(NamedAgent):
     """On the two-step task: repeats the first choice of a rewarded trial, changes another one."""
 

@@ -105,6 +105,34 @@ def test_without_a_reward_input_nothing_changes():
         assert "does not learn enough" in RewardChannel().sentence(result), name
 
 
+class Mixed(Agent):
+    """Follows the cue in half of its choices, and in the other half wins that it is told of."""
+
+    name = "mixed"
+
+    def __init__(self, family):
+        self.halves = make_named("wsls", family), make_named("cue_follower", family)
+
+    def start(self, n, rng):
+        return self.halves[0].start(n, rng)
+
+    def act(self, stimulus, stores):
+        return sum(half.act(stimulus, stores)[0] for half in self.halves) / 2, stores
+
+    def learn(self, stores, stimulus, action, reward):
+        return self.halves[0].learn(stores, stimulus, action, reward)
+
+
+def test_an_agent_that_follows_two_inputs_follows_each_in_part():
+    """Win-stay lose-shift is as often right whichever arm was pulled."""
+    setting = Setting(REVERSAL.env, cued=True, p=P, hazard=HAZARD, horizon=TRIALS)
+    result = found(Mixed(setting.family), setting)
+    by_wins, by_cue = (2 * P - 1) * (1 - 2 * HAZARD), 0.7
+    assert near(result, "value", (by_cue + by_wins) / 2, "plain")
+    assert near(result, "value", (by_cue - by_wins) / 2, "flipped")
+    assert near(result, "follows", by_wins / (by_wins + by_cue))
+
+
 def test_flipped_rewards_that_are_unlike_any_are_said_to_be():
     """A wary agent, which seeks its input alone, seems to resist it by a third."""
     generous = Setting("metalocus/BernoulliBandit-v0", prior="beta(5,2)")
