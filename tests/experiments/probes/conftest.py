@@ -2,11 +2,23 @@
 
 import pytest
 
-from metalocus.experiments.probes import freeze
+from metalocus.experiments.probes import _fitting, _tiny_gru, freeze, strategy
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def small_strategy(monkeypatch):
+    """The strategy probe fits a few strategies, roughly, to a few choices."""
+    whole = strategy.candidates
+    monkeypatch.setattr(strategy, "candidates", lambda family: (whole(family)[0][:6], {}))
+    monkeypatch.setattr(strategy, "FITTED_CHOICES", 24)
+    for name in ("SPREAD", "STARTS", "SEARCH_STEPS"):
+        monkeypatch.setattr(_fitting, name, 1)
+    monkeypatch.setattr(_tiny_gru, "STEPS", 1)
+    monkeypatch.setattr(_tiny_gru, "SIZES", (1,))
+
+
+@pytest.fixture
+def quick(monkeypatch, small_strategy):
     """The freeze probe tries two rates, on few episodes."""
     monkeypatch.setattr(freeze, "TUNING_EPISODES", 20)
     monkeypatch.setattr(freeze, "RATES", (1.0, 3.0))
