@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -132,15 +131,6 @@ def reset_masks(starts: Tensor) -> list[Tensor | None]:
     """For each step the factors [N] on what is carried in, None where no episode starts."""
     some, kept = set(start_steps(starts)), keep(starts)
     return [kept[t] if t in some else None for t in range(len(starts))]
-
-
-def segments(starts: Tensor) -> list[tuple[int, int]]:
-    """First step and end of every run of steps in which no row's episode starts but at the first.
-
-    Args:
-        starts: [T, N].
-    """
-    return list(pairwise(sorted({0, *start_steps(starts), len(starts)})))
 
 
 def start_steps(starts: Tensor) -> list[int]:

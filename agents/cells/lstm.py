@@ -18,6 +18,7 @@ Weight gradients are accumulated while the step's arrays are still in cache.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -31,7 +32,6 @@ from metalocus.agents.cells.base import (
     init_inputs_,
     keep,
     reset_masks,
-    segments,
     start_steps,
 )
 
@@ -91,7 +91,7 @@ def _by_kernel(
     """One layer by PyTorch's kernel, from start to start: x [T, N, I], h and c [N, H]."""
     weights: list[Tensor] = list(layer.parameters())
     ys, training = [], torch.is_grad_enabled()
-    for first, end in segments(starts):
+    for first, end in _segments(starts):
         kept = keep(starts[first])[:, None]
         before = ((h * kept)[None], (c * kept)[None])
         y, h, c = torch.lstm(x[first:end], before, weights, True, 1, 0.0, training, False, False)
@@ -209,6 +209,15 @@ def _prepare(layer: nn.Module) -> None:
         w_x[stay] /= 4.0
         bias[enter] = -bias[stay]
         other[: 2 * hidden] = 0.0
+
+
+def _segments(starts: Tensor) -> list[tuple[int, int]]:
+    """First step and end of every run of steps in which no row's episode starts but at the first.
+
+    Args:
+        starts: [T, N].
+    """
+    return list(pairwise(sorted({0, *start_steps(starts), len(starts)})))
 
 
 AGENTS = (

@@ -21,7 +21,7 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import Carry
 from metalocus.agents.ppo import settings
 from metalocus.agents.ppo.buffer import SequenceBuffer, Sequences
-from metalocus.agents.ppo.finite import require_finite
+from metalocus.agents.ppo.finite import require_finite_rows
 from metalocus.agents.ppo.losses import ppo_losses
 from metalocus.agents.ppo.policy import SequencePolicy, require_flat
 from metalocus.agents.ppo.reward_scaling import RewardScale
@@ -482,7 +482,7 @@ class SequencePPO(ArchivedPPO):
     def _require_finite(self, what: str, array: Any, rows: list[int] | None = None) -> None:
         """Raise :class:`NonFinite` unless all numbers of an array [N, ...] are finite."""
         try:
-            require_finite(what, array, self._when, rows)
+            require_finite_rows(what, array, self._when, rows)
         except NonFinite as error:
             raise NonFinite(f"{error}; {_UNCHANGED}") from None
 

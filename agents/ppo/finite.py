@@ -14,7 +14,7 @@ from metalocus.agents.agent import NonFinite
 from metalocus.envs.checks import require
 
 
-def require_finite(
+def require_finite_rows(
     what: str, array: NDArray[Any], when: str = "", rows: Sequence[int] | None = None
 ) -> None:
     """Raise :class:`NonFinite` unless all numbers of an array [N, ...] are finite.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS, Carry, Cell
 from metalocus.agents.ppo.distributions import Categorical, LogitsAsGiven
-from metalocus.agents.ppo.finite import require_finite, require_weights
+from metalocus.agents.ppo.finite import require_finite_rows, require_weights
 from metalocus.agents.ppo.settings import mapping, plain
 from metalocus.envs.checks import InvalidTask, require, require_count, require_flag
 
@@ -302,7 +302,7 @@ class SequencePolicy(ActorCriticPolicy):
         self.set_training_mode(False)
         obs, vectorized = self.obs_to_tensor(observation)
         assert isinstance(obs, Tensor)
-        require_finite("observation", obs.cpu().numpy())
+        require_finite_rows("observation", obs.cpu().numpy())
         with torch.no_grad():
             carry = self._carry_of(state, len(obs))
             began = np.zeros(len(obs)) if episode_start is None else np.asarray(episode_start)
@@ -315,7 +315,7 @@ class SequencePolicy(ActorCriticPolicy):
             log_probs = distribution.log_prob(chosen)
             if isinstance(distribution, Categorical):  # then of all actions
                 log_probs = distribution.log_probs
-            require_finite("log-probability", log_probs.cpu().numpy())
+            require_finite_rows("log-probability", log_probs.cpu().numpy())
         actions = self.to_space(chosen.cpu().numpy())
         after = tuple(value.cpu().numpy() for value in carry.values())
         return actions if vectorized else actions.squeeze(axis=0), after

@@ -20,7 +20,7 @@ from metalocus.envs import InvalidTask
 from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.intervals import interval, judge, more_seeds
-from metalocus.experiments.scoring.settings import return_bounds
+from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, require_measured
 

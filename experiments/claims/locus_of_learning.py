@@ -9,7 +9,7 @@ from metalocus.agents.agent import Agent, NonFinite
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.studies.presets import Preset
@@ -100,9 +100,9 @@ def last_shares(agent: Agent, setting: NamedSetting, preset: Preset, seed: int) 
         NonFinite: the knowledge is not a finite number.
     """
     last = setting.family.horizon - 1
-    found: dict[str, Any] = Locus([last]).run(agent, setting, preset.episodes, seed)
+    found: dict[str, Any] = Locus([last], [HEADLINE.split()[0]]).run(agent, setting, preset.episodes, seed)
     if not found["contained"]:
         raise InvalidTask("the agent keeps knowledge outside its stores; the probe cannot place it")
-    if found["total"][0] is None:
+    if found["total"][HEADLINE][0] is None:
         raise NonFinite(f"the knowledge held at trial {last} of {setting} is not a finite number")
-    return {store: share[0] or 0.0 for store, share in found["shares_fraction"].items()}
+    return {store: share[0] or 0.0 for store, share in found["shares_fraction"][HEADLINE].items()}

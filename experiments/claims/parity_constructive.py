@@ -16,7 +16,7 @@ from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Predic
 from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NamedSetting
-from metalocus.experiments.scoring.settings import score
+from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import Preset
 
 SAME = 1e-6

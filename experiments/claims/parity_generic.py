@@ -9,7 +9,7 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.scoring.settings import score
+from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import Preset
 
 MARGIN = 0.05

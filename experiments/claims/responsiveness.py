@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from metalocus.agents.agent import Agent
 from metalocus.experiments.claims.base import RECURRENCE, WEIGHTS, Claim, Prediction, Values
-from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.runs.arguments import env_defaults
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import CUED, REVERSAL, NamedSetting
-from metalocus.experiments.scoring.settings import score
+from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import Preset
 
 
@@ -88,8 +88,8 @@ class Responsiveness(Claim):
                 )
                 values[quantity][setting.name] = mine - other
             last, memoryless = [shown.family.horizon - 1], agents[f"mlp/{shown.name}"]
-            found = Locus(last).run(memoryless, shown, preset.episodes, seed)
-            values["held"][shown.name] = found["total"][0]
+            found = Locus(last, [HEADLINE.split()[0]]).run(memoryless, shown, preset.episodes, seed)
+            values["held"][shown.name] = found["total"][HEADLINE][0]
         return values
 
 

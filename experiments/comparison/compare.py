@@ -23,7 +23,7 @@ from metalocus.experiments.runs.named import (
     NamedSetting,
 )
 from metalocus.experiments.runs.records import load_manifest
-from metalocus.experiments.scoring.settings import score
+from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of

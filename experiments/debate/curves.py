@@ -11,7 +11,7 @@ import numpy as np
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.envs import InvalidTask
-from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.scoring.curves import learning_curve
@@ -75,7 +75,8 @@ def _on(
     locus = {}
     for name in (each for each in (preset.agent, "mlp_feedback", *ONLINE) if each in players):
         found = Locus().run(players[name], setting, preset.episodes, seed)
-        locus[name] = {key: found[key] for key in ("trials", "shares", "interactions")}
+        of_stores = {key: found[key][HEADLINE] for key in ("shares", "interactions")}
+        locus[name] = {"trials": found["trials"], **of_stores}
     return {"title": setting.title, "best": best.name, "adaptation": curves, "locus": locus}
 
 

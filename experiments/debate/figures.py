@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from markupsafe import escape
@@ -18,23 +17,15 @@ from matplotlib.figure import Figure
 
 from metalocus.experiments.scoring.figures import (
     BEST_NAMES,
+    STORE_COLOURS,
+    STYLE,
     adaptation_curves,
     agent_label,
     agents_in_order,
 )
 
-STYLE: list[str | Path | dict[str, Any]] = [
-    "default",  # whatever the user's own settings are
-    {
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "svg.fonttype": "none",  # text stays text
-        "svg.hashsalt": "metalocus",  # the same figure gives the same bytes
-    },
-]
-STORES = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
-"""Colours of the stores, from the palette of the agents."""
+PAGE_STYLE = [*STYLE, {"font.size": 9, "svg.fonttype": "none"}]
+"""Of small figures in a page, whose text stays text."""
 DARK = """@media (prefers-color-scheme: dark) {
  [style*="fill: #ffffff"] { fill: #0d1117 !important }
  [style*="stroke: #000000"] { stroke: #e6edf3 !important }
@@ -45,7 +36,7 @@ NOT_DRAWN = ("policy_gradient",)
 """Agents whose locus is measured and not drawn: it is that of the other online rule."""
 
 
-@style.context(STYLE)
+@style.context(PAGE_STYLE)
 def main_figure(curves: Mapping[str, Any]) -> str:
     """Adaptation curves above, a column a setting; locus below, a row a setting; dark or light.
 
@@ -75,7 +66,7 @@ def main_figure(curves: Mapping[str, Any]) -> str:
     return _svg(figure).replace("</style>", f"\n{DARK}</style>", 1)
 
 
-@style.context(STYLE)
+@style.context(PAGE_STYLE)
 def adaptation_figure(measured: Mapping[str, Any]) -> str:
     """Choice value by trial on one task, of every agent and the best reference."""
     figure = Figure(figsize=(4.2, 2.7), layout="constrained")
@@ -85,7 +76,7 @@ def adaptation_figure(measured: Mapping[str, Any]) -> str:
     return _svg(figure)
 
 
-@style.context(STYLE)
+@style.context(PAGE_STYLE)
 def locus_figure(measured: Mapping[str, Any]) -> str:
     """Shapley shares of the stores by trial, of one agent on one task."""
     figure = Figure(figsize=(3.2, 2.2), layout="constrained")
@@ -95,7 +86,7 @@ def locus_figure(measured: Mapping[str, Any]) -> str:
     return _svg(figure)
 
 
-@style.context(STYLE)
+@style.context(PAGE_STYLE)
 def interval_figure(quantity: Mapping[str, Any], bounds: Sequence[float]) -> str:
     """One quantity on a line: every seed's value, the interval, the predicted bounds.
 
@@ -146,7 +137,7 @@ def _shares(ax: Axes, measured: Mapping[str, Any], title: str) -> None:
     """Shapley shares of the three stores by trial, stacked to v(all) - v(none)."""
     trials = [t + 1 for t in measured["trials"]]
     low = [0.0] * len(trials)
-    for store, colour in STORES.items():
+    for store, colour in STORE_COLOURS.items():
         high = [a + b for a, b in zip(low, measured["shares"][store], strict=True)]
         ax.fill_between(trials, low, high, color=colour, alpha=0.85, lw=0, label=store)
         low = high

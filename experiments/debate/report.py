@@ -25,7 +25,6 @@ from metalocus.experiments.claims.wording import (
     region,
 )
 from metalocus.experiments.debate.figures import (
-    STORES,
     adaptation_figure,
     in_page,
     interval_figure,
@@ -37,6 +36,7 @@ from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.scoring.figures import (
     BEST_NAMES,
+    STORE_COLOURS,
     agent_label,
     agent_style,
     agents_in_order,
@@ -93,7 +93,7 @@ def render(found: dict[str, Any], folder: Path) -> str:
         found,
         panels=_panels(found["curves"]),
         agents=_legend(found["curves"]),
-        stores=STORES,
+        stores=STORE_COLOURS,
         rows=_interval_figures(found["verdicts"]),
         smoke_warning=SMOKE_WARNING,
         titles=_titles(found),

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import Agent, Stores
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import Registry, classes
-from metalocus.experiments.probes.figures import STYLE, everything, new_figure
+from metalocus.experiments.probes.figures import everything, new_figure
 from metalocus.experiments.probes.rows import Row, tidy
 from metalocus.experiments.scoring.chunks import Chunks, named
+from metalocus.experiments.scoring.figures import STYLE
 
 Result = dict[str, Any]
 NO_CHOICE = "No arm is better than another here, so there is nothing to learn and no choice value."

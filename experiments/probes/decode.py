@@ -23,13 +23,13 @@ from metalocus.agents.trained.frozen import FEATURES
 from metalocus.envs import Family, Setting
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.beliefs import TARGETS, Beliefs
-from metalocus.experiments.probes.figures import STORES as COLOURS
 from metalocus.experiments.probes.figures import by_label, dots, line
 from metalocus.experiments.probes.regression import Ridge
 from metalocus.experiments.probes.untrained import untrained
 from metalocus.experiments.probes.vectors import Vectors
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
+from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
 from metalocus.experiments.scoring.sample import Sample, require_finite
 
 FIT_EPISODES = 1000

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import style
@@ -15,18 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from metalocus.experiments.probes.rows import REACH, Row, wrapped
+from metalocus.experiments.scoring.figures import STYLE
 
-STYLE: list[str | Path | dict[str, Any]] = [
-    "default",  # whatever the user's own settings are
-    {
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "svg.hashsalt": "metalocus",  # the same figure gives the same bytes
-    },
-]
-STORES = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
-"""Colours of the stores, of the palette of Okabe & Ito (told apart with any colour vision)."""
 LINES = (
     ("black", "-"),
     ("#0072B2", "-"),

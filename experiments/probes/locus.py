@@ -16,7 +16,6 @@ from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.checks import require_choice, require_count
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
-from metalocus.experiments.probes.figures import STORES as COLOURS
 from metalocus.experiments.probes.interventions import (
     CUTS,
     FORCED,
@@ -43,6 +42,7 @@ from metalocus.experiments.scoring.curves import (
     number,
     numbers,
 )
+from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
 from metalocus.experiments.scoring.sample import Sample
 
 KEPT = coalitions(STORES)

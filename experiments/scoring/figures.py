@@ -1,13 +1,24 @@
-"""Drawing adaptation curves."""
+"""What figures share: their style, the colours of stores and agents, and adaptation curves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
+STYLE: list[str | Path | dict[str, Any]] = [
+    "default",  # whatever the user's own settings are
+    {
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.hashsalt": "metalocus",  # the same figure gives the same bytes
+    },
+]
 # Okabe & Ito's palette: told apart with any colour vision.
+STORE_COLOURS = {"state": "#0072B2", "weights": "#D55E00", "context": "#009E73"}
 AGENTS = {
     "lstm": ("#0072B2", "-", "LSTM (frozen weights)"),
     "mlp_feedback": ("#56B4E9", "-", "MLP, one-step memory"),

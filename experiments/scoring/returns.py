@@ -12,6 +12,7 @@ from metalocus.agents.catalogue import REFERENCES, make_named
 from metalocus.agents.rollout import Trace, rollout
 from metalocus.envs import Setting
 from metalocus.envs.checks import require_seed
+from metalocus.envs.discovery import suggestion
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.display import Stage
 from metalocus.experiments.errors import WrongUse
@@ -118,8 +119,8 @@ def mean_returns(
     if setting is not None and policy is not None:
         return [mean_return(setting, policy, episodes, seed)]
     if policy is not None and policy not in REFERENCES:
-        known = ", ".join(REFERENCES)
-        raise WrongUse(f"without --env, --policy must be a reference: {known}; got {policy!r}")
+        near = suggestion(policy, REFERENCES)
+        raise WrongUse(f"without --env, --policy must be a reference, got {policy!r}{near}")
     among = pairs(configurations() if setting is None else [setting], policy)
     found = []
     with Stage("playing", len(among), "references") as stage:

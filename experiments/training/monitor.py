@@ -30,7 +30,7 @@ from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.results import SCORE, Measurement, read_results, write_results
 from metalocus.experiments.scoring.curves import learning_curve
-from metalocus.experiments.scoring.settings import return_bounds
+from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.carried import Watched, write_projector
 

@@ -9,7 +9,7 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS
 from metalocus.agents.cells.gradient_step import GradientStep, ValueStep
 from metalocus.agents.ppo.algorithm import SequencePPO
-from metalocus.agents.ppo.finite import require_finite
+from metalocus.agents.ppo.finite import require_finite_rows
 from metalocus.envs import InvalidTask
 
 N, T = 6, 12
@@ -234,8 +234,8 @@ def test_a_bad_first_observation_stops_training(envs):
 
 
 def test_large_numbers_are_finite():
-    require_finite("reward", np.full(9, 3e38, dtype=np.float32))
-    require_finite("observation", np.arange(6).reshape(3, 2))
+    require_finite_rows("reward", np.full(9, 3e38, dtype=np.float32))
+    require_finite_rows("observation", np.arange(6).reshape(3, 2))
 
 
 def test_a_bad_gradient_stops_training_before_the_weights_are_touched(envs):

@@ -20,7 +20,7 @@ from metalocus.experiments.claims.locus_of_learning import last_shares
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL, setting_called
 from metalocus.experiments.scoring.returns import expected_returns
-from metalocus.experiments.scoring.settings import return_bounds, score
+from metalocus.experiments.scoring.score import return_bounds, score
 from metalocus.experiments.studies.presets import PRESETS
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)

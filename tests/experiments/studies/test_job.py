@@ -153,7 +153,7 @@ def test_a_change_of_code_that_measures_gives_another_name_and_a_comment_does_no
     found = [FAMILIES, REFERENCES, ONLINE, CONTROLS]
     modules = {next(iter(registry.values())).__module__ for registry in found}
     modules |= {TRAINABLES.find("gru").cell.__module__, type(claim).__module__, jobs.__name__}
-    modules |= {"metalocus.agents.rollout", "metalocus.experiments.scoring.settings"}
+    modules |= {"metalocus.agents.rollout", "metalocus.experiments.scoring.score"}
     before = measuring_source(claim)
     for module in sorted(modules):
         edited(module, "\n# a comment\n")

@@ -9,7 +9,7 @@ from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.named import BANDIT, CUED, REVERSAL
 from metalocus.experiments.scoring import chunks
-from metalocus.experiments.scoring.settings import bounds_with, return_bounds, score
+from metalocus.experiments.scoring.score import bounds_with, return_bounds, score
 
 SETTING = Setting("metalocus/ReversalBandit-v0", horizon=15)
 
