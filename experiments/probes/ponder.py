@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores, best_arms, one_hot, spread
 from metalocus.agents.rollout import TUNING_SEED, Trial, act, fresh_episodes, rollout
@@ -17,7 +18,7 @@ from metalocus.envs.checks import require_count
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import LINES, NARROW, by_label, column, dots
 from metalocus.experiments.probes.rows import REACH, Row
-from metalocus.experiments.probes.vectors import Vectors, n_episodes
+from metalocus.experiments.probes.vectors import Vectors
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import choice_value, number
 from metalocus.experiments.scoring.sample import Sample
@@ -203,7 +204,7 @@ def _draw_values(ax: Axes, rows: Sequence[Row]) -> None:
     ax.set_ylim(low, high + 0.35 * (high - low))
     ax.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     ax.set(xlabel="acts on the observation", ylabel="choice value gained\nover one act")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False, fontsize=7.5, loc="upper left")
 
 
@@ -220,7 +221,7 @@ def _draw_decoded(ax: Axes, decoded: Mapping[str, list[Row]]) -> None:
     ax.axhline(alone.value or 0.0, color="#888888", ls=":", label=alone.label)
     ax.set(xlabel="acts on the observation", ylim=(0.0, 1.05))
     ax.set_ylabel("accuracy of decoding\nthe next trial's action")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False, fontsize=7.5, loc="lower right")
 
 
@@ -307,9 +308,9 @@ def _swapped(agent: Agent, trial: Trial, last: tuple[Array, Stores], u: Array) -
         u: chance, [N, 3].
     """
     probs, stores = last
-    vectors = Vectors([stores]) if n_episodes(stores) else None
-    if vectors is None or not vectors.size:
+    if not _hold_anything(stores):
         return {}
+    vectors = Vectors([stores])
     x, chosen = vectors.of(stores), probs.argmax(axis=1)
     groups = {a: np.flatnonzero(chosen[::2] == a) * 2 for a in range(probs.shape[1])}
     groups = {a: rows for a, rows in groups.items() if len(rows) > 1}
@@ -352,7 +353,11 @@ def _moves(x: Array, groups: Mapping[int, Array], own: int, u: Array) -> tuple[i
 
 def _vectors(stores: Stores, n: int) -> Array:
     """The stores of n episodes as vectors, [n, D]; of no numbers if they hold nothing."""
-    return Vectors([stores]).of(stores) if n_episodes(stores) else np.empty((n, 0))
+    return Vectors([stores]).of(stores) if _hold_anything(stores) else np.empty((n, 0))
+
+
+def _hold_anything(stores: Stores) -> bool:
+    return any(getattr(stores, store) for store in STORES)
 
 
 def _acts(n: int) -> str:
