@@ -47,7 +47,7 @@ def test_the_scale_runs_from_random_choice_to_a_reference_that_no_other_one_beat
 
 
 def test_a_score_is_the_expected_reward_between_those_two():
-    setting, preset = BY_NAME["five_arms"], PRESETS["smoke"]
+    setting, preset = BY_NAME["bandit"], PRESETS["smoke"]
 
     def total(name):
         episodes = fresh_episodes(setting, preset.episodes, 7)
@@ -55,7 +55,7 @@ def test_a_score_is_the_expected_reward_between_those_two():
         return (trace.probs * trace.means).sum() / preset.episodes
 
     found = Entry("wsls", setting).measure({}, preset, seed=7)
-    best = total(BEST["five_arms"])
+    best = total(BEST["bandit"])
     expected = (total("wsls") - total("random")) / (best - total("random"))
     assert found["score"] == pytest.approx(expected)
 

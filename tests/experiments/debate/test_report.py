@@ -344,26 +344,43 @@ def small(monkeypatch, brief, undrawn, in_this_process):
     return in_this_process
 
 
+@pytest.fixture(scope="module")
+def kept():
+    """What is found and made by the first test that asks for the debate."""
+    return {}
+
+
+@pytest.fixture
+def debated(small, kept, tmp_path_factory, tmp_path):
+    """That debate, held once: what was found, the runs it made, its page; a copy in tmp_path."""
+    if not kept:
+        folder = tmp_path_factory.mktemp("debated")
+        kept.update(found=debate.run_debate("tiny", folder), made=list(small), folder=folder)
+        small.clear()
+    shutil.copytree(kept["folder"], tmp_path, dirs_exist_ok=True)
+    page = (tmp_path / REPORT).read_text().replace(str(kept["folder"]), str(tmp_path))
+    return kept["found"], kept["made"], page
+
+
 def forbid_measuring(monkeypatch):
     """Whatever is measured from now on fails."""
     monkeypatch.setattr(type(CLAIMS.find("parity_generic")), "measure", None)
     monkeypatch.setattr(type(debate.CURVES), "measure", None)
 
 
-def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(small, monkeypatch, tmp_path):
-    found = debate.run_debate("tiny", tmp_path)
+def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(
+    debated, small, monkeypatch, tmp_path
+):
+    found, made, page = debated
     assert read_record(tmp_path / VERDICTS, "") == json.loads(json.dumps(found))
     assert [verdict["claim"] for verdict in found["verdicts"]] == ["parity_generic"]
-    page = (tmp_path / REPORT).read_text()
-    assert sorted(small) == [run["name"] for run in found["runs"]], "every run is accounted for"
-    assert all(name in page for name in small)
+    assert sorted(made) == [run["name"] for run in found["runs"]], "every run is accounted for"
+    assert all(name in page for name in made)
     assert found["preset"] == {"name": "tiny", "about": "nothing is trained", "seeds": 2}
     assert set(found["source"]) == {"parity_generic", "curves"}
-    before = list(small)
     forbid_measuring(monkeypatch)
     assert debate.run_debate("tiny", tmp_path) == found
     assert debate.run_claim("parity_generic", "tiny", tmp_path) == found["verdicts"][0]
-    assert small == before
     (tmp_path / VERDICTS).write_text("{}")
     with pytest.raises(Corrupt, match="repeat the `metalocus debate` command that made it"):
         write_report(tmp_path)
@@ -371,25 +388,27 @@ def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(small, monkeypa
     debate.run_debate("tiny", tmp_path)
     assert write_report(tmp_path).read_text() == page, "the advice works"
     assert (tmp_path / FIGURE).exists()
-    assert small == before
+    assert small == [], "nothing is made again"
 
 
-def test_a_run_that_was_imported_is_as_good_as_one_that_was_trained(small, monkeypatch, tmp_path):
-    found = debate.run_debate("tiny", tmp_path)
+def test_a_run_that_was_imported_is_as_good_as_one_that_was_trained(
+    debated, small, monkeypatch, tmp_path
+):
+    found, made, _ = debated
     forbid_measuring(monkeypatch)
-    run = tmp_path / RUNS / small[0]
+    run = tmp_path / RUNS / made[0]
     export_run(run, tmp_path / "run.zip")
     shutil.rmtree(run)
     import_run(tmp_path / "run.zip", tmp_path / RUNS)
     again = debate.run_debate("tiny", tmp_path)
     assert again["verdicts"] == found["verdicts"]
-    assert f"(imported)<br><code>{small[0]}</code></td>" in write_report(tmp_path).read_text()
-    assert len(small) == len(set(small)), "it was not trained again"
+    assert f"(imported)<br><code>{made[0]}</code></td>" in write_report(tmp_path).read_text()
+    assert small == [], "it was not trained again"
 
 
-def test_runs_in_each_others_folders_are_refused(small, tmp_path):
-    debate.run_claim("parity_generic", "tiny", tmp_path)
-    first, second = (tmp_path / RUNS / name for name in small)
+def test_runs_in_each_others_folders_are_refused(debated, tmp_path):
+    names = [run["name"] for run in debated[0]["runs"] if "parity_generic" in run["serves"]]
+    first, second = (tmp_path / RUNS / name for name in names)
     first.rename(tmp_path / "kept")
     second.rename(first)
     (tmp_path / "kept").rename(second)

@@ -45,8 +45,11 @@ def assert_near(found, total):
 
 @pytest.mark.parametrize(("policy", "n_arms", "total"), BANDIT_TOTALS)
 def test_bandit_totals(policy, n_arms, total):
+    """With many arms the best ones hardly differ, so that fewer episodes have as small an error."""
     kwargs = {"n_arms": n_arms, "horizon": 100}
-    assert_near(mean_return(Setting(BANDIT, **kwargs), policy, 2500, 0), total)
+    found = mean_return(Setting(BANDIT, **kwargs), policy, 800 if n_arms == 50 else 2500, 0)
+    assert found["high"] - found["low"] < 1.6
+    assert_near(found, total)
 
 
 @pytest.mark.parametrize(("p", "hazard", "filtered", "wsls"), REVERSAL_TOTALS)

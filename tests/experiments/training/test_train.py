@@ -89,6 +89,20 @@ def interrupt(config, out, step, saved=None):
     return folder
 
 
+@pytest.fixture(scope="module")
+def halfway(tiny, tmp_path_factory):
+    """The tiny run interrupted at step 60, not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monitor, "EPISODES", 32)
+        return interrupt(tiny, tmp_path_factory.mktemp("halfway"), 60)
+
+
+@pytest.fixture
+def stopped(halfway, tmp_path):
+    """A copy of that run's folder, where it would go on."""
+    return shutil.copytree(halfway, tmp_path / halfway.name)
+
+
 def same_weights(one, other):
     a, b = read_tensors(one / WEIGHTS)[0], read_tensors(other / WEIGHTS)[0]
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
@@ -109,7 +123,7 @@ def test_measurements_are_those_of_the_probes(finished, tiny, brief):
 
     agent, _ = load_agent(finished)
     args = (tiny.setting, 32, monitor.SEED)
-    locus, near = Locus([4]).run(agent, *args), Optimality().run(agent, *args)
+    locus, near = Locus([4], ["resample"]).run(agent, *args), Optimality().run(agent, *args)
     last = {row.metric: row.value for row in read_results(finished) if row.step == 120}
     assert last["locus/state"] == locus["shares"]["resample before"]["state"][0]
     assert last["locus/total"] == locus["total"]["resample before"][0]
@@ -314,8 +328,8 @@ def test_a_run_may_be_interrupted_again_and_again(finished, tiny, brief, tmp_pat
     assert steps(scalars(run)["choice/mean"]) == POINTS
 
 
-def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_path):
-    checkpoint = interrupt(tiny, tmp_path, 60) / CHECKPOINT
+def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_path, stopped):
+    checkpoint = stopped / CHECKPOINT
     tensors, header = read_tensors(checkpoint)
     assert 0.0 <= header["spent"]["training_cpu_seconds"] < header["spent"]["cpu_seconds"]
     spent = {name: seconds + 1000.0 for name, seconds in header["spent"].items()}
@@ -327,25 +341,23 @@ def test_its_account_counts_the_time_before_the_interruption(tiny, brief, tmp_pa
     assert account["training_cpu_seconds"] < account["cpu_seconds"]
 
 
-def test_without_a_checkpoint_it_begins_anew(finished, tiny, brief, tmp_path):
-    run = interrupt(tiny, tmp_path, 60)
-    (run / CHECKPOINT).unlink()
+def test_without_a_checkpoint_it_begins_anew(finished, tiny, brief, tmp_path, stopped):
+    (stopped / CHECKPOINT).unlink()
     train(tiny, tmp_path)
-    assert same_weights(run, finished)
-    assert read_results(run) == read_results(finished)
-    assert steps(scalars(run)["choice/mean"]) == POINTS
+    assert same_weights(stopped, finished)
+    assert read_results(stopped) == read_results(finished)
+    assert steps(scalars(stopped)["choice/mean"]) == POINTS
 
 
 @pytest.mark.parametrize("name", [CHECKPOINT, RESULTS])
-def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_path, name):
-    run = interrupt(tiny, tmp_path, 60)
-    data = (run / name).read_bytes()[:-100]
-    (run / name).write_bytes(data)
+def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_path, stopped, name):
+    data = (stopped / name).read_bytes()[:-100]
+    (stopped / name).write_bytes(data)
     with pytest.raises(Corrupt, match=name) as raised:
         train(tiny, tmp_path)
     assert len(str(raised.value).splitlines()) == 1
-    assert (run / name).read_bytes() == data
-    assert not is_done(run)
+    assert (stopped / name).read_bytes() == data
+    assert not is_done(stopped)
 
 
 @pytest.mark.parametrize("name", TRAINABLES)
@@ -367,9 +379,8 @@ def test_every_agent_trains_and_repeats_itself(name, brief, tmp_path):
     assert any(not torch.equal(begun[key], sibling[key]) for key in begun)
 
 
-def test_another_runs_checkpoint_and_results_are_refused(tiny, brief, tmp_path):
+def test_another_runs_checkpoint_and_results_are_refused(tiny, brief, tmp_path, stopped):
     """Another seed, task, agent or length would go on as if it were this run."""
-    run = interrupt(tiny, tmp_path, 60)
     setting = Setting(tiny.setting.env, n_arms=2, horizon=6)
     others = ({"seed": 2}, {"steps": 240}, {"setting": setting}, {"agent": "gru"}, {"n_envs": 5})
     for change in others:
@@ -377,27 +388,26 @@ def test_another_runs_checkpoint_and_results_are_refused(tiny, brief, tmp_path):
         other = tmp_path / config.name
         for name in (CHECKPOINT, RESULTS):
             other.mkdir()
-            (other / name).write_bytes((run / name).read_bytes())
+            (other / name).write_bytes((stopped / name).read_bytes())
             if name == RESULTS:
                 interrupt(config, tmp_path, config.rollout)
-                (other / name).write_bytes((run / name).read_bytes())
+                (other / name).write_bytes((stopped / name).read_bytes())
             with pytest.raises(Corrupt, match=name) as raised:
                 train(config, tmp_path)
             assert len(str(raised.value).splitlines()) == 1
-            assert (other / name).read_bytes() == (run / name).read_bytes()
+            assert (other / name).read_bytes() == (stopped / name).read_bytes()
             shutil.rmtree(other)
 
 
-def test_damaged_results_do_not_cost_the_checkpoint(finished, tiny, brief, tmp_path):
+def test_damaged_results_do_not_cost_the_checkpoint(finished, tiny, brief, tmp_path, stopped):
     """The advice is followed: without them the run goes on, to the same weights."""
-    run = interrupt(tiny, tmp_path, 60)
-    (run / RESULTS).write_bytes(b"damaged")
+    (stopped / RESULTS).write_bytes(b"damaged")
     with pytest.raises(Corrupt, match="delete it, then the same command goes on without"):
         train(tiny, tmp_path)
-    (run / RESULTS).unlink()
+    (stopped / RESULTS).unlink()
     train(tiny, tmp_path)
-    assert same_weights(run, finished)
-    assert {row.step for row in read_results(run)} == {60, 120}
+    assert same_weights(stopped, finished)
+    assert {row.step for row in read_results(stopped)} == {60, 120}
 
 
 def test_a_run_that_goes_on_with_other_threads_says_so(monkeypatch, tiny, brief, tmp_path):
