@@ -31,8 +31,8 @@ from metalocus.envs.outside import (
 Entry = TypeVar("Entry")
 Base = TypeVar("Base")
 
-MOST_LISTED = 60
-"""Names in a message that also says which one is the nearest."""
+MOST_LISTED, NEAREST = 20, 3
+"""Names that a message lists, all of them or the nearest alone."""
 REGISTRIES = (
     "metalocus.envs.registry:FAMILIES",
     "metalocus.agents.cells.base:CELLS",
@@ -260,13 +260,17 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
 def suggestion(name: object, known: Iterable[str]) -> str:
     """The end of a message on an unknown name: the nearest name that is known, and all of them.
 
-    Beside the nearest no more than ``MOST_LISTED`` are told.
+    Of more than ``MOST_LISTED`` the ``NEAREST`` are told, and the command that lists all.
     """
     names = list(known)
     short = {each.rpartition("/")[2].lower(): each for each in names}  # without the namespace
     own = name.rpartition("/")[2].lower() if isinstance(name, str) else ""
-    near = difflib.get_close_matches(own, short, n=1)
-    hint = f"; did you mean {short[near[0]]!r}?" if near else ";"
-    if near and len(names) > MOST_LISTED:
-        return hint
-    return f"{hint} choose from {', '.join(names)}"
+    few = len(names) <= MOST_LISTED
+    near = [
+        repr(short[each]) for each in difflib.get_close_matches(own, short, 1 if few else NEAREST)
+    ]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ";"
+    listed = (
+        f"choose from {', '.join(names)}" if few else f"`metalocus list` shows all {len(names)}"
+    )
+    return f"{hint} {listed}"

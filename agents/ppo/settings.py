@@ -54,7 +54,7 @@ class _Checked:
     def __set__(self, model: object, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value.item()
-        vars(model)[self.name] = self.check(self.name, value)
+        vars(model)[self.name] = self.check(self.name.lstrip("_"), value)
 
 
 class _Scheduled:

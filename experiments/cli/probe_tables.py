@@ -38,15 +38,17 @@ def probe_tables(found: Mapping[str, Any]) -> None:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    """A line for each label; a column for each of some trials, or one."""
-    table = Table()
+    """A line for each label, if there are any; a column for each of some trials, or one."""
+    table, labelled = Table(), any(row.label for row in rows)
     trials = _some(sorted({row.trial for row in rows if row.trial is not None}))
-    table.add_column("")
+    if labelled:
+        table.add_column("")
     for head in (f"trial {trial}" for trial in trials) if trials else ("value",):
         table.add_column(head, justify="right")
     for label in dict.fromkeys(row.label for row in rows):
         at = {row.trial: row for row in rows if row.label == label}
-        table.add_row(label, *(str(at[trial]) if trial in at else "" for trial in trials or at))
+        numbers = [str(at[trial]) if trial in at else "" for trial in trials or at]
+        table.add_row(*[label] * labelled, *numbers)
     return table
 
 

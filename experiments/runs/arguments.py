@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from inspect import Parameter, signature
+from itertools import chain
 from typing import Any
 
 from stable_baselines3 import PPO
@@ -20,7 +21,7 @@ from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.ppo.settings import plain
 from metalocus.envs import FAMILIES, InvalidTask, Setting
-from metalocus.envs.checks import short_repr
+from metalocus.envs.checks import require, require_count, short_repr
 from metalocus.envs.discovery import unknown
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.layout import Layout
@@ -115,6 +116,24 @@ def require_alike(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None
             fits = isinstance(value, types) and isinstance(value, bool) == (kind is bool)
             if type(default) is kind and not fits:
                 raise InvalidTask(f"{name} must be {said}, got {short_repr(value)}")
+
+
+def require_sizes(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise :class:`InvalidTask` if a size of an agent's network is below 1.
+
+    Sizes are the whole numbers that are at least 1 by default, and those of ``net_arch``.
+    """
+    for name, value in given.items():
+        if type(defaults[name]) is int and defaults[name] >= 1:
+            require_count(name, value, 1)
+    heads = given.get("net_arch")
+    by_head = heads if isinstance(heads, dict) else {"pi": heads, "vf": heads}
+    layers = [each for each in by_head.values() if each is not None]
+    form = "net_arch must be a list of sizes such as [64,64], or {'pi': [64], 'vf': [64]}"
+    fits = by_head.keys() <= {"pi", "vf"} and all(isinstance(each, list) for each in layers)
+    require(fits, f"{form}, got {short_repr(heads)}")
+    for size in chain.from_iterable(layers):
+        require_count("every size in net_arch", size, 1)
 
 
 def argument_values(

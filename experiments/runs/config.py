@@ -20,6 +20,7 @@ from metalocus.experiments.runs.arguments import (
     listed,
     require_alike,
     require_known,
+    require_sizes,
     train_defaults,
 )
 from metalocus.experiments.runs.build import try_out
@@ -110,6 +111,7 @@ class RunConfig:
             require_known(f"argument of {self.agent}", self.agent_kwargs, self._agent_defaults)
             require_known("argument of training", self.train_kwargs, train_defaults())
             require_alike(self.agent_kwargs, self._agent_defaults)
+            require_sizes(self.agent_kwargs, self._agent_defaults)
             try_out(self)
         self._check_rollout()
         if self.device not in DEVICES:

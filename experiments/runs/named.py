@@ -79,7 +79,8 @@ def setting_called(name: str, /, **kwargs: Any) -> NamedSetting:
         short = name.rpartition("/")[2].lower()
         return NamedSetting(short, title_of(setting), name, **kwargs)
     if name not in NAMED:
-        raise InvalidTask(unknown("setting", name, [*NAMED, *FAMILIES]))
+        known = unknown("setting", name, [*NAMED, *FAMILIES] if "-v" in name else NAMED)
+        raise InvalidTask(f"{known}, or give the id of an environment and its arguments")
     if kwargs:
         raise InvalidTask(f"setting {name!r} takes no arguments; give {NAMED[name].env} its own")
     return NAMED[name]

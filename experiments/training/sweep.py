@@ -162,7 +162,7 @@ def _show(jobs: Jobs, out: Path, total: int) -> None:
             stage.update(sum(counts))
             for job in now:
                 ended += 1
-                failed = ", FAILED" if job.result() else ""
+                failed = f", FAILED: {job.result()}" if job.result() else ""
                 stage.finished(f"{jobs[job].title} in {jobs[job].name}{failed}", ended, total)
 
 

@@ -119,8 +119,10 @@ def test_a_suggestion_looks_past_namespace_and_case():
     assert suggestion("x", known) == f"; choose from {', '.join(known)}"
 
 
-def test_of_very_many_names_the_nearest_alone_is_told():
+def test_of_very_many_names_the_nearest_are_told_and_the_command_that_lists_all():
     known = [f"thing_{i}" for i in range(100)]
-    assert suggestion("thing_1x", known) == "; did you mean 'thing_1'?"
-    assert suggestion("q", known) == f"; choose from {', '.join(known)}"
+    everything = "`metalocus list` shows all 100"
+    near = "'thing_1' or 'thing_91' or 'thing_81'"
+    assert suggestion("thing_1x", known) == f"; did you mean {near}? {everything}"
+    assert suggestion("q", known) == f"; {everything}"
     assert suggestion("thing_1x", known[:20]).endswith("choose from " + ", ".join(known[:20]))

@@ -68,7 +68,7 @@ WRONG = {
     f"score --env {REVERSAL} --policy filter --env-kwargs p=1.5": "p must be a probability",
     f"score --env {REVERSAL} --policy filter --env-kwargs p=nan": "p must be a probability",
     f"score --env {REVERSAL} --policy gittins": "gittins cannot play",
-    f"score --env {BANDIT} --policy nobody": "unknown policy 'nobody'; choose from",
+    f"score --env {BANDIT} --policy nobody": "unknown policy 'nobody'; `metalocus list` shows all",
     f"score --env {BANDIT} --policy random --episodes 1": "episodes must be",
     f"score --env {BANDIT} --policy random --seed -1": "seed must be",
     "score --policy filter --env-kwargs p=.9": "--env-kwargs are of one environment; name it",
@@ -89,7 +89,7 @@ WRONG = {
     "import nowhere.zip": "nowhere.zip does not exist",
 }
 WRONG_WITH_A_RUN = {
-    "probe {run} --probe tricorder": "unknown probe 'tricorder'; choose from carry, freeze",
+    "probe {run} --probe tricorder": "unknown probe 'tricorder'; choose from carry, ",
     "probe {run}": "Missing from metalocus probe: --probe",
     "probe {run} --probe locus --episodes 0": "episodes must be a whole number of at least 2",
     "probe {run} --probe locus --seed -1": "seed must be",
@@ -262,3 +262,29 @@ def test_a_failure_of_several_lines_is_told_in_one(call, monkeypatch):
 
     monkeypatch.setitem(COMMANDS, "report", failing)
     assert call("report") == (1, "", "metalocus: one two\n")
+
+
+def test_no_refusal_of_a_name_is_a_page_long(call, tmp_path):
+    """Of every kind of name that a command takes."""
+    lines = {
+        f"train --env {BANDIT} --agent foo --steps 5": "choose from anil",
+        "train --env foo --agent lstm --steps 5": "choose from metalocus/",
+        f"{TRAIN} --train-kwargs foo=3": "choose from learning_rate",
+        f"{TRAIN} --agent-kwargs foo=3": "choose from hidden_size",
+        "show foo": "`metalocus list` shows all",
+        "score --policy foo": "`metalocus list` shows all",
+        f"score --policy foo --env {BANDIT}": "`metalocus list` shows all",
+        f"score --policy gittin --env {BANDIT}": "did you mean 'gittins'",
+        "compare --agents foo": "`metalocus list` shows all",
+        "compare --agents lst": "did you mean 'lstm'",
+        "claim emergence --setting foo": "choose from bandit, reversal",
+        f"claim emergence --setting {BANDIT}x": f"did you mean '{BANDIT}'",
+        "claim foo": "choose from",
+        f"probe random --probe foo --env {BANDIT}": "choose from",
+        "foo": "choose from debate",
+    }
+    for line, said in lines.items():
+        code, _, err = call(line)
+        assert code == 2, line
+        assert said in err, line
+        assert len(err) < 500, line

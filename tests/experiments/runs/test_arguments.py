@@ -154,14 +154,14 @@ def test_what_cannot_be_is_refused_before_anything_is_written(tiny, tmp_path):
     agent = (
         ({"hiden_size": 32}, "argument of lstm 'hiden_size'; did you mean 'hidden_size'?"),
         ({"max_length": 5}, "unknown argument of lstm"),
-        ({"hidden_size": 0}, "cannot be built with hidden_size=0"),
+        ({"hidden_size": 0}, "hidden_size must be a whole number of at least 1, got 0"),
         ({"hidden_size": True}, "hidden_size must be a whole number, got True"),
         ({"hidden_size": 32.0}, "hidden_size must be a whole number, got 32.0"),
         ({"hidden_size": "many"}, "hidden_size must be a whole number, got 'many'"),
         ({"hidden_size": 10**7}, "weights of lstm would take .* GiB"),
         ({"hidden_size": 10**30}, "cannot be built"),
         ({"net_arch": [10**9]}, "weights of lstm would take .* GiB"),
-        ({"net_arch": "wide"}, "cannot be built"),
+        ({"net_arch": "wide"}, "net_arch must be a list of sizes"),
         ({"critic": "none"}, "critic must be one of"),
         ({"action_values": 1}, "action_values must be True or False, got 1"),
         ({"hidden_size": {1, 2}}, "agent_kwargs must be"),
@@ -247,3 +247,33 @@ def test_settings_are_found_by_their_short_name_or_by_their_id():
     for name, kwargs, reason in cases:
         with pytest.raises(InvalidTask, match=reason):
             setting_called(name, **kwargs)
+
+
+@given(data=st.data())
+def test_no_size_of_any_network_is_below_one(data):
+    """In our words, whatever torch would have said, or let pass."""
+    agent = data.draw(st.sampled_from(sorted(TRAINABLES)))
+    defaults = agent_defaults(TRAINABLES[agent], Setting(BANDIT).layout)
+    sizes = sorted(name for name, value in defaults.items() if type(value) is int)
+    name = data.draw(st.sampled_from([*sizes, "net_arch"]))
+    below = value = data.draw(st.integers(-3, 0) | st.integers(max_value=0))
+    if name == "net_arch":
+        layers = data.draw(st.lists(st.integers(1, 9), max_size=2))
+        layers.insert(data.draw(st.integers(0, len(layers))), below)
+        value = data.draw(st.sampled_from([layers, {"pi": [3], "vf": layers}, {"pi": layers}]))
+    config = RunConfig(Setting(BANDIT), agent, 0, 0, 2, agent_kwargs={name: value})
+    with pytest.raises(InvalidTask) as caught:
+        config.check()
+    said = "every size in net_arch" if name == "net_arch" else name
+    message = f"{said} must be a whole number of at least 1, got "
+    assert str(caught.value).startswith(message)
+    assert below < -(10**40) or str(caught.value) == f"{message}{below}"
+
+
+def test_heads_are_sizes_of_layers():
+    for heads in ([], [4], [4, 4], {"pi": [], "vf": [3]}, {"vf": [3]}, None):
+        RunConfig(Setting(BANDIT), "lstm", 0, 0, 2, agent_kwargs={"net_arch": heads}).check()
+    for heads in ("64", 5, True, [[4]], [4.0], {"pi": 4}, {"actor": [4]}, {"pi": "x"}):
+        config = RunConfig(Setting(BANDIT), "lstm", 0, 0, 2, agent_kwargs={"net_arch": heads})
+        with pytest.raises(InvalidTask, match=r"^(net_arch must be|every size in net_arch must)"):
+            config.check()

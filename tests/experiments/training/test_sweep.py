@@ -105,11 +105,22 @@ def test_a_run_that_fails_is_named_with_its_reason_and_how_to_go_on(workers, unt
         assert len(message.splitlines()) == 1
 
 
-def test_several_failures_are_counted(workers, untrained, tmp_path):
+def test_several_failures_are_counted_and_each_line_has_its_reason(
+    workers, untrained, tmp_path, caplog
+):
     plans, _ = workers
-    plans |= {config.name: [(2, "no")] for config in untrained[:2]}
-    with pytest.raises(RunFailed, match=r"failed: no \(2 runs failed\); repeat"):
+    plans |= {config.name: [(2, f"no {config.seed}")] for config in untrained[:2]}
+    with (
+        caplog.at_level("INFO", "metalocus"),
+        pytest.raises(RunFailed, match=r"failed: no \d \(2 runs failed\); repeat"),
+    ):
         sweep.sweep(untrained, tmp_path, workers=1)
+    lines = [line for line in caplog.messages if " of 3 runs, " in line]
+    assert len(lines) == 3
+    for config in untrained:
+        (line,) = (line for line in lines if config.name in line)
+        assert (f"FAILED: no {config.seed}" in line) == (config in untrained[:2])
+        assert ("FAILED" in line) == (config in untrained[:2])
     assert is_done(tmp_path / untrained[2].name)
 
 
