@@ -412,7 +412,8 @@ class UpperConfidenceBound(Valued):
         _, pulls = counts(seen)
         t = np.arange(len(pulls))[:, None, None]
         bonus = np.sqrt(2.0 * np.log1p(t) / (pulls + 2.0))
-        return posterior_mean(seen) + theta[:, 0, None, None, None] * bonus
+        bound: Array = posterior_mean(seen) + theta[:, 0, None, None, None] * bonus
+        return bound
 
 
 # What the history alone gives.

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.rollout import TUNING_SEED
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.probes import _fitting, _strategies, _tiny_gru, strategy
 from metalocus.experiments.probes._candidates import candidates
@@ -15,7 +14,8 @@ from metalocus.experiments.probes._fitting import entropy, fitted, surprise
 from metalocus.experiments.probes._histories import foreign_histories, played, replayed
 from metalocus.experiments.probes._reader import OFFERED, Reader, verdict
 from metalocus.experiments.probes._tiny_gru import best_network, network_log_probs
-from metalocus.experiments.probes.strategy import NEAR, StrategyProbe
+from metalocus.experiments.probes.confusion import Follower, found
+from metalocus.experiments.probes.strategy import StrategyProbe
 from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.scoring.sample import Sample
 
@@ -34,7 +34,7 @@ def rough(monkeypatch):
     monkeypatch.setattr(_fitting, "SEARCH_STEPS", 15)
     monkeypatch.setattr(_tiny_gru, "STEPS", 1)
     monkeypatch.setattr(_tiny_gru, "SIZES", (1,))
-    monkeypatch.setattr(strategy, "FITTED_CHOICES", 300)
+    monkeypatch.setattr(strategy, "FITTED_CHOICES", 120)
 
 
 def find(setting, name):
@@ -227,50 +227,42 @@ def test_the_interval_of_a_share_is_that_of_the_jackknife():
 # Planted agents: each strategy recovers itself, random fits none, and who is not fooled.
 
 
-def judged(agent, setting, kinds=("disagreeing", "own"), choices=300, seed=0):
-    """The strategy found under each kind of histories, fitted and judged on so many choices."""
-    models, references = candidates(setting.family)
-    reader = Reader(agent, models, references)
-    n = choices // setting.family.horizon
-    reader.fit(Chunk(setting, TUNING_SEED + seed, 0, n))
-    found = {}
-    for kind, read in reader.both(Chunk(setting, seed, 0, n)):
-        excess = reader.excess(kind, read).mean(axis=1)
-        told = verdict(excess, [0.0] * len(models), [each.free for each in models], NEAR)
-        found[kind] = models[told.simplest].name
-    return found
-
-
-RECOVERED = {
-    "wsls": "wsls",
-    "recent_winner": "recent_winner",
-    "rescorla_wagner": "rescorla_wagner",
-    "thompson": "thompson",
-    "finite_index": "index",
-}
-
-
 def test_strategies_recover_themselves_from_300_choices(rough):
-    for name, said in RECOVERED.items():
-        assert judged(make_named(name, BANDIT.family), BANDIT)["disagreeing"] == said, name
+    """Some of the confusion matrix; the whole takes minutes."""
+    for name in ("recent_winner", "rescorla_wagner", "thompson"):
+        assert found(make_named(name, BANDIT.family), BANDIT)["disagreeing"] == name
+
+
+def test_a_follower_acts_as_the_agent_of_its_strategy():
+    for setting, name, theta in (
+        (BANDIT, "rescorla_wagner", [0.3, 20.0, 0.0]),
+        (TWO_STEP, "model_based", [0.42, 0.11, 5.19, 0.0]),
+    ):
+        follower = Follower(find(setting, name)[0], theta, setting.family)
+        history = yoked(setting)
+        probs, other = (
+            np.stack([each for each, _ in replayed(agent, history, 0)])[scored(setting.family)]
+            for agent in (follower, make_named(name, setting.family))
+        )
+        np.testing.assert_allclose(probs, other, atol=1e-9, err_msg=name)
 
 
 def test_an_agent_of_two_faces_is_found_out_where_strategies_disagree(rough):
     """On its own histories it is win-stay lose-shift, and the naive probe says so."""
-    found = judged(make_named("two_faced", BANDIT.family), BANDIT)
-    assert found["own"] == "wsls"
-    assert found["disagreeing"].startswith("rescorla_wagner")
+    names = found(make_named("two_faced", BANDIT.family), BANDIT)
+    assert names["own"] == "wsls"
+    assert names["disagreeing"].startswith("rescorla_wagner")
 
 
 def test_random_choice_and_a_fixed_bias_are_no_learning_strategy(rough):
     probe = StrategyProbe()
-    found = probe.run(make_named("random", BANDIT.family), BANDIT, 40, 0)
-    assert found["best"] == {"disagreeing": "random", "own": "random"}
-    assert set(found["share"]["own"].values()) == {None}
-    assert "random choice" in probe.sentence(found)
-    found = probe.run(make_named("fixed_bias", BANDIT.family), BANDIT, 40, 0)
-    assert found["best"]["disagreeing"] == "bias"
-    excess = found["excess"]["disagreeing"]
+    result = probe.run(make_named("random", BANDIT.family), BANDIT, 40, 0)
+    assert result["best"] == {"disagreeing": "random", "own": "random"}
+    assert set(result["share"]["own"].values()) == {None}
+    assert "random choice" in probe.sentence(result)
+    result = probe.run(make_named("fixed_bias", BANDIT.family), BANDIT, 40, 0)
+    assert result["best"]["disagreeing"] == "bias"
+    excess = result["excess"]["disagreeing"]
     learned = [each for each in excess if each not in ("bias", "gru")]
     expected = np.log(3) - (np.log(2) / 2 + np.log(3) / 3 + np.log(6) / 6)
     np.testing.assert_allclose([excess[each] for each in learned], expected, atol=0.01)
@@ -310,8 +302,8 @@ def test_a_fit_finds_the_parameters_that_made_the_choices():
 
 def test_the_figure_and_the_sentence(rough):
     probe = StrategyProbe()
-    found = probe.run(make_named("wsls", BANDIT.family), BANDIT, 20, 0)
-    assert "strategies disagree wsls explains its choices best" in probe.sentence(found)
-    left, right = probe.draw(found).axes
+    result = probe.run(make_named("wsls", BANDIT.family), BANDIT, 20, 0)
+    assert "strategies disagree wsls explains its choices best" in probe.sentence(result)
+    left, right = probe.draw(result).axes
     assert left.get_yticklabels()[0].get_text() == "wsls"
     assert right.get_legend() is not None
