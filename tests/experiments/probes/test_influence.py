@@ -9,7 +9,8 @@ from metalocus.agents.agent import NamedAgent, Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes.influence import LAGS, Influence
+from metalocus.experiments.probes.influence import LAGS, Influence, _association
+from metalocus.experiments.scoring.sample import Sample
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=20)
 REVERSAL = Setting("metalocus/ReversalBandit-v0", p=0.75, hazard=0.05, horizon=20)
@@ -180,6 +181,40 @@ def test_a_copy_that_is_fed_a_trial_otherwise_equals_an_agent_told_that_history(
         assert value == pytest.approx(expected, abs=1e-12), (readout, lag)
 
 
+class TakesInByActing(NamedAgent):
+    """As a recurrent network: what the last trial brought, and the cue, enter its state by acting.
+
+    It takes the arm that the cue showed a trial ago, or one of great sum of fading outcomes.
+    """
+
+    name = "takes_in_by_acting"
+
+    def start(self, n, rng):
+        state = {"sum": np.zeros((n, self.n_arms)), "cue": np.zeros((n, self.family.stimulus_size))}
+        return Stores(state, context={"outcome": np.zeros((n, self.n_arms))})
+
+    def act(self, stimulus, stores):
+        total = 0.5 * stores.state["sum"] + stores.context["outcome"]
+        state = {"sum": total, "cue": stimulus}
+        odds = np.exp(total) + (10 * stores.state["cue"] if stimulus.size else 0)
+        return odds / odds.sum(axis=1, keepdims=True), replace(stores, state=state)
+
+    def learn(self, stores, stimulus, action, reward):
+        outcome = (np.arange(self.n_arms) == action[:, None]) * (2 * reward[:, None] - 1)
+        return replace(stores, context={"outcome": outcome})
+
+
+def test_what_enters_the_state_by_acting_is_carried_on_by_the_copies():
+    setting = Setting(REVERSAL.env, horizon=20)
+    result = found(TakesInByActing(setting.family), setting)
+    for (readout, lag), value in kernel(result, "reward", "log_odds").items():
+        assert value == pytest.approx(2 * 0.5 ** (lag - 1)), (readout, lag)
+    result = found(TakesInByActing(CUED.family), CUED)
+    moved = kernel(result, "cue", "moved")
+    assert all((value > 0.1) == (lag == 1) for (_, lag), value in moved.items())
+    assert all((value == 0.0) == (lag > 1) for (_, lag), value in moved.items())
+
+
 class Contrary(NamedAgent):
     """Stays after a win in every other episode, and shifts after it in the rest."""
 
@@ -241,3 +276,18 @@ def test_one_trial_is_refused():
     for env, horizon in ((BANDIT.env, 1), ("metalocus/TwoStep-v0", 2)):
         with pytest.raises(InvalidTask, match="no choice follows a reward"):
             found("random", Setting(env, horizon=horizon))
+
+
+def test_standard_errors_are_those_of_leaving_out_one_episode():
+    rng = np.random.default_rng(0)
+    won, same = rng.random(200) < 0.7, rng.random(200)
+    columns = np.stack([won, won * same, ~won * same])[:, None]
+
+    def association(columns):
+        sample = Sample()
+        sample.add(columns)
+        return _association(sample)
+
+    left = [association(np.delete(columns, i, axis=2))["association"][0] for i in range(200)]
+    error = np.sqrt(199) * np.std(left)
+    assert association(columns)["association_se"][0] == pytest.approx(error, rel=0.03)

@@ -7,7 +7,17 @@ from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.registry import FAMILIES
-from metalocus.experiments.probes.latency import AFTER, BEFORE, Latency, _lonely
+from metalocus.experiments.probes.latency import (
+    AFTER,
+    BEFORE,
+    Latency,
+    _aligned,
+    _lonely,
+    _summary,
+)
+from metalocus.experiments.scoring.chunks import Chunk
+from metalocus.experiments.scoring.curves import choice_value
+from metalocus.experiments.scoring.sample import Sample
 
 REVERSAL = Setting("metalocus/ReversalBandit-v0")
 EPISODES = 1500
@@ -125,6 +135,23 @@ def test_an_agent_that_never_learns_again_does_not_recover_though_a_careless_ave
     assert result["recovered"] == pytest.approx(0.0, abs=1e-9)  # of counted switches
     assert result["trials_lost"] == pytest.approx(AFTER + 1)
     assert "of it is recovered 25 trials later" in Latency().sentence(result)
+
+
+def test_standard_errors_are_those_of_leaving_out_one_episode():
+    n, setting = 200, Setting(REVERSAL.env, p=0.9)
+    chunk = Chunk(setting, 0, 0, n)
+    columns, _ = _aligned(make_named("wsls", setting.family), chunk)
+
+    def summary(columns):
+        sample = Sample()
+        sample.add(columns)
+        return _summary(*choice_value(*columns), BEFORE, sample)
+
+    left = [summary(np.delete(columns, i, axis=2)) for i in range(n)]
+    for name, (_, error) in summary(columns).items():
+        if name not in ("half", "ninety"):  # whose intervals are not of this kind
+            expected = np.sqrt(n - 1) * np.std([each[name][0] for each in left])
+            assert error == pytest.approx(expected, rel=0.05), name
 
 
 def test_switches_count_that_stand_alone():

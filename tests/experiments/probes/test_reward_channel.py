@@ -7,7 +7,10 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes.reward_channel import SHOWN, RewardChannel
+from metalocus.experiments.probes.reward_channel import SHOWN, RewardChannel, _follows, _played
+from metalocus.experiments.scoring.chunks import Chunk
+from metalocus.experiments.scoring.curves import choice_value
+from metalocus.experiments.scoring.sample import Sample
 
 P, HAZARD, TRIALS = 0.75, 0.05, 40
 REVERSAL = Setting("metalocus/ReversalBandit-v0", p=P, hazard=HAZARD, horizon=TRIALS)
@@ -77,14 +80,12 @@ def test_win_stay_lose_shift_earns_what_its_input_makes_it_earn():
 def test_agents_wired_to_their_input_follow_it_wholly_where_tasks_are_as_likely_mirrored():
     for name, setting in (
         ("counts_in_state", BANDIT),
-        ("counts_in_weights", BANDIT),
         ("wary", BANDIT),
-        ("policy_gradient", BANDIT),
         ("filter", REVERSAL),
         ("model_based", Setting("metalocus/TwoStep-v0", horizon=60)),
         ("rescorla_wagner", Setting("metalocus/GaussianBandit-v0")),
     ):
-        result = found(name, setting, 600)
+        result = found(name, setting, 800)
         assert near(result, "follows", 1.0), name
         assert near(result, "shift", 0.0), name
         assert "confusion" not in RewardChannel().sentence(result), name
@@ -143,6 +144,20 @@ def test_flipped_rewards_that_are_unlike_any_are_said_to_be():
     result = found("rule_filter", Setting("metalocus/RuleSwitching-v0"), 100)
     assert near(result, "shift", 0.5)  # one pile of four pays, then three
     assert "this may be confusion" in RewardChannel().sentence(result)
+
+
+def test_standard_error_is_that_of_leaving_out_one_episode():
+    chunk, agent = Chunk(BANDIT, 0, 0, 200), make_named("counts_in_state", BANDIT.family)
+    plays = [_played(agent, chunk, SHOWN[kind])[2:] for kind in ("plain", "flipped")]
+
+    def follows(plays):
+        sample = Sample()
+        sample.add(np.concatenate(plays))
+        return _follows(*choice_value(*np.stack(plays, axis=1)), 1, sample)
+
+    left = [follows([np.delete(play, i, axis=1) for play in plays])["follows"] for i in range(200)]
+    error = np.sqrt(199) * np.std(left)
+    assert follows(plays)["follows_se"] == pytest.approx(error, rel=0.05)
 
 
 class Recording(Agent):
