@@ -5,6 +5,7 @@ Nothing heavy is imported before interrupts are handled.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ def main() -> int:
     locale cannot show is printed as an escape.
     """
     process.prepare()
+    gc.disable()  # of what is imported next nothing is garbage
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # has no effect after torch is imported
     try:
         code = run(sys.argv[1:])
@@ -39,6 +41,7 @@ def run(arguments: Sequence[str]) -> int:
     from metalocus.experiments.cli.parsing import files_to_load, parse
     from metalocus.experiments.display import show_lines
 
+    gc.enable()
     if list(arguments) == ["--version"]:
         print(__version__)
         return 0

@@ -7,6 +7,7 @@ killed one leaves no second writer.
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main() -> int:
     """Train the run; exit code 0, or ``HOPELESS`` with one line on standard error."""
     out, driver, name = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     begin_child(driver)
+    gc.disable()  # of what is imported next nothing is garbage
     # only now the slow imports: a driver may be killed meanwhile
     import torch
 
@@ -30,6 +32,7 @@ def main() -> int:
     from metalocus.experiments.runs.progress import write_progress
     from metalocus.experiments.training.train import train
 
+    gc.enable()
     torch.set_num_threads(1)
     try:
         load(*sys.argv[4:])
