@@ -28,7 +28,7 @@ CLONED: tuple[type[ReferencePolicy], ...] = (
     VolatileFilter,
     TwoStepFilter,
 )
-"""References with a belief in their state; the first that can play a family is the best one there."""
+"""References with a belief in their state; the first that can play a family is its best one."""
 
 WAVES = 256
 """Random frequencies, each with a sine and a cosine: more than a short history has numbers."""

@@ -26,7 +26,7 @@ from metalocus.experiments.probes.beliefs import TARGETS, Beliefs
 from metalocus.experiments.probes.figures import by_label, dots, line
 from metalocus.experiments.probes.regression import Ridge
 from metalocus.experiments.probes.untrained import untrained
-from metalocus.experiments.probes.vectors import Vectors
+from metalocus.experiments.probes.vectors import Vectors, n_episodes
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
 from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
@@ -91,7 +91,7 @@ class Decode(Probe):
         "selectivity": "R² of the expected rewards minus that of control targets",
         "directions": f"principal directions that hold {NEARLY_ALL:.0%} of what is decoded",
         "pooled": "R² of one decoder for all measured trials",
-        "shuffled": "R² of the expected rewards of another episode",
+        "shuffled": "R² of the expected rewards, the decoder fitted on shuffled tasks",
         "width": "principal directions decoded from",
         "exact": "whether the reference is Bayes-optimal (0 no, 1 yes)",
     }
@@ -333,10 +333,14 @@ class _Watch:
         if trial.t in self.history.trials:
             targets["control"] = self.history.control(trial.t)
             if "mean" in targets:
-                targets["shuffled"] = np.roll(targets["mean"], 1, axis=0)
+                targets["shuffled"] = self.shuffled(targets["mean"])
             for name, values in targets.items():
                 require_finite(f"{name} at trial {trial.t}", values)
             self.look(trial, self.agent.take_in(trial.shown, trial.stores), targets)
+
+    def shuffled(self, mean: Array) -> Array:
+        """What a decoder of shuffled tasks is given as the expected rewards [N, K]."""
+        return mean
 
     def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
         """At a measured trial."""
@@ -345,7 +349,7 @@ class _Watch:
     def sets(self, trial: Trial, taken_in: Stores) -> dict[str, Stores]:
         """All that is decoded from, by name."""
         found = {**_sets(taken_in), **_sets(trial.stores, BEFORE)}
-        if len(trial.shadows) > 1:
+        if len(trial.shadows) > 1 and n_episodes(trial.shadows[1][1]):
             found["untrained"] = trial.shadows[1][1]
         return {**found, **self.history.baselines(trial.t)}
 
@@ -364,13 +368,17 @@ class _Fit(_Watch):
         self, agent: Agent, beliefs: Beliefs, family: Family, trials: Sequence[int]
     ) -> None:
         start = agent.start(1, np.random.default_rng(_SEED))
-        width = min(MOST, max(1, Vectors([start]).width))
+        width = min(MOST, Vectors([start]).width) if n_episodes(start) else 1
         super().__init__(agent, beliefs, _History(family, width, trials))
         self.decoders: dict[tuple[int, str], _Decoder] = {}
         self.removals: dict[tuple[int, str], tuple[_Decoder, Array, list[Array]]] = {}
         self.blocks: dict[int, dict[str, slice]] = {}
         self.pooled: dict[str, _Decoder] = {}
         self._kept: list[tuple[dict[str, Stores], Array]] = []
+
+    def shuffled(self, mean: Array) -> Array:
+        """Those of another episode; the decoder is then tried on the right ones."""
+        return np.roll(mean, 1, axis=0)
 
     def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
         """Fit the decoders of this trial."""
@@ -382,8 +390,12 @@ class _Fit(_Watch):
         self.blocks[t] = blocks
         y = np.concatenate(list(targets.values()), axis=1)
         sets = self.sets(trial, taken_in)
-        for name, stores in sets.items():
-            self.decoders[t, name] = _Decoder([stores], y[None], blocks)
+        made: dict[tuple[int, ...], _Decoder] = {}
+        for name, stores in sets.items():  # some hold the very same arrays
+            same = _identity(stores)
+            if same not in made:
+                made[same] = _Decoder([stores], y[None], blocks)
+            self.decoders[t, name] = made[same]
         if "mean" in targets:
             for name, stores in _editable(trial.stores, taken_in).items():
                 self._remove(t, name, stores, targets["mean"])
@@ -437,9 +449,12 @@ class _Score(_Watch):
         t, fit = trial.t, self.fit
         blocks = fit.blocks[t]
         y = np.concatenate(list(targets.values()), axis=1)
+        made: dict[tuple[int, ...], dict[str, Array]] = {}
         for name, stores in self.sets(trial, taken_in).items():
-            decoder = fit.decoders[t, name]
-            errors = self._errors(decoder, stores, y, blocks)
+            decoder, same = fit.decoders[t, name], _identity(stores)
+            if same not in made:
+                made[same] = self._errors(decoder, stores, y, blocks)
+            errors = made[same]
             for target in blocks:
                 if target in TARGETS:
                     self.found["decoded", target, name, str(t)] = errors[target]
@@ -451,10 +466,10 @@ class _Score(_Watch):
                     self.nested[t, name] = _nested(decoder, stores, y, blocks["mean"])
             if name in fit.pooled and t in fit.alike:
                 at = fit.alike[t]
-                errors = self._errors(fit.pooled[name], stores, y, blocks, at)
+                pooled = self._errors(fit.pooled[name], stores, y, blocks, at)
                 for target in set(blocks) & set(TARGETS):
                     key = ("pooled", target, name)
-                    self.found[key] = self.found.get(key, 0.0) + errors[target]
+                    self.found[key] = self.found.get(key, 0.0) + pooled[target]
         self._take_out(trial, taken_in)
 
     def _errors(
@@ -516,20 +531,26 @@ def _sets(stores: Stores, suffix: str = "") -> dict[str, Stores]:
     return {**found, "all" + suffix: stores} if found else {}
 
 
+def _identity(stores: Stores) -> tuple[int, ...]:
+    """Equal for stores of the same arrays."""
+    return tuple(id(array) for store in STORES for array in getattr(stores, store).values())
+
+
 def _editable(before: Stores, taken_in: Stores) -> dict[str, Stores]:
     """The real numbers of each set: of stores before the forward pass, of features after it."""
-    after = _sets(taken_in)
-    found = {**_sets(before), **({FEATURES: after[FEATURES]} if FEATURES in after else {})}
-    real = {
-        name: Stores(
-            **{
-                store: {k: a for k, a in getattr(each, store).items() if a.dtype.kind == "f"}
-                for store in STORES
-            }
-        )
-        for name, each in found.items()
-    }
-    return {name: each for name, each in real.items() if each != Stores()}
+    after, found = _sets(taken_in), _sets(before)
+    if FEATURES in after:
+        found[FEATURES] = after[FEATURES]
+    real: dict[str, Stores] = {}
+    for name, stores in found.items():
+        numbers = {
+            store: {k: a for k, a in getattr(stores, store).items() if a.dtype.kind == "f"}
+            for store in STORES
+        }
+        each = Stores(**numbers)
+        if n_episodes(each) and _identity(each) not in map(_identity, real.values()):
+            real[name] = each
+    return real
 
 
 def _nested(decoder: _Decoder, stores: Stores, y: Array, place: slice) -> Array:

@@ -18,7 +18,7 @@ from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, dots
 from metalocus.experiments.probes.regression import Ridge, principal
 from metalocus.experiments.probes.untrained import untrained
-from metalocus.experiments.probes.vectors import Vectors
+from metalocus.experiments.probes.vectors import Vectors, n_episodes
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
 from metalocus.experiments.scoring.sample import Sample, require_finite
@@ -121,22 +121,27 @@ class Simulate(Probe):
     def sentence(self, result: Result) -> str:
         """Both dissimilarities in both directions, beside the untrained network's and WSLS's."""
         there, back = f"{AGENT} to {BAYES}", f"{BAYES} to {AGENT}"
-        rows = {q: [self.row(result, q, way) for way in (there, back)] for q in ("state", "output")}
-        said = [
-            f"Of the states of {result['reference']}, those mapped from the agent's lack"
-            f" {rows['state'][0]} (0 none, 1 all but the trial)",
-            f"its choice from them differs from the agent's by {rows['output'][0]} of choice value",
-            f"the other way the numbers are {rows['state'][1]} and {rows['output'][1]}",
+        reference = result["reference"]
+        found = [
+            f"{way} state dissimilarity {self.row(result, 'state', key)}, output dissimilarity"
+            f" {self.row(result, 'output', key)}"
+            for way, key in (
+                (f"from the agent to {reference}", there),
+                (f"from {reference} to the agent", back),
+            )
         ]
         beside = []
         for name in list(CANDIDATES)[1:]:
             ways = (f"{name} to {BAYES}", f"{BAYES} to {name}")
             both = [self.row(result, "state", way).value for way in ways]
             if None not in both:
-                values = " and ".join(f"{value:.2f}" for value in both)
+                values = " and ".join(f"{value:.2g}" for value in both)
                 beside.append(f"{CANDIDATES[name]} {values}")
-        last = f"; of other agents' states: {', '.join(beside)}" if beside else ""
-        return "; ".join(said) + last + "."
+        said = "; ".join(found)
+        last = f" States beside: {', '.join(beside)}." if beside else ""
+        return (
+            f"{said[:1].upper()}{said[1:]} (0 the same, 1 no more than the trial's number).{last}"
+        )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
         """State and output dissimilarity of the agent and of what it is compared with."""
@@ -217,11 +222,17 @@ def _histories(
         action = choose(probs[BAYES], episodes.crn.uniform("policy", t))
         reward, _ = episodes.step(action)
         steps = {name: taken[name] is not before[name] for name in agents}
-        yield _Moment(t, stimulus, worth, taken, steps, probs, action, reward)
+        held = {name: _held(stores, len(worth)) for name, stores in taken.items()}
+        yield _Moment(t, stimulus, worth, held, steps, probs, action, reward)
         before = {
             name: each.learn(acted[name][1], stimulus, action, reward)
             for name, each in agents.items()
         }
+
+
+def _held(stores: Stores, n: int) -> Stores:
+    """Stores of n episodes; of an agent that carries nothing, a constant."""
+    return stores if n_episodes(stores) else Stores(state={"constant": np.zeros(n)})
 
 
 class _Map:
@@ -327,7 +338,7 @@ class _Score:
         for end, way, stores in arriving:
             if end == moment.t:
                 at = self.compared.index(end)
-                vectors = way.map.target.of(stores, at)
+                vectors = way.map.target.of(_held(stores, len(moment.worth)), at)
                 self._compare("later_", moment, way, vectors, stores)
         going = [each for each in arriving if each[0] > moment.t]
         if moment.t in self.launches:

@@ -67,7 +67,7 @@ class Vectors:
     not blown up. What is the same in all episodes of a trial, such as its number, is left out.
 
     Args:
-        sample: stores of the same N episodes at T trials, by which units and means are found.
+        sample: stores of the same episodes at T trials, by which units and means are found.
 
     Attributes:
         size: D, of the vectors.
@@ -76,7 +76,7 @@ class Vectors:
 
     def __init__(self, sample: Sequence[Stores]) -> None:
         self.parts = _parts(sample)
-        self.width = self.parts[-1].place.stop if self.parts else 0
+        self.width = self.parts[-1].place.stop
         encoded = [self._encode(stores) for stores in sample]
         means = [each.mean(axis=0) for each in encoded]
         variance = np.mean([each.var(axis=0, dtype=np.float64) for each in encoded], axis=0)
@@ -89,6 +89,9 @@ class Vectors:
         self.kept = np.flatnonzero(kept)
         self.size, self.unit = len(self.kept), unit[self.kept]
         self.means = [mean[self.kept] for mean in means]
+        moving = [each[:, self.kept] for each in encoded]
+        self.low = np.min([each.min(axis=0) for each in moving], axis=0)
+        self.high = np.max([each.max(axis=0) for each in moving], axis=0)
 
     def of(self, stores: Stores, at: int = 0) -> Array:
         """Vectors [N, D] of stores at the sample's trial of that place, centred there."""
@@ -96,20 +99,27 @@ class Vectors:
         return vectors
 
     def back(self, vectors: Array, like: Stores, at: int = 0) -> Stores:
-        """Stores of vectors [N, D]; what the vectors leave out is as in ``like``, [N, ...]."""
+        """Stores of vectors [N, D], each number within the range that the sample has.
+
+        Args:
+            vectors: as :meth:`of` gives them.
+            like: stores [N, ...] that have what the vectors leave out.
+            at: place of the trial in the sample.
+        """
         numbers = self._encode(like).astype(np.float64)
-        numbers[:, self.kept] = vectors * self.unit + self.means[at]
+        inside = np.clip(vectors * self.unit + self.means[at], self.low, self.high)
+        numbers[:, self.kept] = inside
         found = {(p.store, p.key): p.decode(numbers[:, p.place]) for p in self.parts}
         return like.map(lambda store, key, array: found.get((store, key), array))
 
     def _encode(self, stores: Stores) -> Array:
         """All numbers of the stores, [N, width]."""
         arrays = [part.encode(getattr(stores, part.store)[part.key]) for part in self.parts]
-        return np.concatenate(arrays, axis=1) if arrays else np.empty((n_episodes(stores), 0))
+        return np.concatenate(arrays, axis=1)
 
 
 def n_episodes(stores: Stores) -> int:
-    """N of stores [N, ...]; 0 if they hold nothing."""
+    """N of stores [N, ...]; 0 if they hold nothing, of which there are no vectors."""
     arrays = (array for store in STORES for array in getattr(stores, store).values())
     return next((len(array) for array in arrays), 0)
 
