@@ -66,6 +66,15 @@ class Stores:
             **{store: {**getattr(self, store), **getattr(new, store)} for store in STORES}
         )
 
+    def without(self, key: str) -> Stores:
+        """These stores without the array of a name."""
+        return Stores(
+            **{
+                store: {name: each for name, each in getattr(self, store).items() if name != key}
+                for store in STORES
+            }
+        )
+
     def restore(self, start: Stores, names: Iterable[str]) -> Stores:
         """These stores, with the named ones as they were at the episode's start."""
         return replace(self, **{name: getattr(start, name) for name in names})

@@ -25,14 +25,16 @@ class Control(NamedAgent):
     """An agent whose locus is known by construction.
 
     Class attributes:
-        known_shares: of each store, as a fraction of the knowledge v(all) - v(none); all
-            zero if the stores hold none.
+        known_shares: of each store, as a fraction of the knowledge v(all) - v(none), if another
+            episode's stores are put in place of those that are lost; all zero if the stores
+            hold none, empty for a control of something else.
         known_interactions: of pairs of stores such as ``state+weights``, in the same
-            unit; pairs without a value known beforehand are left out.
+            unit, if those of the episode's start are put in place; pairs without a value
+            known beforehand are left out.
         contained: everything it carries is in its stores.
     """
 
-    known_shares: ClassVar[Mapping[str, float]]
+    known_shares: ClassVar[Mapping[str, float]] = {}
     known_interactions: ClassVar[Mapping[str, float]] = {}
     contained: ClassVar[bool] = True
 
@@ -50,9 +52,12 @@ class Counting(Control):
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """Equal probability on the arms of highest posterior mean, [N, K]."""
-        counts = self.table(stores)
-        mean = (1.0 + counts[..., 0]) / (2.0 + counts.sum(axis=2))
-        return spread(best_arms(mean)), stores
+        return self.choice(self.table(stores)), stores
+
+    def choice(self, table: Array) -> Array:
+        """Equal probability on the arms of highest posterior mean of a table, [N, K, 2]."""
+        mean = (1.0 + table[..., 0]) / (2.0 + table.sum(axis=2))
+        return spread(best_arms(mean))
 
     def empty(self, n: int) -> Array:
         """A table without evidence, [N, K, 2]."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.controls.counting import Counting, as_weights, output
+from metalocus.agents.controls.counting import INDEPENDENT, Counting, as_weights, output
 from metalocus.envs import Family
 from metalocus.envs.common_random_numbers import CommonRandomNumbers, Keys
 
@@ -41,6 +41,62 @@ class CountsRedundant(Counting):
             state={"table": stores.state["table"] + change},
             weights={"layer": stores.weights["layer"] + as_weights(change)},
         )
+
+
+class CountsMixed(Counting):
+    """State and weights each hold all the counts; a fixed part of every choice is made by each.
+
+    The probability of an arm is ``state_part`` times that of the choice by the table in the state,
+    plus the rest times that by the table in the weights. So the value of the choice is the same
+    sum of two values, and the shares are those parts, without any interaction, whatever is put in
+    place of a table.
+    """
+
+    state_part: ClassVar[float]
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """An empty table in the state and a layer of zeros."""
+        return Stores({"table": self.empty(n)}, {"layer": as_weights(self.empty(n))})
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """The mixture of the choices by the two tables, [N, K]."""
+        by_state, by_weights = (
+            self.choice(table) for table in (self.table(stores), output(stores.weights["layer"]))
+        )
+        return by_weights + self.state_part * (by_state - by_weights), stores
+
+    def table(self, stores: Stores) -> Array:
+        """The table in the state, [N, K, 2]; that in the weights is the same."""
+        return stores.state["table"]
+
+    def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
+        """Add the evidence to both tables."""
+        change = self.evidence(action, reward)
+        return replace(
+            stores,
+            state={"table": stores.state["table"] + change},
+            weights={"layer": stores.weights["layer"] + as_weights(change)},
+        )
+
+
+class CountsQuarter(CountsMixed):
+    """A quarter of every choice is made by the table in the state."""
+
+    name: ClassVar[str] = "counts_quarter"
+    summary: ClassVar[str] = "control: a quarter of each choice by its state, the rest by weights"
+    state_part = 0.25
+    known_shares = {"state": 0.25, "weights": 0.75, "context": 0.0}
+    known_interactions = INDEPENDENT
+
+
+class CountsHalf(CountsMixed):
+    """Half of every choice is made by the table in the state."""
+
+    name: ClassVar[str] = "counts_half"
+    summary: ClassVar[str] = "control: half of each choice by its state, half by its weights"
+    state_part = 0.5
+    known_shares = {"state": 0.5, "weights": 0.5, "context": 0.0}
+    known_interactions = INDEPENDENT
 
 
 class CountsAlternating(Counting):

@@ -89,9 +89,7 @@ class ForeignAgent(ObservingAgent):
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """One step of the policy."""
         after = self.take_in(stimulus, stores)
-        probs = self.read_out(stimulus, after)
-        carried = {name: after.state[name] for name in stores.state}
-        return probs, stores.updated(Stores(state=carried))
+        return self.read_out(stimulus, after), after.without(FEATURES)
 
     def take_in(self, stimulus: Array, stores: Stores) -> Stores:
         """One step of an LSTM, whose features [N, H] are part of the state; else nothing."""

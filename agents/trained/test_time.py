@@ -39,9 +39,8 @@ class UpdatingAgent(TrainedAgent):
     current step alone: features, and with them everything carried, are constants in it.
 
     ``weights["actor.*"]`` [N, ...] are differences from the trained parameters, zeros at first,
-    and ``weights["baseline"]`` is [N]. A forward pass changes nothing; what the cell carries
-    moves on in :meth:`learn`, which needs the step's features once more. At rate 0 the agent
-    acts exactly as the frozen :class:`TrainedAgent`.
+    and ``weights["baseline"]`` is [N]. At rate 0 the agent acts exactly as the frozen
+    :class:`TrainedAgent`.
 
     Args:
         policy: with discrete actions, on the CPU; it is not changed.
@@ -74,42 +73,55 @@ class UpdatingAgent(TrainedAgent):
         return stores.updated(Stores(weights={**same, **baseline}))
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
-        """A forward pass with the episode's own head."""
-        return self.read_out(stimulus, self.take_in(stimulus, stores)), stores
+        """A forward pass with the episode's own head; its features are kept for :meth:`learn`."""
+        after = self.take_in(stimulus, stores)
+        return self.read_out(stimulus, after), after
 
     def read_out(self, stimulus: Array, stores: Stores) -> Array:
         """The choice from the features, by the episode's own head."""
-        store = getattr(stores, read_from(self.policy.cell.carried))
         with torch.no_grad():
-            differences = self._differences(stores.weights)
-            log_probs = self._log_probs(torch.from_numpy(store[FEATURES]), differences)
-        return probabilities(log_probs)
+            outputs = self._outputs(self._kept_features(stores), self._differences(stores.weights))
+        return probabilities(Categorical(outputs[-1].shape[-1], outputs[-1]).log_probs)
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """One step of descent, and the transition becomes the feedback that is read next."""
-        features, after = self.features(self.observation(stimulus, stores), stores)
         low, high = self.layout.family.reward_range
         fraction = ((reward - low) / (high - low)).astype(np.float32)
+        features = self._kept_features(stores)
         changed = self._descend(stores.weights, features, action, fraction)
-        return super().learn(after.updated(Stores(weights=changed)), stimulus, action, reward)
+        told = super().learn(stores.updated(Stores(weights=changed)), stimulus, action, reward)
+        return told.without(FEATURES)
+
+    def _kept_features(self, stores: Stores) -> Tensor:
+        """The features that :meth:`take_in` has kept, [N, H]."""
+        return torch.from_numpy(getattr(stores, read_from(self.policy.cell.carried))[FEATURES])
 
     def _descend(self, weights: Store, features: Tensor, action: Array, reward: Array) -> Store:
         """New head and baseline from features [N, H], action [N] and reward [N] in [0, 1].
 
         No episode's loss depends on another's head, so the gradient of their sum holds that of
-        each.
+        each. The gradient of a layer's weights is the outer product of that of its output and its
+        input, which is taken off the weights without being formed.
         """
         error = reward - weights[_BASELINE]
         head = self._differences(weights)
         with torch.enable_grad():
-            log_probs = self._log_probs(features, {k: w.requires_grad_() for k, w in head.items()})
+            outputs = self._outputs(features.requires_grad_(), head)
+            log_probs = Categorical(outputs[-1].shape[-1], outputs[-1]).log_probs
             chosen = log_probs.gather(1, torch.from_numpy(action)[:, None])[:, 0]
             loss = -(torch.from_numpy(error) * chosen).sum()
-            gradients = torch.autograd.grad(loss, list(head.values()))
-        changed = {
-            _HEAD + name: torch.sub(before.detach(), gradient, alpha=self.rate).numpy()
-            for (name, before), gradient in zip(head.items(), gradients, strict=True)
-        }
+            gradients = torch.autograd.grad(loss, outputs)
+        changed: dict[str, Array] = {}
+        inputs = [features, *outputs[:-1]]
+        for (name, layer), x, gradient in zip(
+            self.head.named_children(), inputs, gradients, strict=True
+        ):
+            if isinstance(layer, nn.Linear):
+                weight, bias = (f"{name}.{part}" for part in ("weight", "bias"))
+                step = gradient[..., None], x.detach()[:, None]
+                moved = torch.baddbmm(head[weight], *step, alpha=-self.rate)
+                changed[_HEAD + weight] = moved.numpy()
+                changed[_HEAD + bias] = torch.sub(head[bias], gradient, alpha=self.rate).numpy()
         return {**changed, _BASELINE: weights[_BASELINE] + self.baseline_rate * error}
 
     def _differences(self, weights: Store) -> dict[str, Tensor]:
@@ -119,16 +131,18 @@ class UpdatingAgent(TrainedAgent):
             for name, _ in self.head.named_parameters()
         }
 
-    def _log_probs(self, x: Tensor, differences: Mapping[str, Tensor]) -> Tensor:
-        """Features [N, H] -> log-probabilities [N, K].
+    def _outputs(self, x: Tensor, differences: Mapping[str, Tensor]) -> list[Tensor]:
+        """What each layer of the head makes of features [N, H]; the last are the logits [N, K].
 
         Each layer adds what the difference makes to what the trained layer gives, so that no
         difference is exactly none.
         """
+        outputs = []
         for name, layer in self.head.named_children():
             y = layer(x)
             if isinstance(layer, nn.Linear):
                 weight, bias = (differences[f"{name}.{part}"] for part in ("weight", "bias"))
                 y = y + torch.baddbmm(bias[..., None], weight, x[..., None])[..., 0]
             x = y
-        return Categorical(x.shape[-1], x).log_probs
+            outputs.append(y)
+        return outputs

@@ -276,6 +276,7 @@ def probe(
     algo: Algo = None,
     policy: ZipPolicy = None,
     policy_kwargs: ZipPolicyKwargs = (),
+    probe_kwargs: Texts = (),
     rewritten: bool = False,
     rate: float | None = None,
     out: Path | None = None,
@@ -287,6 +288,7 @@ def probe(
 
     Args:
         probe: name, see `metalocus list probes`.
+        probe_kwargs: arguments of the probe, as name=value, such as trials=[1,9] of locus.
         rewritten: measure a recurrent agent rewritten as a feedforward one: what it would
             carry on is written into its weights after every transition.
         rate: let the agent learn on by gradient descent after every transition, at this rate;
@@ -303,7 +305,8 @@ def probe(
     for path in [] if out is None else output_files(out, probe):
         require_new(path, "--out")
     subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
-    found = measure(subject, probe, episodes, seed, rewritten, rate)
+    kwargs = keywords(probe_kwargs, "--probe-kwargs")
+    found = measure(subject, probe, episodes, seed, rewritten, rate, kwargs)
     print_json(found) if json else probe_tables(found)
     if out is None:
         return

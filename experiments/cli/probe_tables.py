@@ -45,11 +45,17 @@ def _table(rows: Sequence[Row]) -> Table:
         table.add_column("")
     for head in (f"trial {trial}" for trial in trials) if trials else ("value",):
         table.add_column(head, justify="right")
-    for label in dict.fromkeys(row.label for row in rows):
+    for label in dict.fromkeys(row.label for row in rows if not _nothing(rows, row.label)):
         at = {row.trial: row for row in rows if row.label == label}
         numbers = [str(at[trial]) if trial in at else "" for trial in trials or at]
         table.add_row(*[label] * labelled, *numbers)
     return table
+
+
+def _nothing(rows: Sequence[Row], label: str) -> bool:
+    """Whether all numbers of a label are zeros, as of a store that holds nothing."""
+    of = [row for row in rows if row.label == label]
+    return len(of) < len(rows) and {row.value for row in of} in ({0.0}, {0.0, None})
 
 
 def _some(trials: Sequence[int]) -> list[int]:

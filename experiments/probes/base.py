@@ -7,13 +7,13 @@ every probe works with every agent, and a new probe is one new file in ``probes/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from metalocus.agents.agent import Agent, Stores
+from metalocus.agents.agent import Agent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.probes.figures import everything, new_figure
@@ -69,7 +69,7 @@ class Probe(ABC):
             return {**about, **self.measure(agent, chunks)}
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
-        """Why the probe has no answer for an agent on a setting, in one line; None if it has one."""
+        """Why the probe has no answer for an agent on a setting; None if it has one."""
         return None
 
     @abstractmethod
@@ -112,20 +112,6 @@ class Probe(ABC):
         """One number of a result, that of the last trial if there is one for every trial."""
         found = [r for r in self.rows(result) if (r.quantity, r.label) == (quantity, label)]
         return found[-1] if found else Row(None, label, quantity, None)
-
-
-class Restore:
-    """Intervention: the named stores are put back to the episode's start before every act."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = tuple(names)
-        self.start = Stores()
-
-    def __call__(self, t: int, stores: Stores) -> Stores:
-        """Stores to read at trial t; the first trial shows what the start was."""
-        if t == 0:
-            self.start = stores
-        return stores.restore(self.start, self.names)
 
 
 PROBES = Registry("probe", "metalocus.experiments.probes", classes(Probe))  # type: ignore[type-abstract]

@@ -2,79 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import ClassVar
 
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent
 from metalocus.agents.rollout import rollout
-from metalocus.experiments.probes.base import NO_CHOICE, Probe, Restore, Result
+from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import curves_and_ends
+from metalocus.experiments.probes.interventions import BLOCKING, EveryTrial, held
 from metalocus.experiments.probes.shapley import coalitions
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import LearningCurve
 
-KEPT = coalitions(STORES)
-"""The stores that are kept, by the name of the condition."""
-
 
 class Carryover(Probe):
-    """Learning curves with a set of stores restored before *every* act.
+    """Learning curves with a set of stores replaced before *every* act.
 
     Where :class:`Locus` asks what is held at one trial, this asks what can be built up at
-    all. Conditions are named by the stores that are kept, as everywhere: ``all`` is the sham.
+    all. Stores are replaced by those of another episode of the same trial (``resample``), and by
+    those of the episode's start (``reset``), which may be unlike any that the agent has late in
+    an episode. Conditions are named by the stores that are kept, of those that hold anything.
     """
 
     name: ClassVar[str] = "carry"
     question: ClassVar[str] = "which store must be carried from trial to trial for learning?"
     quantities: ClassVar[Mapping[str, str]] = {
-        "final": "choice value in the episode's last quarter, by the stores kept",
+        "final": "choice value in the episode's last quarter, by what is put in place of the"
+        " stores that are not kept",
         "curve": "choice value by the stores kept",
+        "held": "whether the store holds anything (0 no, 1 yes)",
     }
 
+    shown: ClassVar[int] = 2
+
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
-        """``kept`` -> the learning curve under that condition, by the stores kept."""
-        curves = {}
-        for condition, kept in KEPT.items():
-            restored = [store for store in STORES if store not in kept]
-            curve = LearningCurve()
-            for chunk in chunks:
-                restore = Restore(restored)
-                curve.add(rollout(agent, chunk.episodes(), chunk.start_seed, intervene=restore))
-            curves[condition] = curve.summary()
-        return {"kept": curves}
+        """``kept`` -> kind of replacement -> stores kept -> the learning curve."""
+        stores = held(agent, chunks)
+        plain = _curve(agent, chunks, BLOCKING[0], ())
+        curves: dict[str, Result] = {kind: {} for kind in BLOCKING}
+        conditions = coalitions(stores) if stores else {"all": []}
+        for kind, (name, kept) in product(BLOCKING, conditions.items()):
+            lost = [store for store in stores if store not in kept]
+            curves[kind][name] = _curve(agent, chunks, kind, lost) if lost else plain
+        return {"held": {store: store in stores for store in STORES}, "kept": curves}
 
     def sentence(self, result: Result) -> str:
         """Where learning ends with all stores, and without the one whose loss costs most.
 
         A loss counts if the two intervals do not overlap.
         """
-        whole = self.row(result, "final", "all")
-        without = {
-            store: self.row(result, "final", "+".join(s for s in STORES if s != store))
-            for store in STORES
-        }
+        whole = self.row(result, "final", f"{BLOCKING[0]} all")
         if whole.value is None:
             return NO_CHOICE
-        store, lesioned = min(without.items(), key=lambda item: item[1].value or 0.0)
-        if (lesioned.high or 0.0) >= (whole.low or 0.0):
-            return (
-                f"On the scale from 0 (chance) to 1 (the best arm), choices end at {whole} with"
-                f" every store kept, and no worse with any one store lost: at {lesioned} without"
-                f" {store}."
-            )
+        stores = [store for store, holds in result["held"].items() if holds]
+        begin = f"On the scale from 0 (chance) to 1 (the best arm), choices end at {whole}"
+        if not stores:
+            return f"{begin}; no store holds anything that could be lost."
+        without = {}
+        for store in stores:
+            others = "+".join(other for other in stores if other != store) or "none"
+            without[store] = [self.row(result, "final", f"{kind} {others}") for kind in BLOCKING]
+        store, (resampled, were_reset) = min(
+            without.items(), key=lambda item: item[1][0].value or 0.0
+        )
+        costs = (resampled.high or 0.0) < (whole.low or 0.0)
+        most = "the store whose loss costs most" if costs else "and no other loss costs more"
         return (
-            f"On the scale from 0 (chance) to 1 (the best arm), choices end at {whole} with every"
-            f" store kept, and at {lesioned} without {store}, the store whose loss costs most."
+            f"{begin} with every store kept, and at {resampled} with the {store} of another"
+            f" episode put in place at every trial ({were_reset} with that of the episode's"
+            f" start), {most}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
-        """Learning curves by the stores kept, and where they end."""
-        order = sorted(result["kept"], key=lambda name: -len(KEPT[name]))
-        return curves_and_ends(figure, self.rows(result), {n: called(n) for n in order})
+        """Learning curves by the stores kept, and where they end; those that keep most first."""
+        names = {f"{BLOCKING[0]} all": "all kept (sham)"}
+        names |= {
+            f"{kind} {kept}": f"{kept} kept, rest {CALLED[kind]}"
+            for kind, curves in result["kept"].items()
+            for kept in reversed(curves)
+            if kept != "all"
+        }
+        return curves_and_ends(figure, self.rows(result), names)
 
 
-def called(kept: str) -> str:
-    """A condition for people: the stores that are kept."""
-    return {"all": "all kept (sham)", "none": "none kept"}.get(kept, f"{kept} kept")
+CALLED = {"resample": "resampled", "reset": "reset"}
+"""What is done to the stores that are not kept."""
+
+
+def _curve(agent: Agent, chunks: Chunks, kind: str, lost: Sequence[str]) -> Result:
+    """Learning curve with some stores replaced before every act."""
+    curve = LearningCurve()
+    for chunk in chunks:
+        episodes = chunk.episodes()
+        intervene = EveryTrial(kind, lost, episodes.crn)
+        curve.add(rollout(agent, episodes, chunk.start_seed, intervene=intervene))
+    return curve.summary()

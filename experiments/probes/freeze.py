@@ -1,4 +1,4 @@
-"""The double dissociation: weights frozen or updating, state kept or reset."""
+"""The double dissociation: weights frozen or updating, state kept or replaced."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
-from metalocus.experiments.probes.base import NO_CHOICE, Probe, Restore, Result
+from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import curves_and_ends
+from metalocus.experiments.probes.interventions import BLOCKING, EveryTrial, held
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import LearningCurve
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of test-time learning, tried for every trained agent."""
-TUNING_EPISODES = 500
-LEARNING = {"all": (), "weights+context": ("state",)}
-"""The stores restored where weights are updating, by those that are kept."""
-FROZEN = {"state+context": ("weights",), "context": ("weights", "state")}
-"""The same where they are frozen."""
+TUNING_EPISODES = 150
+"""All rates play the same ones, so that their differences are known better than their returns."""
 CALLED = {
     "all": "weights updating, state kept",
     "state+context": "weights frozen, state kept",
-    "weights+context": "weights updating, state reset",
-    "context": "weights frozen, state reset",
+    "weights+context resample": "weights updating, state resampled",
+    "weights+context reset": "weights updating, state reset",
+    "context resample": "weights frozen, state resampled",
+    "context reset": "weights frozen, state reset",
 }
-"""The conditions for people."""
+"""The conditions for people: the stores kept, and what is put in place of the state."""
 DIGITS = 12
 """Of a SHA-256 that are kept: two different ones agree in all of them by chance in 1e-14."""
 
@@ -39,16 +40,17 @@ class Freeze(Probe):
     """Learning curves of the four combinations, with digests that prove what was frozen.
 
     *Frozen*: the weights store is restored to the episode's start before every act.
-    *Updating*: the agent's own ``learn`` changes it, as far as it has such a rule. *Reset*
-    does to the state what frozen does to the weights. The context is kept throughout.
-    (Hattori et al. 2023, "Meta-reinforcement learning via orbitofrontal cortex", blocked
-    plasticity and activity in the same way.)
+    *Updating*: the agent's own ``learn`` changes it, as far as it has such a rule. The state is
+    *kept*; or it is replaced before every act by that of another episode (``resample``), or by
+    that of the episode's start (``reset``), which may be unlike any state late in an episode.
+    The context is kept throughout. (Hattori et al. 2023, "Meta-reinforcement learning via
+    orbitofrontal cortex", blocked plasticity and activity in the same way.)
 
     A trained agent whose choices are read out by a head has no rule for it, so it is given one,
-    :class:`UpdatingAgent`; frozen, it acts as if it had none. Updating is shown at its best: with
-    the state kept and with it reset, the rate is the one of ``RATES`` that earned most on
-    ``TUNING_EPISODES`` other episodes, those of seed ``TUNING_SEED`` above the reported one. An
-    agent that is an :class:`UpdatingAgent` already keeps its rate; rate 0 is the negative control.
+    :class:`UpdatingAgent`; frozen, it acts as if it had none. Updating is shown at its best: in
+    each condition the rate is the one of ``RATES`` that earned most on ``TUNING_EPISODES`` other
+    episodes, those of seed ``TUNING_SEED`` above the reported one. An agent that is an
+    :class:`UpdatingAgent` already keeps its rate; rate 0 is the negative control.
     """
 
     name: ClassVar[str] = "freeze"
@@ -63,32 +65,52 @@ class Freeze(Probe):
     }
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
-        """``kept`` -> learning curve and what was unchanged, by the stores kept.
+        """``kept`` -> learning curve and what changed, by the stores kept.
 
         ``all`` is updating with the state kept, ``state+context`` frozen with the state kept,
-        ``weights+context`` updating with the state reset, ``context`` frozen with it reset. For a
-        trained agent also the ``rate`` of updating, and the mean reward at each rate that was
-        ``tried``, with 0 for comparison.
+        ``weights+context`` updating and ``context`` frozen with the state replaced, each by kind
+        of replacement. For a trained agent also the ``rate`` of updating, and the mean reward at
+        each rate that was ``tried``, with 0 for comparison.
         """
-        learners: dict[str, Agent] = dict.fromkeys(LEARNING, agent)
-        about: Result = {}
+        about, with_state, without = self._learners(agent, chunks)
+        found = {
+            "all": _condition(with_state, chunks),
+            "state+context": _condition(agent, chunks, frozen=True),
+        }
+        stateless = "state" not in held(agent, chunks)
+        for kept, learner, frozen in (
+            ("weights+context", without, False),
+            ("context", agent, True),
+        ):
+            for kind in BLOCKING:
+                same = stateless and kind != BLOCKING[0]  # nothing is replaced
+                found[f"{kept} {kind}"] = (
+                    found[f"{kept} {BLOCKING[0]}"]
+                    if same
+                    else _condition(learner, chunks, kind, frozen)
+                )
+        return {**about, "kept": found}
+
+    def _learners(self, agent: Agent, chunks: Chunks) -> tuple[Result, Agent, Agent]:
+        """The agents that update with and without the state, and what is told of their rates."""
         if isinstance(agent, UpdatingAgent):
-            about = {"rate": dict.fromkeys(LEARNING, agent.rate)}
-        elif isinstance(agent, TrainedAgent) and not agent.policy.cell.n_logits:
-            tried = {kept: _try_rates(agent, chunks, kept) for kept in LEARNING}
-            rate = {kept: max(RATES, key=earned.__getitem__) for kept, earned in tried.items()}
-            learners = {kept: _at(agent, rate[kept]) for kept in LEARNING}
-            about = {"rate": rate, "tried": {kept: _by_name(tried[kept]) for kept in LEARNING}}
-        conditions = {}
-        for updating, frozen in zip(LEARNING, FROZEN, strict=True):
-            learner = learners[updating]
-            conditions[updating] = _condition(learner, chunks, LEARNING[updating])
-            conditions[frozen] = _condition(learner, chunks, FROZEN[frozen])
-        return {**about, "kept": conditions}
+            return {"rate": {"all": agent.rate, "weights+context": agent.rate}}, agent, agent
+        if not isinstance(agent, TrainedAgent) or agent.policy.cell.n_logits:
+            return {}, agent, agent
+        tried = {
+            "all": _try_rates(agent, chunks, None),
+            "weights+context": _try_rates(agent, chunks, BLOCKING[0]),
+        }
+        rate = {kept: max(RATES, key=earned.__getitem__) for kept, earned in tried.items()}
+        with_state, without = (
+            UpdatingAgent(agent.policy, agent.layout, each) for each in rate.values()
+        )
+        told = {"rate": rate, "tried": {kept: _by_name(each) for kept, each in tried.items()}}
+        return told, with_state, without
 
     def sentence(self, result: Result) -> str:
         """Where learning ends with state alone, with weights alone, and with both."""
-        end = {kept: self.row(result, "final", kept) for kept in CALLED}
+        end = {condition: self.row(result, "final", condition) for condition in CALLED}
         if end["all"].value is None:
             return NO_CHOICE
         changed = result["kept"]["all"]["weights_changed"]
@@ -96,8 +118,10 @@ class Freeze(Probe):
         return (
             "On the scale from 0 (chance) to 1 (the best arm), choices end at"
             f" {end['state+context']} with weights frozen and the state kept, at"
-            f" {end['weights+context']} with weights updating{ruleless} and the state reset, and at"
-            f" {end['all']} with both, and at {end['context']} with neither."
+            f" {end['weights+context resample']} with weights updating{ruleless} and the state of"
+            f" another episode put in place ({end['weights+context reset']} with that of the"
+            f" episode's start), at {end['all']} with both, and at {end['context resample']} with"
+            " neither."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
@@ -105,19 +129,15 @@ class Freeze(Probe):
         return curves_and_ends(figure, self.rows(result), CALLED)
 
 
-def _at(agent: TrainedAgent, rate: float) -> UpdatingAgent:
-    """The trained agent with updates switched on."""
-    return UpdatingAgent(agent.policy, agent.layout, rate)
-
-
-def _try_rates(agent: TrainedAgent, chunks: Chunks, kept: str) -> dict[float, float]:
-    """Mean reward on the tuning episodes at each rate, and at 0."""
+def _try_rates(agent: TrainedAgent, chunks: Chunks, kind: str | None) -> dict[float, float]:
+    """Mean reward on the tuning episodes at each rate, and at 0; None keeps the state."""
     setting, seed = chunks.setting.whole(), chunks.seed
     earned = {}
     for rate in (0.0, *RATES):
         episodes = fresh_episodes(setting, TUNING_EPISODES, TUNING_SEED + seed)
-        trace = rollout(_at(agent, rate), episodes, seed, intervene=Restore(LEARNING[kept]))
-        earned[rate] = float(trace.value.mean())
+        learner = UpdatingAgent(agent.policy, agent.layout, rate) if rate else agent
+        intervene = None if kind is None else EveryTrial(kind, ("state",), episodes.crn)
+        earned[rate] = float(rollout(learner, episodes, seed, intervene=intervene).value.mean())
     return earned
 
 
@@ -126,23 +146,34 @@ def _by_name(earned: Mapping[float, float]) -> dict[str, float]:
     return {f"{rate:g}": reward for rate, reward in earned.items()}
 
 
-def _condition(agent: Agent, chunks: Chunks, restored: Sequence[str]) -> Result:
-    """One cell of the two by two."""
+def _condition(
+    agent: Agent, chunks: Chunks, kind: str | None = None, frozen: bool = False
+) -> Result:
+    """One condition.
+
+    Args:
+        agent: plays.
+        chunks: of episodes.
+        kind: of replacement of the state before every act; None keeps it.
+        frozen: whether the weights are put back before every act.
+    """
     curve, first, last, changed = LearningCurve(), [], [], False
     before = _digest_parameters(agent)
     for chunk in chunks:
-        read: list[str] = []
+        episodes = chunk.episodes()
+        blocks = [] if kind is None else [EveryTrial(kind, ("state",), episodes.crn)]
+        blocks += [EveryTrial("reset", ("weights",), episodes.crn)] if frozen else []
+        weights = _Weights()
 
-        def observe(trial: Trial, read: list[str] = read) -> None:
-            read.append(trial.stores.digest("weights")[:DIGITS])
+        def intervene(t: int, stores: Stores, blocks: list[EveryTrial] = blocks) -> Stores:
+            for block in blocks:
+                stores = block(t, stores)
+            return stores
 
-        intervene = Restore(restored)
-        curve.add(
-            rollout(agent, chunk.episodes(), chunk.start_seed, intervene=intervene, observe=observe)
-        )
-        first.append(read[0])
-        last.append(read[-1])
-        changed |= len(set(read)) > 1
+        curve.add(rollout(agent, episodes, chunk.start_seed, intervene=intervene, observe=weights))
+        first.append(weights.first.digest("weights")[:DIGITS])
+        last.append(weights.last.digest("weights")[:DIGITS])
+        changed |= weights.changed
     after = _digest_parameters(agent)
     return {
         **curve.summary(),
@@ -153,6 +184,24 @@ def _condition(agent: Agent, chunks: Chunks, restored: Sequence[str]) -> Result:
         "parameters_after": after,
         "parameters_changed": before != after,
     }
+
+
+class _Weights:
+    """Observer of the weights that are read: at the first and last trial, and any change."""
+
+    def __init__(self) -> None:
+        self.first = self.last = Stores()
+        self.changed = False
+
+    def __call__(self, trial: Trial) -> None:
+        if trial.t == 0:
+            self.first = trial.stores
+        self.last = trial.stores
+        before, now = self.first.weights, self.last.weights
+        same = before.keys() == now.keys() and all(
+            now[key] is before[key] or np.array_equal(now[key], before[key]) for key in before
+        )
+        self.changed |= not same
 
 
 def _joined(digests: Sequence[str]) -> str:

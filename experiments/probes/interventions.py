@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from metalocus.agents.agent import Array, Stores
+from metalocus.agents.agent import STORES, Agent, Array, Stores
 from metalocus.agents.rollout import Transition
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
+from metalocus.experiments.scoring.chunks import Chunks
 
 CUTS = {
     "before": "before the forward pass, the last action and reward being context",
@@ -97,6 +98,16 @@ KINDS = {
 """Every kind of intervention, with what is put in place."""
 MOST_ALONE = 0.05
 """If more of the episodes have no match, as where rewards are continuous, there is no number."""
+
+
+BLOCKING = ("resample", "reset")
+"""The kinds that keep a store from carrying anything when they replace it before every act."""
+
+
+def held(agent: Agent, chunks: Chunks) -> list[str]:
+    """The stores in which an agent carries anything."""
+    start = agent.start(1, np.random.default_rng(chunks.seed))
+    return [store for store in STORES if getattr(start, store)]
 
 
 class EveryTrial:

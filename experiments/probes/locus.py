@@ -27,7 +27,7 @@ from metalocus.experiments.probes.interventions import (
     matched,
     n_matched,
 )
-from metalocus.experiments.probes.rows import REACH, Row
+from metalocus.experiments.probes.rows import REACH
 from metalocus.experiments.probes.shapley import (
     coalitions,
     shapley_interactions,
@@ -126,10 +126,8 @@ class Locus(Probe):
             contained &= seen.shift <= SAME
             for kind, with_donor in seen.matched.items():
                 matches[kind] += np.array(with_donor) / chunks.n
-        leak, chance, best = leaks.columns
-        alone = {kind: 1.0 - found for kind, found in matches.items()}
         found = {
-            name: _divided(game, alone[name.split()[0]] <= MOST_ALONE)
+            name: _divided(game, matches[name.split()[0]] >= 1.0 - MOST_ALONE)
             for name, game in games.items()
         }
         return {
@@ -138,16 +136,16 @@ class Locus(Probe):
             "expected_return": number(returns / chunks.n),
             **{key: {name: each[key] for name, each in found.items()} for key in _KEYS},
             "donors": {
-                kind: found.tolist()
-                for kind, found in matches.items()
+                kind: with_donor.tolist()
+                for kind, with_donor in matches.items()
                 if kind in (FORCED, matched.__name__)
             },
-            "leak": numbers(leak.mean(axis=1) / mean_gap(chance, best)),
+            "leak": _leak(*leaks.columns),
             "contained": contained,
         }
 
     def sentence(self, result: Result) -> str:
-        """The share of each store at the last measured trial, and how far it depends on the kind."""
+        """The share of each store at the last measured trial, and its range over the kinds."""
         if HEADLINE not in result["total"]:
             return super().sentence(result)
         total = self.row(result, "total", HEADLINE)
@@ -173,7 +171,8 @@ class Locus(Probe):
     def _range(self, result: Result, store: str, cut: str) -> str:
         """Least and greatest fraction of a store over the kinds, at the last trial."""
         rows = [
-            self.row(result, "shares_fraction", f"{kind} {cut} {store}") for kind in self._of(result)
+            self.row(result, "shares_fraction", f"{kind} {cut} {store}")
+            for kind in self._of(result)
         ]
         low, high = (f(row.value for row in rows if row.value is not None) for f in (min, max))
         return f"{low:.2f} to {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"{low:.2f}"
@@ -200,18 +199,21 @@ class Locus(Probe):
         left.set(xlabel="trial (the first is 0)", ylabel=f"share in the {CHOICE_VALUE}")
         left.set_title(f"{kind}, {cut} the forward pass", loc="left", fontsize=9)
         left.legend(frameon=False, fontsize=8)
-        fractions = by_label(rows, "shares_fraction")
         kinds = self._of(result)
-        # a line for each kind of replacement: filled before the forward pass, open after it
-        for (place, kind), (cut, face), store in product(
-            enumerate(kinds), (("before", None), ("after", "white")), STORES
+        known = [
+            s
+            for s in STORES
+            if any(r.value for r in by_label(rows, "shares").get(f"{headline} {s}", []))
+        ]
+        # a line for each kind of replacement, with dots for its stores and cuts
+        for (place, kind), (cut, shift, face), store in product(
+            enumerate(kinds), (("before", -0.12, None), ("after", 0.12, "white")), known
         ):
-            last = fractions.get(f"{kind} {cut} {store}", [Row(None, "", "", None)])[-1]
-            if last.value is not None and last.trial == result["trials"][-1]:
-                at = place + {"before": -0.12, "after": 0.12}[cut]
+            last = self.row(result, "shares_fraction", f"{kind} {cut} {store}")
+            if last.value is not None:
                 right.errorbar(
                     [last.value],
-                    [at],
+                    [place + shift],
                     xerr=[REACH * (last.se or 0.0)],
                     fmt="o",
                     color=COLOURS[store],
@@ -219,13 +221,18 @@ class Locus(Probe):
                     ms=5,
                     capsize=2,
                 )
+            elif cut == "before" and store == known[0]:
+                right.annotate("too little to divide", (0.05, place), fontsize=8, va="center")
         right.set_yticks(range(len(kinds)), kinds)
         right.set_ylim(len(kinds) - 0.5, -0.5)
         right.axvline(0, color="#bbbbbb", lw=0.8, zorder=0)
         right.set_xlim(min(-0.1, right.get_xlim()[0]), max(1.1, right.get_xlim()[1]))
         right.set_xlabel("fraction of what was learned, last trial")
-        right.set_title("what is put in place (filled: before,\nopen: after the pass)", loc="left")
-        right.title.set_fontsize(9)
+        right.set_title(
+            "by what is put in place (filled: before,\nopen: after the pass)",
+            loc="left",
+            fontsize=9,
+        )
         return figure
 
     def _trials(self, horizon: int) -> list[int]:
@@ -321,7 +328,7 @@ class _Lesions:
                 crn = self.episodes.crn
                 moment = Moment(t, now[cut], past[0][cut], past[t // 2][cut], last, crn)
                 replaced = replace(moment)
-                by_loss = {(): plain[cut]}
+                by_loss: dict[tuple[str, ...], Array] = {(): plain[cut]}
                 for lost in _losses(now[cut]):
                     if lost not in by_loss:
                         lesioned = now[cut].restore(replaced, lost)
@@ -364,6 +371,11 @@ class _Lesions:
         lacking, value = trial.probs[other] - probs, trial.privileged_value[other]
         self.leaks.append(np.stack([(lacking * value).sum(axis=1), *choice_bounds(value)]))
         self.shift = max(self.shift, float(np.abs(lacking).max()))
+
+
+def _leak(lacking: Array, chance: Array, best: Array) -> list[float | None]:
+    """Choice value that a fresh copy lacks, by trial; arguments are expected values [trials, M]."""
+    return numbers(lacking.mean(axis=1) / mean_gap(chance, best))
 
 
 def _losses(stores: Stores) -> list[tuple[str, ...]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any
+
 from metalocus.agents.agent import Agent
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes.base import PROBES, Result
+from metalocus.experiments.runs.arguments import require_known
 from metalocus.experiments.runs.subject import Subject
 
 
@@ -18,6 +23,7 @@ def measure(
     seed: int = 0,
     rewritten: bool = False,
     rate: float | None = None,
+    probe_kwargs: Mapping[str, Any] | None = None,
 ) -> Result:
     """What a probe finds on fresh episodes.
 
@@ -28,14 +34,17 @@ def measure(
         seed: of the episodes.
         rewritten: measure the :class:`RewrittenAgent` of the trained policy.
         rate: measure the :class:`UpdatingAgent` of the trained policy, at this rate.
+        probe_kwargs: arguments of the probe.
 
     Raises:
         WrongUse: both forms are asked for at once, or the agent is no trained one of ours.
-        InvalidTask: there is no such probe, a number is out of range, the policy has no such
-            form, or the probe has no answer on the task.
+        InvalidTask: there is no such probe or argument of it, a number is out of range, the
+            policy has no such form, or the probe has no answer on the task.
         NonFinite: a weight, or a number on the way, is not finite.
     """
-    chosen = PROBES.find(probe)()
+    kind, kwargs = PROBES.find(probe), probe_kwargs or {}
+    require_known(f"argument of {probe}", kwargs, signature(kind).parameters)
+    chosen = kind(**kwargs)
     if rewritten and rate is not None:
         raise WrongUse("--rewritten and --rate are two agents; leave out one of them")
     agent, form = _form(subject, rewritten, rate)

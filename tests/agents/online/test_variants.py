@@ -218,8 +218,8 @@ def test_with_an_interval_learning_is_in_the_weights_alone_and_later():
     agent = make_named("delta_rule_average", family)
     found = Locus([5, 30]).run(IntervalLearner(agent, 10), Setting(BANDIT), episodes=500)
     assert found["contained"]
-    assert found["total"][0] == 0.0 < 0.3 < found["total"][1]
-    assert found["shares_fraction"]["weights"][1] == pytest.approx(1.0, abs=1e-9)
+    assert found["total"]["reset before"][0] == 0.0 < 0.3 < found["total"]["reset before"][1]
+    assert found["shares_fraction"]["resample before"]["weights"][1] == pytest.approx(1.0, abs=1e-9)
 
 
 def test_an_interval_is_a_positive_whole_number_python_s_or_numpy_s():

@@ -87,12 +87,17 @@ def test_the_probe_finds_in_the_weights_what_the_recurrent_policy_knows_elsewher
         for make in (TrainedAgent, RewrittenAgent)
     )
     assert rewritten["contained"]
-    assert rewritten["values"]["all"] == pytest.approx(trained["values"]["all"], abs=1e-6)
-    assert rewritten["shares"]["weights"] == pytest.approx(rewritten["total"], abs=1e-9)
-    assert rewritten["total"] == pytest.approx(trained["total"], abs=1e-6)
-    for store in ("state", "context"):
-        assert rewritten["shares"][store] == pytest.approx([0.0, 0.0], abs=1e-9)
-        assert max(map(abs, trained["shares"][store])) > 1e-5
+    for kind in ("resample before", "reset before"):
+        (value, total, share), (own, whole, part) = (
+            (found["values"][kind]["all"], found["total"][kind], found["shares"][kind])
+            for found in (rewritten, trained)
+        )
+        assert value == pytest.approx(own, abs=1e-6)
+        assert share["weights"] == pytest.approx(total, abs=1e-9)
+        assert total == pytest.approx(whole, abs=1e-6)
+        for store in ("state", "context"):
+            assert share[store] == pytest.approx([0.0, 0.0], abs=1e-9)
+            assert max(map(abs, part[store])) > 1e-5
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm"])

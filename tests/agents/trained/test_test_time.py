@@ -107,7 +107,7 @@ def test_a_step_is_that_of_each_episode_s_own_backward_pass(name, critic):
     agent = updating(name, critic)
     stores = after(agent, 3)  # so that every episode has its own head and carry
     ((stimulus, action, reward),) = transitions(1, seed=1)
-    found = agent.learn(stores, stimulus, action, reward)
+    found = agent.learn(agent.act(stimulus, stores)[1], stimulus, action, reward)
     keys = [key for key in found.weights if key.startswith("actor.")] + ["baseline"]
     for row in range(N):
         expected = descended(agent, stores, row, stimulus, action, reward)
@@ -166,6 +166,7 @@ def test_what_one_episode_meets_changes_no_other(name, critic):
     agent = updating(name, critic)
     stores = after(agent, 3)
     ((stimulus, action, reward),) = transitions(1, seed=1)
+    _, stores = agent.act(stimulus, stores)
     others = np.arange(N) != 2
     one = agent.learn(stores, stimulus, action, reward)
     action, reward = action.copy(), reward.copy()
@@ -185,7 +186,8 @@ def test_all_that_it_knows_is_in_its_stores(name, critic):
     ((stimulus, action, reward),) = transitions(1, seed=1)
     stores, other = after(agent, 3), updating(name, critic)
     np.testing.assert_array_equal(agent.act(stimulus, stores)[0], other.act(stimulus, stores)[0])
-    one, two = (each.learn(stores, stimulus, action, reward) for each in (agent, other))
+    _, acted = agent.act(stimulus, stores)
+    one, two = (each.learn(acted, stimulus, action, reward) for each in (agent, other))
     assert [one.digest(store) for store in STORES] == [two.digest(store) for store in STORES]
 
 
@@ -197,7 +199,8 @@ def test_reward_counts_as_a_fraction_of_its_range():
     )
     agent, (low, high) = UpdatingAgent(policy, layout, RATE), layout.family.reward_range
     start, arms = agent.start(3, np.random.default_rng(0)), np.zeros(3, dtype=int)
-    found = agent.learn(start, np.zeros((3, 0)), arms, np.array([low, (low + high) / 2, high]))
+    _, acted = agent.act(np.zeros((3, 0)), start)
+    found = agent.learn(acted, np.zeros((3, 0)), arms, np.array([low, (low + high) / 2, high]))
     np.testing.assert_allclose(found.weights["baseline"], [0.45, 0.5, 0.55], atol=1e-6)
     before, now = (agent.act(np.zeros((3, 0)), stores)[0][:, 0] for stores in (start, found))
     assert now[0] < before[0]

@@ -234,7 +234,7 @@ def test_probes_of_a_run_in_another_form(document, run):
     names = [found["agent"] for found in (trained, rewritten, updating)]
     assert names == ["lstm", "lstm, rewritten", "lstm, updating at rate 0.1"]
     assert rewritten["curve"] == pytest.approx(trained["curve"], abs=1e-6)
-    assert rewritten["shares"]["state"] == pytest.approx([0.0] * len(rewritten["trials"]))
+    assert rewritten["shares"]["resample before"]["state"] == pytest.approx([0.0] * len(rewritten["trials"]))
     assert updating["curve"] != trained["curve"]
     found = document("probe --probe freeze --episodes 16 --rate 0 --json", run)
     assert found["kept"]["all"] == found["kept"]["state+context"]

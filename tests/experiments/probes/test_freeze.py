@@ -15,15 +15,17 @@ from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.envs import Setting, make_episodes, make_family
 from metalocus.experiments.probes import freeze
 from metalocus.experiments.probes.carry import Carryover
-from metalocus.experiments.probes.freeze import RATES, Freeze
+from metalocus.experiments.probes.freeze import CALLED, RATES, Freeze
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.scoring.curves import learning_curve
 
 BANDIT = "metalocus/BernoulliBandit-v0"
 SHORT = {"horizon": 12}
-UPDATING = {"all", "weights+context"}
-CONDITIONS = {"all", "weights+context", "state+context", "context"}
+CONDITIONS = set(CALLED)
+UPDATING = {name for name in CALLED if name.split()[0] in ("all", "weights+context")}
+STATE_KEPT = {"all", "state+context"}
+RESET = {name for name in CALLED if name.endswith("reset")}
 
 
 def conditions(agent, episodes=1000):
@@ -39,24 +41,26 @@ def improves(found):
     return {name for name, curve in found.items() if curve["final"] > curve["curve"][0] + 0.3}
 
 
-@pytest.mark.parametrize(
-    ("name", "learns"),
-    [
-        ("policy_gradient", {"all", "weights+context"}),
-        ("delta_rule", {"all", "weights+context"}),
-        ("counts_in_weights", {"all", "weights+context"}),
-        ("counts_in_state", {"all", "state+context"}),
-        ("counts_in_context", CONDITIONS),
-        ("counts_redundant", CONDITIONS - {"context"}),
-        ("counts_split", {"all"}),
-        ("fixed_bias", set()),
-        ("random", set()),
-    ],
-)
-def test_each_agent_learns_only_where_its_store_is_left_alone(name, learns):
-    found = conditions(named(name))
-    assert set(found) == CONDITIONS
-    assert improves(found) == learns
+LEARNS = {
+    "policy_gradient": UPDATING,
+    "delta_rule": UPDATING,
+    "counts_in_weights": UPDATING,
+    "counts_in_state": STATE_KEPT,
+    "counts_in_context": CONDITIONS,
+    "counts_redundant": CONDITIONS - {"context resample", "context reset"},
+    "counts_split": {"all"},
+    "fixed_bias": set(),
+    "random": set(),
+    # its state is only a flag, which another episode has too; its start has not
+    "flagged": CONDITIONS - RESET,
+}
+
+
+def test_each_agent_learns_only_where_its_store_is_left_alone():
+    for name, learns in LEARNS.items():
+        found = conditions(named(name), 500)
+        assert set(found) == CONDITIONS
+        assert improves(found) == learns, name
 
 
 def test_updating_at_rate_0_improves_nothing():
@@ -111,8 +115,11 @@ def test_freezing_is_carrying_without_the_weights():
     """Two probes, one intervention: the curves are those of ``carry``."""
     carried = Carryover().run(named("counts_split"), Setting(BANDIT), 100)["kept"]
     frozen = conditions(named("counts_split"), 100)
-    for kept in CONDITIONS:
-        assert frozen[kept]["curve"] == carried[kept]["curve"]
+    for kind in ("resample", "reset"):  # this agent carries no context, so none is named
+        for name, kept in (("all", "all"), (f"weights+context {kind}", "weights")):
+            assert frozen[name]["curve"] == carried[kind][kept]["curve"]
+    assert frozen["state+context"]["curve"] == carried["reset"]["state"]["curve"]
+    assert frozen["context reset"]["curve"] == carried["reset"]["none"]["curve"]
 
 
 # Trained agents, which are given a rule.
@@ -131,7 +138,7 @@ def network(name, std=None):
 
 def test_a_memoryless_policy_learns_only_where_its_weights_are_left_alone(quick):
     found = Freeze().run(network("mlp"), Setting(BANDIT, horizon=24), 200)["kept"]
-    assert improves(found) == {"all", "weights+context"}
+    assert improves(found) == UPDATING
     for name, curve in found.items():
         assert curve["weights_changed"] == (name in UPDATING)
         assert not curve["parameters_changed"]
@@ -143,9 +150,12 @@ def test_frozen_is_the_trained_agent_whose_weights_are_restored(quick, name):
     frozen, carried = (
         probe.run(agent, Setting(BANDIT, **SHORT), 50) for probe in (Freeze(), Carryover())
     )
-    found, plain = frozen["kept"], carried["kept"]
-    assert found["state+context"]["curve"] == plain["state+context"]["curve"]
-    assert found["context"]["curve"] == plain["context"]["curve"]
+    found, plain = frozen["kept"], carried["kept"]["reset"]
+    stores = [store for store, holds in carried["held"].items() if holds]
+    for name, kept in (("state+context", ("state", "context")), ("context reset", ("context",))):
+        left = "+".join(store for store in stores if store in kept)
+        same = plain["all" if len(left.split("+")) == len(stores) else left]
+        assert found[name]["curve"] == same["curve"]
     assert found["all"]["curve"] != plain["all"]["curve"]
 
 
@@ -155,7 +165,11 @@ def test_rate_0_is_the_negative_control():
     result = Freeze().run(still, Setting(BANDIT, **SHORT), 50)
     assert result["rate"] == {"all": 0.0, "weights+context": 0.0}
     assert "tried" not in result
-    for updating, frozen in (("all", "state+context"), ("weights+context", "context")):
+    for updating, frozen in (
+        ("all", "state+context"),
+        ("weights+context resample", "context resample"),
+        ("weights+context reset", "context reset"),
+    ):
         assert result["kept"][updating] == result["kept"][frozen]
         assert not result["kept"][updating]["weights_changed"]
 
@@ -171,8 +185,9 @@ def test_the_rate_is_the_best_on_other_episodes_than_those_reported(monkeypatch)
         assert result["rate"][kept] == best
         again = Carryover().run(
             UpdatingAgent(agent.policy, agent.layout, best), Setting(BANDIT, **SHORT), 20, seed=3
-        )["kept"][kept]
-        assert again["curve"] == result["kept"][kept]["curve"]
+        )["kept"]["resample"][kept]
+        name = "all" if kept == "all" else f"{kept} resample"
+        assert again["curve"] == result["kept"][name]["curve"]
     tuning = fresh_episodes(Setting(BANDIT, **SHORT), freeze.TUNING_EPISODES, TUNING_SEED + 3)
     frozen = rollout(agent, tuning, 3).value.mean()
     assert result["tried"]["all"]["0"] == pytest.approx(frozen, abs=1e-12)
