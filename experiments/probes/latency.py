@@ -82,9 +82,10 @@ class Latency(Probe):
         sample, n_switches = Sample(), 0
         for chunk in chunks:
             aligned, count = _aligned(agent, chunk)
-            sample.add(aligned)
+            sample.add(aligned.reshape(-1, chunk.n))  # lags are compared with each other
             n_switches += count
-        curve, deviation = choice_value(*sample.columns)
+        lags = before + 1 + after
+        curve, deviation = choice_value(*sample.columns.reshape(3, lags, -1))
         found: Result = {"n_switches": n_switches, "trials": list(range(-before, after + 1))}
         found |= {"curve": numbers(curve), "curve_se": numbers(sample.standard_error(deviation))}
         for name, (value, error) in _summary(curve, deviation, before, sample).items():

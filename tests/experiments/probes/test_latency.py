@@ -15,6 +15,7 @@ from metalocus.experiments.probes.latency import (
     _lonely,
     _summary,
 )
+from metalocus.experiments.scoring import chunks
 from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.scoring.curves import choice_value
 from metalocus.experiments.scoring.sample import Sample
@@ -152,6 +153,16 @@ def test_standard_errors_are_those_of_leaving_out_one_episode():
         if name not in ("half", "ninety"):  # whose intervals are not of this kind
             expected = np.sqrt(n - 1) * np.std([each[name][0] for each in left])
             assert error == pytest.approx(expected, rel=0.05), name
+
+
+def test_chunks_do_not_show(monkeypatch):
+    setting = Setting(REVERSAL.env, p=0.9)
+    whole = found("wsls", setting, 400)
+    monkeypatch.setattr(chunks, "CHUNK", 150)
+    parts = found("wsls", setting, 400)
+    for name in ("half", "ninety", "trials_lost", "recovered", "drop", "curve"):
+        for key in (name, f"{name}_se"):
+            np.testing.assert_allclose(parts[key], whole[key], rtol=1e-9, err_msg=key)
 
 
 def test_switches_count_that_stand_alone():

@@ -8,6 +8,7 @@ from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.probes.reward_channel import SHOWN, RewardChannel, _follows, _played
+from metalocus.experiments.scoring import chunks
 from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.scoring.curves import choice_value
 from metalocus.experiments.scoring.sample import Sample
@@ -216,6 +217,15 @@ def test_plain_input_is_the_plain_run():
     trace = rollout(make_named("thompson", BANDIT.family), fresh_episodes(BANDIT, 100, 0), 0)
     assert result["true"]["plain"] == pytest.approx(trace.reward.mean(), abs=1e-12)
     assert list(result["true"]) == KINDS
+
+
+def test_chunks_do_not_show(monkeypatch):
+    whole = found("wsls", REVERSAL, 200)
+    monkeypatch.setattr(chunks, "CHUNK", 90)
+    parts = found("wsls", REVERSAL, 200)
+    for name in ("follows", "shift"):
+        for key in (name, f"{name}_se"):
+            assert parts[key] == pytest.approx(whole[key], rel=1e-9, abs=1e-12), key
 
 
 def test_one_trial_is_refused():
