@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,65 +17,140 @@ EXAMPLES = dict(re.findall(r"`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTA
 """Every file of the page, by name."""
 ENTRY_POINTS = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1]
 ENV = "metalocus/GoodArm-v0"
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ADDED = "envs/families/one_change.py"
+ADDED_CODE = re.search(rf"`{ADDED}`:\n\n```python\n(.*?)```", CONTRIBUTING, re.DOTALL)[1]
+"""What the worked example of CONTRIBUTING.md adds."""
+BUILD = """
+import os, sys
+from setuptools import build_meta
+
+for source in sys.argv[2:]:
+    if not os.fork():  # setuptools keeps things of the build before
+        os.chdir(source)
+        build_meta.build_wheel(sys.argv[1])
+        sys.exit()
+    assert os.wait()[1] == 0
+"""
+"""Makes the wheels of folders, as pip does it; without a network."""
+SMALLER = """
+import os
+from dataclasses import replace
+from metalocus.experiments.studies.presets import PRESETS
+
+PRESETS["smoke"] = replace(PRESETS["smoke"], steps={"lstm": 100}, episodes=20)
+os.cpu_count = lambda: 1
+"""
+"""Makes the smallest preset train and measure no more than shows that it does, in one process
+each at a time."""
+SCRIPT = """
+import sys
+from importlib.metadata import distribution
+
+sys.argv = ["metalocus", *{arguments}]
+(script,) = distribution("metalocus").entry_points.select(group="console_scripts")
+sys.exit(script.load()())
+"""
+"""What pip's script ``metalocus`` does."""
 
 
-class Installed:
-    """A fresh virtual environment with the wheel in it; the libraries are those of this Python."""
+def checkout_with_the_worked_example(folder):
+    """A copy of the checkout, with the family that CONTRIBUTING.md adds."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in ("envs", "agents", "experiments"):
+        shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    (folder / ADDED).write_text(ADDED_CODE)
+    return folder
+
+
+def distribution_of_ones_own(folder):
+    """What the end of the page says: a package of two of its files."""
+    (folder / "my_package").mkdir(parents=True)
+    (folder / "my_package" / "__init__.py").touch()
+    for name in ("good_arm.py", "leaky_sum.py"):
+        (folder / "my_package" / name).write_text(EXAMPLES[name])
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "mine"\nversion = "1.5"\n' + ENTRY_POINTS
+    )
+    return folder
+
+
+class User:
+    """Commands in an empty folder, each in a process of its own, by the wheel.
+
+    The wheels of metalocus and of a distribution that extends it are unpacked into folders
+    ``site`` and ``mine``, as pip does it; the libraries are those of this Python.
+    """
 
     def __init__(self, folder):
-        self.folder = folder
-        self.bin = folder / "venv" / "bin"
-        self.here = folder / "here"
-        self.here.mkdir()
-        self.python("-m", "venv", "--without-pip", folder / "venv", python=sys.executable)
-        site = next((folder / "venv").glob("lib/python*/site-packages"))
-        (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-    def python(self, *arguments, python=None, code=0):
-        """Run Python in an empty folder; what it wrote to standard output and error."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        sources = (
+            checkout_with_the_worked_example(folder / "checkout"),
+            distribution_of_ones_own(folder / "own"),
+        )
+        self.wheels, self.here = folder / "wheels", folder / "here"
         done = subprocess.run(
-            [python or self.bin / "python", *arguments],
+            [sys.executable, "-c", BUILD, self.wheels, *sources], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.site = self.unpack("metalocus", folder / "site")
+        self.mine = self.unpack("mine", folder / "mine")
+        for source in sources:
+            shutil.rmtree(source)
+        self.here.mkdir()
+        for name, text in EXAMPLES.items():
+            (self.here / name).write_text(text, encoding="utf-8")
+        server = Path(__file__).with_name("command_server.py")
+        more = {
+            "PYTHONPATH": str(self.site),
+            "PYTHONSAFEPATH": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # compiled once, as by pip
+            "OMP_NUM_THREADS": "1",
+        }
+        self.server = subprocess.Popen(
+            [sys.executable, server],
             cwd=self.here,
-            env={**environment, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
+            env={**os.environ, **more},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
         )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout, done.stderr
+        self.looked_up = self.answer()
 
-    def install(self, source):
-        """Build a wheel of a folder, without a network, and install it."""
-        pip = ("-m", "pip", "--disable-pip-version-check")
-        offline = ("--no-deps", "--no-index", "--no-build-isolation")
-        wheels = self.folder / f"wheel-{source.name}"
-        self.python(*pip, "wheel", *offline, "-w", wheels, source, python=sys.executable)
-        (wheel,) = wheels.glob("*.whl")
-        into = ("--python", str(self.bin / "python"))
-        self.python(*pip, *into, "install", "-q", *offline, wheel, python=sys.executable)
+    def unpack(self, name, into):
+        (wheel,) = self.wheels.glob(f"{name}-*.whl")
+        zipfile.ZipFile(wheel).extractall(into)
+        return into
 
-    def call(self, line, code=0):
+    def answer(self):
+        said = self.server.stdout.readline()
+        assert said, "the server has ended; what it said is on standard error"
+        return json.loads(said)
+
+    def python(self, code, exit_code=0, path=()):
+        """Run Python code; what it wrote to standard output and error."""
+        files = [self.here.with_name(name) for name in ("out", "err")]
+        out, err = map(str, files)
+        request = {"code": code, "path": list(map(str, path)), "out": out, "err": err}
+        print(json.dumps(request), file=self.server.stdin, flush=True)
+        found = self.answer()
+        out, err = (each.read_text(encoding="utf-8") for each in files)
+        assert found == exit_code, out + err
+        return out, err
+
+    def call(self, line, **more):
         """A command line; what it wrote to standard output and error."""
-        return self.python(self.bin / "metalocus", *line.split(), code=code)
+        return self.python(SCRIPT.format(arguments=line.split()), **more)
 
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory):
-    """The wheel of a copy of the checkout, and the files of the page outside of it."""
-    folder = tmp_path_factory.mktemp("user")
-    copy = folder / "checkout"
-    ignored = shutil.ignore_patterns("__pycache__")
-    for part in ("envs", "agents", "experiments"):
-        shutil.copytree(ROOT / part, copy / part, ignore=ignored)
-    for path in ROOT.iterdir():
-        if path.is_file():
-            shutil.copy(path, copy)
-    installed = Installed(folder)
-    installed.install(copy)
-    shutil.rmtree(copy)
-    for name, text in EXAMPLES.items():
-        (installed.here / name).write_text(text, encoding="utf-8")
-    return installed
+    user = User(tmp_path_factory.mktemp("user"))
+    yield user
+    user.server.communicate()  # the end of its input is the end of it
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +165,11 @@ def loading(*names):
     return " ".join(f"--load {name}.py" for name in names)
 
 
+def test_no_module_looks_anything_up_while_it_is_imported(user):
+    """An installed plugin is imported then, and itself imports what is half imported."""
+    assert user.looked_up is False
+
+
 def test_the_page_has_a_file_for_each_kind_and_all_are_listed(user):
     out, _ = user.call(f"list --json {loading(*(name[:-3] for name in EXAMPLES))}")
     listed = {
@@ -100,8 +180,8 @@ def test_the_page_has_a_file_for_each_kind_and_all_are_listed(user):
     assert "good_arm_filter" in listed["references"]
     assert "half_time" in listed["probes"]
     assert "tenth" in listed["claims"]
-    used = user.python("-c", "import metalocus; print(metalocus.__file__)")[0]
-    assert str(user.folder) in used, "the checkout was used"
+    used, _ = user.python("import metalocus; print(metalocus.__file__)")
+    assert str(user.site) in used, "the checkout was used"
 
 
 def test_a_family_is_scored_by_references_and_rules_of_ones_own(user):
@@ -120,7 +200,7 @@ def test_a_run_is_probed_by_a_probe_of_ones_own_and_not_opened_without_its_files
     found = json.loads(user.call(f"probe {run} --probe half_time --episodes 20 --json {files}")[0])
     assert found["half_time"] == 2
     assert found["kept"]["all"]["curve"][:2] == found["kept"]["none"]["curve"][:2]
-    _, err = user.call(f"evaluate {run} --load good_arm.py", code=2)
+    _, err = user.call(f"evaluate {run} --load good_arm.py", exit_code=2)
     assert err.count("\n") == 1
     assert "this run was made with" in err
     assert f"add --load {user.here / 'leaky_sum.py'}" in err
@@ -138,10 +218,18 @@ def test_changed_code_makes_another_run(user, run):
 
 
 def test_a_claim_of_ones_own_is_trained_measured_and_judged(user):
-    """Its agents are trained, and measured, in processes that load the same files."""
+    """Its agents are trained, and measured, in processes that load the same files.
+
+    One of its two runs is made beforehand, which saves a process.
+    """
     files = loading("good_arm", "leaky_sum", "good_arm_filter", "tenth")
-    asked = f"--agent leaky_sum --setting {ENV} horizon=10"
-    verdict = json.loads(user.call(f"claim tenth --preset smoke --json {asked} {files}")[0])
+    made = f"train --env {ENV} --agent leaky_sum --steps 10 --env-kwargs horizon=10 --seed 1"
+    user.call(f"{made} --out judged/runs {loading('good_arm', 'leaky_sum')}")
+    line = f"claim tenth --preset smoke --json --agent leaky_sum --setting {ENV} horizon=10"
+    line = f"{line} --out judged {files}"
+    out, err = user.python(SMALLER + SCRIPT.format(arguments=line.split()))
+    assert "training: 2 runs, 1 done before" in err
+    verdict = json.loads(out)
     assert verdict["claim"] == "tenth"
     (scores,) = verdict["quantities"]["score"]["values"].values()
     assert len(scores) == 2
@@ -152,7 +240,6 @@ def test_a_claim_of_ones_own_is_trained_measured_and_judged(user):
 
 def test_python_loads_files_and_registers_families(user):
     said, _ = user.python(
-        "-c",
         f"""
 import gymnasium as gym, metalocus
 metalocus.load("good_arm.py", "good_arm_filter.py")
@@ -165,45 +252,37 @@ print(best_reference(make_family("{ENV}")).name)
     assert said.split() == ["4", "good_arm_filter"]
 
 
-def test_an_installed_distribution_is_found_by_its_entry_points(user, tmp_path):
-    """It is uninstalled at the end, since what is installed is loaded by every command."""
-    source = tmp_path / "mine"
-    (source / "my_package").mkdir(parents=True)
-    (source / "my_package" / "__init__.py").touch()
-    for name in ("good_arm.py", "leaky_sum.py"):
-        (source / "my_package" / name).write_text(EXAMPLES[name])
-    (source / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "mine"\nversion = "1.5"\n' + ENTRY_POINTS
+def test_an_installed_distribution_is_found_by_its_entry_points(user):
+    with_mine = {"path": [user.mine]}
+    assert ENV in user.call("list envs", **with_mine)[0]
+    script = (
+        f'import metalocus, gymnasium\nmetalocus.load()\nprint(gymnasium.make("{ENV}").spec.id)'
     )
-    user.install(source)
-    try:
-        assert ENV in user.call("list envs")[0]
-        said, _ = user.python(
-            "-c",
-            f"""
-import metalocus, gymnasium as gym
-metalocus.load()
-print(gym.make("{ENV}").spec.id)
-""",
-        )
-        assert said.strip() == ENV
-        line = f"train --env {ENV} --agent leaky_sum --steps 10 --env-kwargs horizon=5 --n-envs 2"
-        made = user.call(line)[0].strip().splitlines()[-1]
-        recorded = json.loads((user.here / made / "config.json").read_text())["made_with"]
-        assert {(each["distribution"], each["file"]) for each in recorded} == {("mine 1.5", "")}
-        _, err = user.call("list --load good_arm.py", code=2)
-        assert f"environment '{ENV}' is there already" in err
-        broken = next((user.folder / "venv").glob("lib/python*/site-packages/my_package"))
-        (broken / "good_arm.py").write_text("import no_such_module\n")
-        _, err = user.call("list envs", code=2)
-        assert err == (
-            "metalocus: the installed plugin my_package.good_arm of mine 1.5 cannot be imported "
-            "(ModuleNotFoundError: No module named 'no_such_module'); mend it\n"
-        )
-    finally:
-        uninstall = ("--python", str(user.bin / "python"), "uninstall", "-q", "-y", "mine")
-        user.python("-m", "pip", *uninstall, python=sys.executable)
-    _, err = user.call(f"evaluate {made}", code=2)
+    assert user.python(script, **with_mine)[0].strip() == ENV
+    line = f"train --env {ENV} --agent leaky_sum --steps 10 --env-kwargs horizon=5 --n-envs 2"
+    made = user.call(line, **with_mine)[0].strip().splitlines()[-1]
+    recorded = json.loads((user.here / made / "config.json").read_text())["made_with"]
+    assert {(each["distribution"], each["file"]) for each in recorded} == {("mine 1.5", "")}
+    _, err = user.call("list --load good_arm.py", exit_code=2, **with_mine)
+    assert f"environment '{ENV}' is there already" in err
+    (user.mine / "my_package" / "good_arm.py").write_text("import no_such_module\n")
+    _, err = user.call("list envs", exit_code=2, **with_mine)
+    assert err == (
+        "metalocus: the installed plugin my_package.good_arm of mine 1.5 cannot be imported "
+        "(ModuleNotFoundError: No module named 'no_such_module'); mend it\n"
+    )
+    _, err = user.call(f"evaluate {made}", exit_code=2)  # where it is not installed
     assert "of mine 1.5 (sha256" in err
     assert "install mine 1.5" in err
+
+
+def test_the_worked_example_of_contributing_works(user):
+    """The family on the page, put where the page says: listed, scored, tested by its kind."""
+    assert "forgetting what is out of date" in user.call("list envs")[0]
+    out, _ = user.call("score --env metalocus/OneChange-v0 --episodes 20")
+    assert "\noracle: " in out
+    assert "\nwsls: " in out
+    tests = [f"{ROOT}/tests/envs/test_{kind}.py" for kind in ("registration", "equivalence")]
+    options = ["-q", "-k", "OneChange", "-p", "no:cacheprovider", "-c", f"{ROOT}/pyproject.toml"]
+    out, _ = user.python(f"import pytest\nraise SystemExit(pytest.main({options + tests}))")
+    assert " passed" in out

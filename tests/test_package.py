@@ -241,33 +241,6 @@ def is_there(module):
     return beside.is_dir() or beside.with_suffix(".py").exists() or bool(defined)
 
 
-def test_the_worked_example_of_contributing_works(copy):
-    """The family on the page, put where the page says: listed, scored, tested by its kind."""
-    example = rf"`{EXAMPLE}`:\n\n```python\n(.*?)```"
-    code = re.search(example, text("CONTRIBUTING.md"), re.DOTALL)[1]
-    (copy / "metalocus" / EXAMPLE).write_text(code)
-    commands = (["list", "envs"], ["score", "--env", "metalocus/OneChange-v0", "--episodes", "20"])
-    play = f"""
-from metalocus.experiments.cli.main import run
-assert [run(command) for command in {commands}] == [0, 0]
-"""
-    tests = [ROOT / f"tests/envs/test_{kind}.py" for kind in ("registration", "equivalence")]
-    options = ["-q", "-k", "OneChange", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
-    for arguments, said in (
-        (["-c", play], ("forgetting what is out of date", "\noracle: ", "\nwsls: ")),
-        (["-m", "pytest", *options, *tests], (" passed",)),
-    ):
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert all(each in done.stdout for each in said), done.stdout
-
-
 def test_type_checkers_find_the_checkout_by_the_link_of_the_pages(tmp_path):
     """As mypy sees a script elsewhere, before the link is made in a new environment and after."""
     link = 'ln -sfn "$PWD" "$(echo .venv/lib/python3*/site-packages)/metalocus"'
