@@ -23,8 +23,8 @@ from rich.progress import (
 )
 
 LOG = logging.getLogger("metalocus")
-LINE_SECONDS = 10.0
-"""Between two lines on work that goes on, at least."""
+FIRST_SECONDS, LINE_SECONDS = 5.0, 10.0
+"""Before the first line on work that goes on, and between two lines, at least."""
 
 
 class _ToStandardError(logging.StreamHandler[TextIO]):
@@ -56,30 +56,32 @@ class Stage:
 
     A context; while it is open, a terminal shows a bar, which disappears at its end. Where
     standard error is no terminal there are lines: one for every part that :meth:`finished` names,
-    and one at most every ``LINE_SECONDS`` from :meth:`advance`.
+    and one at most every ``LINE_SECONDS`` from :meth:`advance` and :meth:`count`.
 
     Args:
         name: of the stage.
-        total: how much there is to do.
+        total: how much there is to do; None if nobody knows.
         unit: what is counted.
     """
 
-    def __init__(self, name: str, total: float, unit: str) -> None:
-        self.name, self.total, self.unit = name, max(total, 1), unit
+    def __init__(self, name: str, total: float | None, unit: str) -> None:
+        self.name, self.unit = name, unit
+        self.total = None if total is None else max(total, 1)
         console = Console(stderr=True)
         self.live = console.is_terminal and LOG.isEnabledFor(logging.INFO)
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
+            *([] if total is None else [TextColumn("{task.percentage:>3.0f}%")]),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            *([] if total is None else [TimeRemainingColumn()]),
             console=console,
             transient=True,
             disable=not self.live,
         )
         self.bar: TaskID = self.progress.add_task(name, total=self.total)
-        self.began = self.told = time.monotonic()
+        self.began = time.monotonic()
+        self.told = self.began + FIRST_SECONDS - LINE_SECONDS
         self.done = 0.0
 
     def __enter__(self) -> Stage:
@@ -109,7 +111,13 @@ class Stage:
         """As :meth:`update`, with a line if the last one was long ago."""
         self.update(done, note)
         if time.monotonic() - self.told >= LINE_SECONDS:
-            self._tell(f"{done / self.total:.0%} of {self.total:,.0f} {self.unit}", note)
+            of = "" if self.total is None else f"{done / self.total:.0%} of "
+            self._tell(f"{of}{self.total or done:,.0f} {self.unit}", note)
+
+    def count(self, more: float) -> None:
+        """As :meth:`advance`, by so much more than before."""
+        done = self.done + more
+        self.advance(done, f"{done:,.0f} {self.unit}" if self.live else "")
 
     def finished(self, part: str, count: int, of: int) -> None:
         """A part is finished; a line says which.
@@ -129,7 +137,7 @@ class Stage:
 
     def _left(self) -> str:
         """How long the rest takes if it goes on as it went."""
-        if not 0 < self.done < self.total:
+        if self.total is None or not 0 < self.done < self.total:
             return ""
         passed = time.monotonic() - self.began
         return f"{duration(passed * (self.total - self.done) / self.done)} left"

@@ -259,10 +259,13 @@ def evaluate(
     Example: metalocus evaluate RUN
     """
     from metalocus.experiments.cli.tables import evaluation_table
+    from metalocus.experiments.display import Stage
+    from metalocus.experiments.scoring.chunks import watched
     from metalocus.experiments.scoring.evaluate import evaluate as measure
 
     subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
-    found = measure(subject, episodes, seed)
+    with Stage("evaluating", None, "episodes played") as stage, watched(stage.count):
+        found = measure(subject, episodes, seed)
     print_json(found) if json else evaluation_table(found)
 
 
@@ -299,14 +302,17 @@ def probe(
     """
     from metalocus.experiments.cli.outputs import require_new
     from metalocus.experiments.cli.probe_tables import probe_tables
+    from metalocus.experiments.display import Stage
     from metalocus.experiments.probes.measure import measure
     from metalocus.experiments.probes.output import output_files, write_output, write_tensorboard
+    from metalocus.experiments.scoring.chunks import watched
 
     for path in [] if out is None else output_files(out, probe):
         require_new(path, "--out")
     subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
     kwargs = keywords(probe_kwargs, "--probe-kwargs")
-    found = measure(subject, probe, episodes, seed, rewritten, rate, kwargs)
+    with Stage(probe, None, "episodes played") as stage, watched(stage.count):
+        found = measure(subject, probe, episodes, seed, rewritten, rate, kwargs)
     print_json(found) if json else probe_tables(found)
     if out is None:
         return

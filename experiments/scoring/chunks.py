@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -69,6 +70,22 @@ class Chunks:
         ends = [self.n * (i + 1) // count for i in range(count)]
         for first, end in pairwise([0, *ends]):
             yield Chunk(self.setting, self.seed, first, end - first)
+            told = _WATCHER.get()
+            if told is not None:
+                told(end - first)
+
+
+_WATCHER: ContextVar[Callable[[int], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(report: Callable[[int], None]) -> Iterator[None]:
+    """Report every chunk that was gone through meanwhile, by its number of episodes."""
+    before = _WATCHER.set(report)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(before)
 
 
 def require_episodes(episodes: Any) -> int:

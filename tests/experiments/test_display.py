@@ -49,7 +49,27 @@ def test_what_goes_on_is_a_line_now_and_then(shown, capsys, monkeypatch):
             stage.advance(step, "return 3")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
-    assert lines[0] == "metalocus: training: 9% of 1,000,000 steps, return 3, 2 min left"
+    assert lines[0] == "metalocus: training: 4% of 1,000,000 steps, return 3, 2 min left"
+
+
+def test_of_work_without_a_known_end_what_is_done_is_told(shown, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    with Stage("locus", None, "episodes played") as stage:
+        for _ in range(8):
+            now[0] += 2.0
+            stage.count(1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "metalocus: locus: 3,000 episodes played",
+        "metalocus: locus: 8,000 episodes played",
+    ]
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        display, "Console", lambda **_: Console(file=screen, force_terminal=True, width=80)
+    )
+    with Stage("locus", None, "episodes played") as stage:
+        stage.count(1000)
+    assert "locus, 1,000 episodes played" in screen.getvalue()
 
 
 def test_nobody_is_told_who_does_not_ask(capsys):

@@ -8,7 +8,13 @@ from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.scoring import chunks as module
-from metalocus.experiments.scoring.chunks import MOST_EPISODES, Chunks, named, require_episodes
+from metalocus.experiments.scoring.chunks import (
+    MOST_EPISODES,
+    Chunks,
+    named,
+    require_episodes,
+    watched,
+)
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", horizon=5)
 
@@ -21,7 +27,22 @@ def test_chunks_hold_every_episode_once_in_order(monkeypatch, chunk):
     np.testing.assert_array_equal(np.concatenate(keys), fresh_episodes(BANDIT, 21, 4).keys)
     assert [part.n for part in parts] == [len(one) for one in keys]
     assert max(part.n for part in parts) <= chunk
-    assert [part.start_seed - 4 for part in parts] == list(range(0, 21, chunk))
+    assert max(part.n for part in parts) - min(part.n for part in parts) <= 1
+    assert [part.start_seed - 4 for part in parts] == [
+        sum(map(len, keys[:i])) for i in range(len(keys))
+    ]
+
+
+def test_whoever_watches_is_told_of_every_chunk_when_it_is_done(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 8)
+    told = []
+    with watched(told.append):
+        for i, _ in enumerate(Chunks(BANDIT, 21, 4)):
+            assert len(told) == i
+        list(Chunks(BANDIT, 5, 0))
+    assert told == [7, 7, 7, 5]
+    list(Chunks(BANDIT, 21, 4))
+    assert len(told) == 4, "nobody watches any more"
 
 
 def test_a_chunk_is_played_anew_as_often_as_asked():
