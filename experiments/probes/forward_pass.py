@@ -356,11 +356,11 @@ class _Pooled:
     def add(self, numbers: dict[str, Array]) -> None:
         """Pool the numbers [..., N] of N further episodes."""
         self.names = list(numbers)
-        self.sample.add(np.stack(list(numbers.values())))
+        self.sample.add(np.stack(list(numbers.values()), axis=-2))
 
     def __getitem__(self, name: str) -> Array:
         """The numbers of a name, [..., M]."""
-        column: Array = self.sample.columns[self.names.index(name)]
+        column: Array = self.sample.columns[..., self.names.index(name), :]
         return column
 
     def put_mean(self, result: Result, quantity: str, label: str, each: Array) -> None:
@@ -377,8 +377,12 @@ class _Pooled:
         """E[xy]^2 / (E[xx] E[yy]) of sums of xy, xx and yy, [3, M]."""
         xy, xx, yy = self[name]
         a, b, c = xy.mean(), xx.mean(), yy.mean()
-        r2 = a**2 / (b * c) if b * c else np.nan
-        self._put(result, quantity, name, r2, r2 * (2.0 * xy / (a or np.nan) - xx / b - yy / c))
+        if b * c == 0.0:  # one of them is the same for all actions
+            self._put(result, quantity, name, np.nan, np.full_like(xy, np.nan))
+            return
+        r2 = a**2 / (b * c)
+        slope = 2.0 * a * xy / (b * c)  # so that a may be 0
+        self._put(result, quantity, name, r2, slope - r2 * (xx / b + yy / c))
 
     def _put(self, result: Result, quantity: str, label: str, mean: float, each: Array) -> None:
         """A mean, with the error that the deviations from it of each episode give."""
