@@ -128,9 +128,9 @@ def train(
         device: cpu or cuda.
         out: folder of runs; a finished run is not repeated, an unfinished one continued.
         agent_kwargs: of the agent's network, such as hidden_size=32 n_layers=2 critic=separate
-            net_arch=[64,64]; a name that does not exist is answered with all that do.
+            net_arch=[64,64]; `metalocus show AGENT` lists them with their defaults.
         train_kwargs: of SequencePPO, such as learning_rate=1e-3 gamma=.9 ent_coef=.01 n_epochs=2;
-            a number in place of a schedule is constant.
+            a number in place of a schedule is constant; `metalocus show AGENT` lists them too.
     """
     import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -14,7 +15,7 @@ from metalocus.envs.discovery import unknown
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.runs.arguments import agent_defaults, env_defaults
+from metalocus.experiments.runs.arguments import agent_defaults, env_defaults, train_defaults
 from metalocus.experiments.scoring.returns import configurations, pairs
 
 Entry = dict[str, Any]
@@ -166,9 +167,12 @@ def _page(thing: Any) -> list[str]:
     """Paragraphs on a thing: a class, a claim, or an agent that is trained."""
     if isinstance(thing, Trainable):
         given = agent_defaults(thing, Setting("metalocus/BernoulliBandit-v0").layout)
-        arguments = "\n".join(f"    {name}={value}" for name, value in given.items())
         about = [f"{thing.summary}\nSees: {', '.join(thing.sees)}.", _docstring(thing.cell)]
-        return [*about, f"Arguments (--agent-kwargs) and their defaults:\n{arguments}"]
+        return [
+            *about,
+            f"Arguments (--agent-kwargs) and their defaults:\n{_arguments(given)}",
+            f"Of training (--train-kwargs), as for all agents:\n{_arguments(train_defaults())}",
+        ]
     lines = ("separates", "summary", "question", "statement")
     said = [str(getattr(thing, line)) for line in lines if hasattr(thing, line)]
     predicted = [f"{each.side} predicts: {each.says}" for each in getattr(thing, "predictions", ())]
@@ -176,8 +180,14 @@ def _page(thing: Any) -> list[str]:
     return [*said, _docstring(cls), *predicted]
 
 
+def _arguments(given: Mapping[str, Any]) -> str:
+    """A line for each."""
+    return "\n".join(f"    {name}={value}" for name, value in given.items())
+
+
 def _docstring(cls: type) -> str:
-    """Of a class, or of its module where it has none of its own."""
+    """Of a class, or of its module where it has none of its own; cross-references as names."""
     own = inspect.cleandoc(cls.__doc__ or "")
     module = inspect.cleandoc(inspect.getmodule(cls).__doc__ or "")
-    return "\n\n".join(part for part in (module, own) if part)
+    text = "\n\n".join(part for part in (module, own) if part)
+    return re.sub(r":\w+:`~?([^`]*\.)?([^`]+)`", r"`\2`", text)

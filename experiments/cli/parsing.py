@@ -24,7 +24,8 @@ LOAD = "--load"
 LOAD_HELP = "--load FILE, any number of times, enters what a Python file of your own defines."
 ABOUT = f"""Where does learning inside an episode live: in the recurrent state, in the weights,
 or in the context that one forward pass re-reads? Start with: metalocus debate
-{LOAD_HELP}"""
+{LOAD_HELP}
+Help of one command: metalocus COMMAND --help"""
 
 
 def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable[[], None]:
@@ -41,6 +42,7 @@ def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable
     refuse_empty_and_repeated(arguments)
     refuse_unknown(arguments, commands)
     chosen: list[Callable[[], None]] = []
+    overview = arguments[0] in ("-h", "--help")  # a line for each command
 
     def bound(command: Command) -> Command:
         @functools.wraps(command)
@@ -48,7 +50,8 @@ def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable
             chosen.append(functools.partial(command, *args, **kwargs))
 
         about, args, rest = inspect.cleandoc(command.__doc__ or "").partition("\n\nArgs:")
-        bind.__doc__ = f"{about.rstrip()}\n\n{LOAD_HELP}{args}{rest}"
+        whole = f"{about.rstrip()}\n\n{LOAD_HELP}{args}{rest}"
+        bind.__doc__ = about.partition("\n")[0] if overview else whole
         return bind
 
     complaint = io.StringIO()

@@ -40,6 +40,12 @@ def test_help_is_given(call):
         assert all(name in out for name in named), line
 
 
+def test_the_first_help_fits_a_screen_and_says_how_to_get_more(call):
+    _, out, _ = call("--help")
+    assert len(out.splitlines()) <= 45
+    assert "metalocus COMMAND --help" in out
+
+
 def test_help_of_every_command_has_an_example_that_parses_and_fits_a_screen(call):
     for name in COMMANDS:
         _, out, _ = call(f"{name} --help")
@@ -234,7 +240,9 @@ def test_probes_of_a_run_in_another_form(document, run):
     names = [found["agent"] for found in (trained, rewritten, updating)]
     assert names == ["lstm", "lstm, rewritten", "lstm, updating at rate 0.1"]
     assert rewritten["curve"] == pytest.approx(trained["curve"], abs=1e-6)
-    assert rewritten["shares"]["resample before"]["state"] == pytest.approx([0.0] * len(rewritten["trials"]))
+    assert rewritten["shares"]["resample before"]["state"] == pytest.approx(
+        [0.0] * len(rewritten["trials"])
+    )
     assert updating["curve"] != trained["curve"]
     found = document("probe --probe freeze --episodes 16 --rate 0 --json", run)
     assert found["kept"]["all"] == found["kept"]["state+context"]

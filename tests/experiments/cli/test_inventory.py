@@ -1,6 +1,7 @@
 """What `metalocus list` shows: everything there is, with a line on each."""
 
 import json
+import re
 from inspect import signature
 
 import pytest
@@ -117,9 +118,11 @@ def test_show_prints_the_page_of_everything_that_is_listed(found, call):
             assert code == 0
             assert entry["name"] in out.splitlines()[0]
             assert len(out.splitlines()) > 3, f"{entry['name']}: {out}"
+            assert not re.search(r":\w+:`", out), f"{entry['name']}: marks of cross-references"
     for name, said in {
         "BernoulliBandit-v0": "## Action Space",
         "lstm": "    hidden_size=64",
+        "gru": "    n_epochs=1",
         "emergence": "recurrence predicts: ",
         "locus": ", probe",
         "wsls": ", reference",
