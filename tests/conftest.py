@@ -1,15 +1,31 @@
-"""One torch thread, as in every run: two give other bits, and spin where cores are shared."""
+"""One torch thread, as in every run: two give other bits, and spin where cores are shared.
 
-import pkgutil
-import sys
+What is imported and collected is never searched for garbage, which saves a tenth of the time.
+"""
 
-import gymnasium as gym
-import pytest
-import torch
+import gc
 
-from metalocus.envs import discovery
+gc.disable()
+
+import pkgutil  # noqa: E402
+import sys  # noqa: E402
+
+import gymnasium as gym  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from metalocus.envs import discovery  # noqa: E402
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish():
+    gc.enable()
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    gc.freeze()  # or Python searches all of it before it ends
 
 
 @pytest.fixture

@@ -14,5 +14,11 @@ def test_it_solves_what_any_learner_must(cell):
         "metalocus/ReversalBandit-v0", 64, seed=1, p=1.0, hazard=0.2, horizon=10, cued=True
     )
     model = SequencePPO("SequencePolicy", env, policy_kwargs={"cell": cell}, seed=1)
-    model.learn(40_000)
-    assert np.mean([info["r"] for info in model.ep_info_buffer]) > 9.5
+
+    def unsolved(*_):
+        """Whether to go on: the last hundred episodes paid less than 9.5 of 10."""
+        ended = [info["r"] for info in model.ep_info_buffer]
+        return len(ended) < 100 or np.mean(ended) <= 9.5
+
+    model.learn(40_000, unsolved)
+    assert not unsolved()

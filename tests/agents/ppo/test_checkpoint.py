@@ -92,12 +92,17 @@ def one_update(model):
 @pytest.mark.parametrize("env", ENVS)
 @pytest.mark.parametrize("name", TRAINABLES)
 def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env):
-    """From each checkpoint to all that the next one stands for, and so to the end."""
+    """From each checkpoint to all that the next one stands for, and so to the end.
+
+    The last first, by a new model, and then the others by the same one: what it knows of later
+    steps must be overwritten.
+    """
     whole, stops = build(name, env), Stops(tmp_path)
     whole.learn(TOTAL, stops)
     expected = stops.states | {TOTAL: state(whole)}
-    for done in range(0, TOTAL, N * T):
-        resumed = go_on(build(name, env), tmp_path / str(done), train=one_update)
+    resumed = build(name, env)
+    for done in reversed(range(0, TOTAL, N * T)):
+        go_on(resumed, tmp_path / str(done), train=one_update)
         assert same(state(resumed), expected[done + N * T]), f"stopped after {done} steps"
 
 
@@ -132,14 +137,17 @@ def test_schedules_go_on_where_they_were(tmp_path, name):
         assert same(state(resumed), expected), f"stopped after {done} steps"
 
 
-@pytest.mark.parametrize("setting", SCHEDULES)
-def test_each_schedule_matters(setting):
+def test_each_schedule_matters():
     """With a constant in its place the weights differ, so the test above notices its loss."""
-    found = []
-    for value in (SCHEDULES[setting], SCHEDULES[setting](1.0)):
-        model = build("lstm", "bandit", settings=SCHEDULES | {setting: value})
-        found.append(dict(model.learn(TOTAL).policy.state_dict()))
-    assert not same(*found)
+
+    def weights(**constant):
+        model = build("lstm", "bandit", settings=SCHEDULES | constant)
+        return dict(model.learn(TOTAL).policy.state_dict())
+
+    scheduled = weights()
+    assert same(weights(), scheduled)
+    for setting, schedule in SCHEDULES.items():
+        assert not same(weights(**{setting: schedule(1.0)}), scheduled), setting
 
 
 @pytest.mark.parametrize("critic", ["detached", "separate"])
@@ -182,14 +190,14 @@ FORGET = {
 }
 
 
-@pytest.mark.parametrize("part", FORGET)
-def test_each_part_of_a_checkpoint_is_needed(tmp_path, part):
+def test_each_part_of_a_checkpoint_is_needed(tmp_path):
     """Going on without it gives other weights, so the test above notices its loss."""
     whole = build("lstm", "reversal")
     whole.learn(TOTAL, Stops(tmp_path))
-    weights = {k: v.clone() for k, v in whole.policy.state_dict().items()}
-    resumed = go_on(build("lstm", "reversal"), tmp_path / str(2 * N * T), FORGET[part])
-    assert not same(dict(resumed.policy.state_dict()), weights)
+    weights = dict(whole.policy.state_dict())
+    for part, spoil in (("none", None), *FORGET.items()):
+        resumed = go_on(build("lstm", "reversal"), tmp_path / str(2 * N * T), spoil)
+        assert same(dict(resumed.policy.state_dict()), weights) == (spoil is None), part
 
 
 def test_saving_leaves_training_as_it_was(tmp_path):
