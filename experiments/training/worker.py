@@ -38,7 +38,10 @@ def main() -> int:
         load(*sys.argv[4:])
         config = RunConfig.from_json(sys.stdin.buffer.read())
         if config.name != name:
-            raise WrongUse("the source of the run has changed since the command began")
+            raise WrongUse(
+                "the source of the run has changed since the command began, or the command runs"
+                " another copy of metalocus than the installed one: start it from another folder"
+            )
         train(config, out, lambda progress: write_progress(out / name, progress))
     except (WrongUse, InvalidTask, Corrupt, Busy, NonFinite) as error:
         sys.stderr.buffer.write(f"{error}\n".encode("utf-8", "surrogateescape"))
