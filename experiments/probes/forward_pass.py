@@ -150,7 +150,7 @@ class ForwardPass(Probe):
         aligned = [(label, each[0]) for label, each in by_label(rows, "alignment").items()]
         depths = list(dict.fromkeys(label.rsplit(": ", 1)[0] for label, _ in aligned))
         steps = list(dict.fromkeys(label.rsplit(": ", 1)[1] for label, _ in aligned))
-        for depth, (colour, dash) in zip(depths, LINES[1:], strict=False):
+        for depth, (colour, dash) in zip(depths[len(depths) > 1 :], LINES[1:], strict=False):
             found = [row for label, row in aligned if label.startswith(f"{depth}: ")]
             values, errors = column(found, "value", "se")
             right.errorbar(
