@@ -47,16 +47,18 @@ DRAWS = 4
 """Random subspaces that a removal is compared with, for the same reason."""
 NEARLY_ALL = 0.95
 """The part of the decodable variance that ``directions`` hold."""
+TOO_LITTLE = 0.05
+"""R² below which it is not asked along how many directions."""
 POOLED_MOST = 2500
 """Numbers of a store up to which trials are pooled; a longer one is a window, whose places mean
 another trial at each trial."""
-BASELINES = {
+SHORT = {
     "last trial": "the last action and reward",
-    "untrained": "the same network, untrained",
-    "history": "as wide a random projection of the raw history",
-    "random features": f"{WIDE} random features of the raw history",
+    "untrained": "the network untrained",
+    "history": "the raw history, projected as wide",
+    "random features": "wide random features of it",
 }
-"""What else is decoded from."""
+"""What else is decoded from, with a few words for it."""
 SETS = (*STORES, FEATURES, "all")
 BEFORE = " before"
 """Added to a set's name: before the forward pass has taken in the last feedback."""
@@ -145,20 +147,20 @@ class Decode(Probe):
 
     def sentence(self, result: Result) -> str:
         """R² from each store and baseline; of the best store what the choice loses without it."""
-        rows = {kept: self.row(result, "decoded", f"mean {kept}") for kept in (*STORES, *BASELINES)}
+        rows = {kept: self.row(result, "decoded", f"mean {kept}") for kept in (*STORES, *SHORT)}
         known = {kept: row for kept, row in rows.items() if row.value is not None}
         stores = [kept for kept in STORES if kept in known]
         if not stores:
             return "Its stores hold nothing from which expected rewards could be decoded."
         best = max(stores, key=lambda kept: known[kept].value or 0.0)
         few = self.row(result, "directions", best).value
-        along = "" if few is None else f" (along {few:.0f} principal directions)"
-        beside = (f"{BASELINES[kept]} {known[kept]}" for kept in BASELINES if kept in known)
+        along = "" if few is None else f"{NEARLY_ALL:.0%} of it along {few:.0f} directions, "
+        more = f" ({along}selectivity {self.row(result, 'selectivity', best)})"
+        found = (f"{known[kept]} from {kept}{more if kept == best else ''}" for kept in stores)
+        beside = (f"{SHORT[kept]} {known[kept].value:.2f}" for kept in SHORT if kept in known)
         said = (
             f"At trial {known[best].trial} expected rewards are decoded with R²"
-            f" {', '.join(f'{known[kept]} from {kept}' for kept in stores)}{along};"
-            f" selectivity from {best} {self.row(result, 'selectivity', best)}; beside it, from"
-            f" {', '.join(beside)}."
+            f" {', '.join(found)}; beside: {', '.join(beside)}."
         )
         lost, random = (self.row(result, "lost", f"{best} {of}") for of in ("decoded", "random"))
         if lost.value is None:
@@ -176,18 +178,16 @@ class Decode(Probe):
         looks = {
             **{store: (colour, "-") for store, colour in COLOURS.items()},
             FEATURES: ("black", "-"),
-            "untrained": ("#888888", ":"),
             "last trial": ("#56B4E9", ":"),
+            "untrained": ("#888888", ":"),
             "history": ("#CC79A7", "--"),
             "random features": ("#E69F00", "--"),
         }
         for kept, (colour, dash) in looks.items():
             if f"mean {kept}" in found:
                 line(left, found[f"mean {kept}"], kept, colour, dash)
-        controls = by_label(rows, "shuffled")
-        for kept in STORES:
-            if kept in controls:
-                line(left, controls[kept], f"{kept}, shuffled tasks", COLOURS[kept], ":")
+        shuffled = by_label(rows, "shuffled").get("all", [])
+        line(left, shuffled, "shuffled tasks", "#bbbbbb", "-.")
         left.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
         left.set_ylim(-0.1, 1.05)
         left.set(xlabel="trial (the first is 0)", ylabel="R² of the expected rewards")
@@ -195,19 +195,21 @@ class Decode(Probe):
             left.set_xscale("log")
             left.set_xticks(result["trials"], [str(trial) for trial in result["trials"]])
             left.minorticks_off()
-        left.legend(frameon=False, fontsize=8)
+        left.legend(
+            frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2)
+        )
         lost = by_label(rows, "lost")
         ends = {label: each[-1] for label, each in lost.items() if not label.startswith("all")}
-        names = [f"{label.split()[0]}: {label.split()[1]} directions" for label in ends]
-        colours = [COLOURS.get(label.split()[0], "black") for label in ends]
-        faded = [
-            "#aaaaaa" if "random" in label else c for label, c in zip(ends, colours, strict=True)
+        names = [", ".join(label.split()) for label in ends]
+        colours = [
+            "#aaaaaa" if label.endswith("random") else COLOURS.get(label.split()[0], "black")
+            for label in ends
         ]
         if ends:
-            dots(right, list(ends.values()), names, faded)
-        right.set_xlabel(
-            "choice value lost at the last trial\nwhen they are taken out of the store"
-        )
+            dots(right, list(ends.values()), names, colours)
+        right.set_xlabel("choice value lost at the last trial")
+        taken = "taken out of the store:\ndecoded or random directions"
+        right.set_title(taken, loc="left", fontsize=9)
         return figure
 
 
@@ -577,8 +579,8 @@ def _grid(width: int) -> list[int]:
 
 
 def _directions(decoder: _Decoder, losses: Array) -> int | None:
-    """The least number of principal directions with nearly all of the R²; None if that is 0."""
-    if losses[0] <= 0.0 or losses[-1] >= losses[0] or len(losses) < 2:
+    """The least number of principal directions with nearly all of the R²; None if that is small."""
+    if len(losses) < 2 or losses[0] - losses[-1] <= TOO_LITTLE * losses[0]:
         return None
     gained = (losses[0] - losses[1:]) / (losses[0] - losses[-1])
     return _grid(len(decoder.ridge.spread))[int(np.argmax(gained >= NEARLY_ALL))]

@@ -135,7 +135,7 @@ class Simulate(Probe):
             ways = (f"{name} to {BAYES}", f"{BAYES} to {name}")
             both = [self.row(result, "state", way).value for way in ways]
             if None not in both:
-                values = " and ".join(f"{value:.2g}" for value in both)
+                values = " and ".join(f"{value:.2f}" for value in both)
                 beside.append(f"{CANDIDATES[name]} {values}")
         said = "; ".join(found)
         last = f" States beside: {', '.join(beside)}." if beside else ""
