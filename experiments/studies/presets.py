@@ -57,8 +57,8 @@ class Preset:
         if agent is not None:
             TRAINABLES.find(agent)
         settings = self.settings if setting is None else (setting,)
-        about = {"agent": agent or self.agent, "agent_kwargs": dict(agent_kwargs or {})}
-        return replace(self, settings=settings, **about)
+        own = dict(agent_kwargs or {})
+        return replace(self, agent=agent or self.agent, settings=settings, agent_kwargs=own)
 
     def run(
         self,
