@@ -61,7 +61,7 @@ def mean(moment: Moment) -> Stores:
 
 def resample(moment: Moment) -> Stores:
     """Those of another episode at the same trial, one donor for all that is replaced."""
-    return moment.stores.rows(donors(moment.crn, moment.t))
+    return moment.stores.rows(donors_of(moment))
 
 
 def matched(moment: Moment) -> Stores:
@@ -69,7 +69,7 @@ def matched(moment: Moment) -> Stores:
 
     An episode that is alone in this keeps its own; :func:`n_matched` says how many have a donor.
     """
-    return moment.stores.rows(donors(moment.crn, moment.t, _kinds(moment.last, len(moment.crn))))
+    return moment.stores.rows(donors_of(moment, match=True))
 
 
 def rollback(moment: Moment) -> Stores:
@@ -139,11 +139,18 @@ def n_matched(last: Transition | None, n: int) -> int:
     return int(sizes[sizes > 1].sum())
 
 
+def donors_of(moment: Moment, match: bool = False) -> Array:
+    """For every episode the one whose stores it is given, [N], of all or of those that match."""
+    kinds = _kinds(moment.last, len(moment.crn)) if match else None
+    return donors(moment.crn, moment.t, kinds)
+
+
 def donors(crn: CommonRandomNumbers, t: int, kinds: Array | None = None) -> Array:
     """For every episode another one at random, of the same kind, [N]; itself if it is alone.
 
-    Every episode is the donor of one: the episodes of a kind are put into a random circle, in
-    which each takes from the next.
+    The episodes of a kind are paired at random and swap; if their number is odd, the last three
+    pass on in a circle. So every episode is the donor of one, and only the episodes of a pair
+    depend on each other, as :func:`as_clusters` needs.
 
     Args:
         crn: chance of the episodes.
@@ -154,11 +161,38 @@ def donors(crn: CommonRandomNumbers, t: int, kinds: Array | None = None) -> Arra
     kinds = np.zeros(n, dtype=np.int64) if kinds is None else kinds
     order = np.lexsort((crn.bits("donor", t), kinds))
     first = np.flatnonzero(np.diff(kinds[order], prepend=-1))
-    following = np.arange(1, n + 1)
-    following[np.append(first[1:], n) - 1] = first  # the last of a kind takes from its first
+    size = np.diff(np.append(first, n))
+    rank = np.arange(n) - np.repeat(first, size)
+    following = np.arange(n) + np.where(rank % 2 == 0, 1, -1)
+    last, odd = first + size - 1, size % 2 == 1
+    following[last[odd]] = np.maximum(last[odd] - 2, first[odd])  # closes the circle of three
+    second = last[odd & (size > 1)] - 1
+    following[second] = second + 1
     found = np.empty(n, dtype=np.int64)
     found[order] = order[following]
     return found
+
+
+def as_clusters(columns: Array, donor: Array) -> Array:
+    """Numbers [..., N] of episodes, with the covariance that episodes of swapped stores have.
+
+    The numbers of an episode depend on its donor's too, so that the episodes are not independent;
+    their pairs are. Every number is replaced by the mean over its pair (or circle), its distance
+    from the mean of all being stretched by the root of the pair's size. The mean stays, and the
+    covariance over N episodes taken as independent is that of the independent pairs (Liang &
+    Zeger 1986, "Longitudinal data analysis using generalized linear models", the robust variance).
+
+    Args:
+        columns: measured, [..., N].
+        donor: of every episode, from :func:`donors`, [N].
+    """
+    own, third = np.arange(len(donor)), donor[donor]
+    size = np.where(donor == own, 1, np.where(third == own, 2, 3))
+    total = columns + columns[..., donor] * (size > 1) + columns[..., third] * (size > 2)
+    mean = columns.mean(axis=-1, keepdims=True)
+    stretched = np.sqrt(size) * (total / size - mean)
+    clusters: Array = mean + stretched - stretched.mean(axis=-1, keepdims=True)
+    return clusters
 
 
 def _kinds(last: Transition | None, n: int) -> Array:

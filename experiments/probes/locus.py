@@ -23,9 +23,12 @@ from metalocus.experiments.probes.interventions import (
     MOST_ALONE,
     REPLACEMENTS,
     Moment,
+    as_clusters,
     donors,
+    donors_of,
     matched,
     n_matched,
+    resample,
 )
 from metalocus.experiments.probes.rows import REACH
 from metalocus.experiments.probes.shapley import (
@@ -314,6 +317,7 @@ class _Lesions:
             value: privileged value of each action, [N, K].
         """
         n, now, past = len(value), self._at_cuts(shown, stores), self.past
+        crn = self.episodes.crn
         bounds = choice_bounds(value)
         plain = {cut: self._value(cut, t, shown, now[cut], value) for cut in CUTS}
         for kind in kinds:
@@ -325,7 +329,6 @@ class _Lesions:
                 if cut == "after" and now["after"] is now["before"]:  # nothing is left to take in
                     outcomes[cut] = outcomes["before"]
                     continue
-                crn = self.episodes.crn
                 moment = Moment(t, now[cut], past[0][cut], past[t // 2][cut], last, crn)
                 replaced = replace(moment)
                 by_loss: dict[tuple[str, ...], Array] = {(): plain[cut]}
@@ -339,7 +342,10 @@ class _Lesions:
                             raise NonFinite(f"{gone}, {error}") from error
                 outcomes[cut] = [by_loss[lost] for lost in _losses(now[cut])]
             for cut, found in outcomes.items():
-                self.games[f"{kind} {cut}"].append(np.stack([*found, *bounds]))
+                columns = np.stack([*found, *bounds])
+                if of_match or replace is resample:
+                    columns = as_clusters(columns, donors_of(moment, of_match))
+                self.games[f"{kind} {cut}"].append(columns)
 
     def _value(self, cut: str, t: int, shown: Array, stores: Stores, value: Array) -> Array:
         """Expected value of the choice from stores at a cut, [N]."""
