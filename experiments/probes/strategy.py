@@ -136,7 +136,7 @@ class StrategyProbe(Probe):
             ax.set_title(title, loc="left", fontsize=9)
             ax.set_xlabel("nats a choice from the agent's own")
             ax.set_xlim(left=0.0)
-        axes[1].legend(frameon=False, fontsize=8, loc="lower right")
+        axes[0].legend(frameon=False, fontsize=8, loc="lower left")  # the last rows are far right
         return figure
 
 
