@@ -24,7 +24,11 @@ from metalocus.envs import InvalidTask
 from metalocus.envs.sb3 import BatchVecEnv
 
 N, T = 4, 8
-SMALL = {"policy_kwargs": {"cell": "lstm", "cell_kwargs": {"hidden_size": 8}}, "seed": 1}
+SMALL = {
+    "policy_kwargs": {"cell": "lstm", "cell_kwargs": {"hidden_size": 8}},
+    "n_epochs": 2,
+    "seed": 1,
+}
 BANDIT = {"n_arms": 2, "horizon": T}
 
 
