@@ -13,7 +13,6 @@ from metalocus.agents.references.dataset.posterior import Posterior
 from metalocus.agents.references.mdp.posterior import PlanningPolicy, mean_rewards
 from metalocus.agents.references.memory.binding import BindingMemory
 from metalocus.agents.references.memory.informative import InformativeOptimal
-from metalocus.agents.references.memory.rainbow import RainbowFilter
 from metalocus.agents.references.normal.choices import NormalPolicy
 from metalocus.agents.references.switching.hidden_markov import after_hazard
 from metalocus.agents.references.switching.reversal import Filter
@@ -23,12 +22,15 @@ from metalocus.agents.rollout import Trial
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
 
 TARGETS = {
+    "belief": "probability of every hidden state of the task",
     "mean": "expected reward of every action",
     "value": "reward to come if the best is chosen",
     "change": "probability that the hidden task had just changed",
     "error": "prediction error of the last reward",
 }
 """What there is to decode, by its name."""
+MOST_HYPOTHESES = 16
+"""A belief over more is a density, of which ``mean`` is what matters."""
 TINY = 1e-12
 """Least probability that is divided by."""
 
@@ -36,7 +38,8 @@ TINY = 1e-12
 class Beliefs:
     """Observer of a reference that shadows the agent, to be called at every trial.
 
-    ``mean`` [N, K] is :func:`expected_rewards`. ``value`` [N, 1] is the greatest of the reference's
+    ``belief`` [N, M] is that of a filter over M hidden states. ``mean`` [N, K] is
+    :func:`expected_rewards`. ``value`` [N, 1] is the greatest of the reference's
     :meth:`~metalocus.agents.agent.ReferencePolicy.values`. ``change`` [N, 1] is, for a filter of
     a hidden state z of transition probabilities A,
 
@@ -60,6 +63,9 @@ class Beliefs:
         stores, found = trial.shadows[0][1], {}
         values = self.reference.values(stores)
         mean = expected_rewards(self.reference, trial.stimulus, stores)
+        belief = stores.state.get("belief")
+        if belief is not None and belief[0].size <= MOST_HYPOTHESES:
+            found["belief"] = belief.reshape(len(belief), -1)
         if mean is not None:
             found["mean"] = mean
         if values is not None:
@@ -161,11 +167,6 @@ def _targets(reference: InformativeOptimal, stimulus: Array, stores: Stores) -> 
     possible = stores.state["possible"].astype(float)
     chance: Array = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1.0)
     return chance
-
-
-@expected_rewards.register
-def _colours(reference: RainbowFilter, stimulus: Array, stores: Stores) -> Array:
-    return stores.state["belief"][:, None]
 
 
 @singledispatch

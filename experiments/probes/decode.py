@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +52,8 @@ TOO_LITTLE = 0.05
 POOLED_MOST = 2500
 """Numbers of a store up to which trials are pooled; a longer one is a window, whose places mean
 another trial at each trial."""
+MAIN = {"belief": "beliefs", "mean": "expected rewards"}
+"""Targets that selectivity, directions and removal are about, the first that there is."""
 SHORT = {
     "last trial": "the last action and reward",
     "untrained": "the network untrained",
@@ -74,10 +76,11 @@ class Decode(Probe):
 
         R² = 1 - E|y - ŷ|² / E|y - ȳ|²
 
-    is that on the reported episodes. *Selectivity* is R² of the expected rewards minus R² of
-    control targets, which give every transition (trial, action, reward) a random worth and add
-    them up: as the target does, but of no use to any choice (Hewitt & Liang 2019, "Designing and
-    interpreting probes with control tasks", for regression on a history). *Lost* is what the
+    is that on the reported episodes. The main target is the belief over the task's hidden states,
+    or the expected rewards where there are none. *Selectivity* is its R² minus that of control
+    targets, which give every transition (trial, action, reward) a random worth and add them up: as
+    the target does, but of no use to any choice (Hewitt & Liang 2019, "Designing and interpreting
+    probes with control tasks", for regression on a history). *Lost* is what the
     choice loses when the decoded subspace is projected out of the store, beside a change of equal
     rank and norm in random directions (Elazar et al. 2021, "Amnesic probing").
 
@@ -90,10 +93,10 @@ class Decode(Probe):
     quantities: ClassVar[Mapping[str, str]] = {
         "decoded": "R² of what is decoded linearly, by target and store, on held-out episodes",
         "lost": "choice value lost when a subspace is taken out of the store",
-        "selectivity": "R² of the expected rewards minus that of control targets",
+        "selectivity": "R² of the belief minus that of control targets",
         "directions": f"principal directions that hold {NEARLY_ALL:.0%} of what is decoded",
         "pooled": "R² of one decoder for all measured trials",
-        "shuffled": "R² of the expected rewards, the decoder fitted on shuffled tasks",
+        "shuffled": "R² of the belief, the decoder fitted on shuffled tasks",
         "width": "principal directions decoded from",
         "exact": "whether the reference is Bayes-optimal (0 no, 1 yes)",
     }
@@ -147,11 +150,12 @@ class Decode(Probe):
 
     def sentence(self, result: Result) -> str:
         """R² from each store and baseline; of the best store what the choice loses without it."""
-        rows = {kept: self.row(result, "decoded", f"mean {kept}") for kept in (*STORES, *SHORT)}
+        main = headline(result.get("decoded", ())) or "mean"
+        rows = {kept: self.row(result, "decoded", f"{main} {kept}") for kept in (*STORES, *SHORT)}
         known = {kept: row for kept, row in rows.items() if row.value is not None}
         stores = [kept for kept in STORES if kept in known]
         if not stores:
-            return "Its stores hold nothing from which expected rewards could be decoded."
+            return "Its stores hold nothing from which a belief could be decoded."
         best = max(stores, key=lambda kept: known[kept].value or 0.0)
         few = self.row(result, "directions", best).value
         along = "" if few is None else f"{NEARLY_ALL:.0%} of it along {few:.0f} directions, "
@@ -159,7 +163,7 @@ class Decode(Probe):
         found = (f"{known[kept]} from {kept}{more if kept == best else ''}" for kept in stores)
         beside = (f"{SHORT[kept]} {known[kept].value:.2f}" for kept in SHORT if kept in known)
         said = (
-            f"At trial {known[best].trial} expected rewards are decoded with R²"
+            f"At trial {known[best].trial} {MAIN[main]} are decoded with R²"
             f" {', '.join(found)}; beside: {', '.join(beside)}."
         )
         lost, random = (self.row(result, "lost", f"{best} {of}") for of in ("decoded", "random"))
@@ -174,7 +178,7 @@ class Decode(Probe):
         """Left, R² of the expected rewards by trial; right, what their removal costs."""
         rows = self.rows(result)
         left, right = figure.subplots(1, 2, width_ratios=[1.2, 1])
-        found = by_label(rows, "decoded")
+        found, main = by_label(rows, "decoded"), headline(result.get("decoded", ())) or "mean"
         looks = {
             **{store: (colour, "-") for store, colour in COLOURS.items()},
             FEATURES: ("black", "-"),
@@ -184,13 +188,13 @@ class Decode(Probe):
             "random features": ("#E69F00", "--"),
         }
         for kept, (colour, dash) in looks.items():
-            if f"mean {kept}" in found:
-                line(left, found[f"mean {kept}"], kept, colour, dash)
+            if f"{main} {kept}" in found:
+                line(left, found[f"{main} {kept}"], kept, colour, dash)
         shuffled = by_label(rows, "shuffled").get("all", [])
         line(left, shuffled, "shuffled tasks", "#bbbbbb", "-.")
         left.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
         left.set_ylim(-0.1, 1.05)
-        left.set(xlabel="trial (the first is 0)", ylabel="R² of the expected rewards")
+        left.set(xlabel="trial (the first is 0)", ylabel=f"R² of the {MAIN[main]}")
         if len(result["trials"]) > 1 and result["trials"][0] > 0:
             left.set_xscale("log")
             left.set_xticks(result["trials"], [str(trial) for trial in result["trials"]])
@@ -211,6 +215,11 @@ class Decode(Probe):
         taken = "taken out of the store:\ndecoded or random directions"
         right.set_title(taken, loc="left", fontsize=9)
         return figure
+
+
+def headline(targets: Iterable[str]) -> str | None:
+    """The target that is taken out of the stores: the belief, else the expected rewards."""
+    return next((name for name in MAIN if name in targets), None)
 
 
 def spaced(horizon: int, n: int) -> list[int]:
@@ -334,15 +343,15 @@ class _Watch:
         targets = self.beliefs(trial)
         if trial.t in self.history.trials:
             targets["control"] = self.history.control(trial.t)
-            if "mean" in targets:
-                targets["shuffled"] = self.shuffled(targets["mean"])
+            if (main := headline(targets)) is not None:
+                targets["shuffled"] = self.shuffled(targets[main])
             for name, values in targets.items():
                 require_finite(f"{name} at trial {trial.t}", values)
             self.look(trial, self.agent.take_in(trial.shown, trial.stores), targets)
 
-    def shuffled(self, mean: Array) -> Array:
-        """What a decoder of shuffled tasks is given as the expected rewards [N, K]."""
-        return mean
+    def shuffled(self, target: Array) -> Array:
+        """What a decoder of shuffled tasks is given as the main target [N, Q]."""
+        return target
 
     def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
         """At a measured trial."""
@@ -361,7 +370,7 @@ class _Fit(_Watch):
 
     Attributes:
         decoders: by trial and set.
-        removals: of the expected rewards, by trial and set.
+        removals: of the main target, by trial and set.
         blocks: places of the targets, by trial and name.
         pooled: decoders for all measured trials, by set.
     """
@@ -378,9 +387,9 @@ class _Fit(_Watch):
         self.pooled: dict[str, _Decoder] = {}
         self._kept: list[tuple[dict[str, Stores], Array]] = []
 
-    def shuffled(self, mean: Array) -> Array:
-        """Those of another episode; the decoder is then tried on the right ones."""
-        return np.roll(mean, 1, axis=0)
+    def shuffled(self, target: Array) -> Array:
+        """That of another episode; the decoder is then tried on the right one."""
+        return np.roll(target, 1, axis=0)
 
     def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
         """Fit the decoders of this trial."""
@@ -398,9 +407,9 @@ class _Fit(_Watch):
             if same not in made:
                 made[same] = _Decoder([stores], y[None], blocks)
             self.decoders[t, name] = made[same]
-        if "mean" in targets:
+        if (main := headline(targets)) is not None:
             for name, stores in _editable(trial.stores, taken_in).items():
-                self._remove(t, name, stores, targets["mean"])
+                self._remove(t, name, stores, targets[main])
         short = {
             name: stores
             for name, stores in sets.items()
@@ -408,10 +417,10 @@ class _Fit(_Watch):
         }
         self._kept.append((short, y))
 
-    def _remove(self, t: int, name: str, stores: Stores, mean: Array) -> None:
+    def _remove(self, t: int, name: str, stores: Stores, target: Array) -> None:
         """Fit what is taken out of a set, and draw the random directions beside it."""
-        place = slice(0, mean.shape[1])
-        decoder = _Decoder([stores], mean[None], {"mean": place})
+        place = slice(0, target.shape[1])
+        decoder = _Decoder([stores], target[None], {"main": place})
         read, rng = decoder.read(place), np.random.default_rng([_SEED, t])
         size = read.shape
         random = [np.linalg.qr(rng.normal(size=size))[0] for _ in range(DRAWS)]
@@ -435,7 +444,7 @@ class _Score(_Watch):
 
     Attributes:
         found: by what is measured, columns [C, N] of the episodes, see :func:`_tables`.
-        nested: summed squared errors [M] of the expected rewards, by trial and set, with the
+        nested: summed squared errors [M] of the main target, by trial and set, with the
             first principal directions alone.
     """
 
@@ -460,12 +469,12 @@ class _Score(_Watch):
             for target in blocks:
                 if target in TARGETS:
                     self.found["decoded", target, name, str(t)] = errors[target]
-            if "mean" in blocks:
-                both = np.concatenate([errors["mean"], errors["control"]])
+            if (main := headline(blocks)) is not None:
+                both = np.concatenate([errors[main], errors["control"]])
                 self.found["selectivity", name, str(t)] = both
                 self.found["shuffled", name, str(t)] = errors["shuffled"]
                 if name in SETS or name.removesuffix(BEFORE) in SETS:
-                    self.nested[t, name] = _nested(decoder, stores, y, blocks["mean"])
+                    self.nested[t, name] = _nested(decoder, stores, y, blocks[main])
             if name in fit.pooled and t in fit.alike:
                 at = fit.alike[t]
                 pooled = self._errors(fit.pooled[name], stores, y, blocks, at)
