@@ -29,7 +29,7 @@ def build(name, env, n_envs=N, settings=None, task=None, **kwargs):
     agent, (env_id, env_kwargs) = TRAINABLES[name], ENVS["reversal" if task else env]
     batch = BatchVecEnv(env_id, n_envs, **(env_kwargs | (task or {})))
     policy = agent.arguments(batch.layout)
-    settings = {"n_steps": T, "seed": 3, "n_epochs": 2} | (settings or {})
+    settings = {"n_steps": T, "seed": 3, "n_epochs": 2, "n_minibatches": 2} | (settings or {})
     model = SequencePPO("SequencePolicy", batch, policy_kwargs=policy | kwargs, **settings)
     batch.seed(7)
     return model
