@@ -283,11 +283,14 @@ def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, ver
     monkeypatch.setattr(debate, "run_claim", lambda *how: asked.append(how) or verdict)
     assert document("debate --json") == whole
     assert document("claim locus --preset full --out there --json") == verdict
-    assert document("claim locus --agent gru --setting five_arms --json") == verdict
+    assert (
+        document("claim locus --agent gru --agent-kwargs hidden_size=8 --setting five_arms --json")
+        == verdict
+    )
     assert asked == [
-        ("quick", Path("debate"), None, None),
-        ("locus", "full", Path("there"), None, None),
-        ("locus", "quick", Path("debate"), "gru", NAMED["five_arms"]),
+        ("quick", Path("debate"), None, None, {}),
+        ("locus", "full", Path("there"), None, None, {}),
+        ("locus", "quick", Path("debate"), "gru", NAMED["five_arms"], {"hidden_size": 8}),
     ]
     for line in ("debate", "claim locus"):
         code, out, err = call(line)
