@@ -1,4 +1,4 @@
-"""The stay-probability analysis of the two-step task: who plans, and who repeats what paid."""
+"""The stay-probability analysis of the two-step task, beside what known strategies show."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Array
+from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import Trial, rollout
-from metalocus.envs import InvalidTask
+from metalocus.envs import Setting
 from metalocus.envs.families.two_step import TwoStep
 from metalocus.experiments.probes.base import Probe, Result
-from metalocus.experiments.probes.figures import LINES, by_label, column
+from metalocus.experiments.probes.figures import LINES, by_label, column, dots
 from metalocus.experiments.probes.rows import REACH
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import number
@@ -93,34 +94,44 @@ def stay_probability(counts: Sample) -> StayProbability:
     )
 
 
+STRATEGIES = ("model_free", "sarsa", "model_based", "hybrid", "two_step_filter", "reward_as_cue")
+"""The strategies whose own effects are shown: values of actions with and without eligibility,
+planning, a mixture, inference of the hidden state, and a habit (Akam et al. 2015)."""
+
+
 class Stay(Probe):
-    """:func:`stay_probability` of an agent on the two-step task, and on no other."""
+    """:func:`stay_probability` on the two-step task, beside that of six strategies.
+
+    An interaction of reward and transition is made by planning, but also by inference of the state
+    that pays, by a habit that takes reward as a cue, and by values of actions where one state pays
+    for long. So the same analysis is made of six strategies on the same episodes. One that shows
+    at least the agent's interaction ``could`` have made it, since choices that are partly random
+    show less of it.
+    """
 
     name: ClassVar[str] = "stay"
-    question: ClassVar[str] = "does it plan through the two steps, or repeat what paid?"
+    question: ClassVar[str] = "what does reward change in the two-step task, and who does the same?"
     quantities: ClassVar[Mapping[str, str]] = {
-        "interaction": "planning: P(stay) after reward minus none, common minus rare",
-        "reward": "repetition: P(stay) after reward minus none",
+        "interaction": "P(stay) after reward minus none, common minus rare transitions; of the"
+        " agent and of strategies on the same episodes",
+        "reward": "P(stay) after reward minus none, mean of both transitions",
         "stay": "P(stay) after the last trial",
+        "could": "whether the strategy shows at least the agent's interaction (0 no, 1 yes)",
     }
+    shown: ClassVar[int] = 3
+
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """Only the two-step task has such trials."""
+        family = setting.family
+        if not isinstance(family, TwoStep):
+            return f"stay probabilities are of TwoStep, not of {family.name}"
+        if family.horizon < 4:
+            return "stay probabilities need two trials at least: a horizon of 4"
+        return None
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``stay`` by what the last trial brought, and the effects, each with its error."""
-        family = chunks.setting.family
-        if not isinstance(family, TwoStep):
-            raise InvalidTask(f"stay probabilities are of TwoStep, not of {family.name}")
-        if family.horizon < 4:
-            raise InvalidTask("stay probabilities need two trials at least: a horizon of 4")
-        counts = Sample()
-        for chunk in chunks:
-            stimuli: list[Array] = []
-
-            def observe(trial: Trial, stimuli: list[Array] = stimuli) -> None:
-                stimuli.append(trial.stimulus)
-
-            trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=observe)
-            counts.add(count_stays(trace.action, trace.reward, np.stack(stimuli)))
-        found = stay_probability(counts)
+        found = _played(agent, chunks)
         result: Result = {
             name: {
                 paid: {"common": number(row[0]), "rare": number(row[1])}
@@ -128,22 +139,35 @@ class Stay(Probe):
             }
             for name, table in (("stay", found.stay), ("stay_se", found.stay_se))
         }
-        for name in ("reward", "reward_se", "interaction", "interaction_se"):
-            result[name] = number(getattr(found, name))
+        result |= _effects(found)
+        strategies = {
+            name: _played(make_named(name, chunks.setting.family), chunks) for name in STRATEGIES
+        }
+        result["strategy"] = {name: _effects(each) for name, each in strategies.items()}
+        low = found.interaction - REACH * found.interaction_se
+        for name, each in strategies.items():
+            most = each.interaction + REACH * each.interaction_se
+            result["strategy"][name]["could"] = bool(0.0 < low <= most)
         return result
 
     def sentence(self, result: Result) -> str:
-        """The two effects."""
-        planning, repetition = self.row(result, "interaction"), self.row(result, "reward")
-        return (
+        """The two effects, and which strategies show such an interaction."""
+        interaction, repetition = self.row(result, "interaction"), self.row(result, "reward")
+        effects = (
             f"Reward changes the probability of repeating a choice by {repetition} whatever the"
-            f" transition (the mark of repeating what paid), and by {planning} more after common"
-            " transitions than after rare ones (the mark of planning)."
+            f" transition, and by {interaction} more after common transitions than after rare ones"
         )
+        able = [name for name, each in result["strategy"].items() if each["could"]]
+        if (interaction.low or 0.0) <= 0.0:
+            return f"{effects}, which is no sign of planning."
+        if not able:
+            return f"{effects}, more than any of the strategies {', '.join(STRATEGIES)} shows."
+        return f"{effects}, as {', '.join(able)} on the same episodes would."
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
         """P(stay) by reward, a line for each kind of transition (Daw et al. 2011, figure 2)."""
-        ax, rows = figure.subplots(), by_label(self.rows(result), "stay")
+        ax, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
+        rows = by_label(self.rows(result), "stay")
         for kind, (colour, dash) in (("common", LINES[1]), ("rare", LINES[6])):
             each = [rows[f"{paid} {kind}"][0] for paid in PAID if f"{paid} {kind}" in rows]
             values, errors = column(each, "value", "se")
@@ -158,7 +182,37 @@ class Stay(Probe):
                 capsize=3,
                 label=f"after a {kind} transition",
             )
-        ax.set_xticks(range(len(PAID)), [f"last trial {paid}" for paid in PAID])
+        ax.set_xticks(range(len(PAID)), [f"last trial\n{paid}" for paid in PAID])
         ax.set(xlim=(-0.4, 1.4), ylim=(0, 1.02), ylabel="probability of the same first choice")
-        ax.legend(frameon=False)
+        ax.legend(frameon=False, fontsize=8)
+        made = by_label(self.rows(result), "interaction")
+        shown = [label for label in made if made[label][0].value is not None]
+        names = [label.removeprefix("strategy ") or "the agent" for label in shown]
+        dots(
+            right,
+            [made[label][0] for label in shown],
+            names,
+            ["black" if not label else LINES[1][0] for label in shown],
+        )
+        right.set_xlabel("interaction of reward and transition")
         return figure
+
+
+def _played(agent: Agent, chunks: Chunks) -> StayProbability:
+    """The analysis of an agent on fresh episodes."""
+    counts = Sample()
+    for chunk in chunks:
+        stimuli: list[Array] = []
+
+        def observe(trial: Trial, stimuli: list[Array] = stimuli) -> None:
+            stimuli.append(trial.stimulus)
+
+        trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=observe)
+        counts.add(count_stays(trace.action, trace.reward, np.stack(stimuli)))
+    return stay_probability(counts)
+
+
+def _effects(found: StayProbability) -> Result:
+    """The effects of reward and of its interaction with the transition, ready for JSON."""
+    names = ("interaction", "interaction_se", "reward", "reward_se")
+    return {name: number(getattr(found, name)) for name in names}

@@ -96,6 +96,14 @@ class ModelFree(Hybrid):
     planned: ClassVar[float] = 0.0
 
 
+class Sarsa(ModelFree):
+    """SARSA without eligibility: a first action earns the value of the state it led to."""
+
+    name: ClassVar[str] = "sarsa"
+    summary: ClassVar[str] = "two-step: SARSA(0), as model_free without eligibility"
+    eligibility: ClassVar[float] = 0.0
+
+
 class ModelBased(Hybrid):
     """Plans with the true transitions over learned values of the states."""
 

@@ -130,6 +130,33 @@ def test_standard_errors_are_those_of_repeated_experiments(name):
         assert claimed == pytest.approx(spread, rel=0.25)
 
 
+def test_a_habit_of_four_entries_shows_the_largest_interaction_that_there_is():
+    """P(stay) is 1 after rewarded common and unrewarded rare trials, else 0: (1 - 0) - (0 - 1)."""
+    result = analysis("reward_as_cue", episodes=20)
+    np.testing.assert_array_equal(result.stay, [[0.0, 1.0], [1.0, 0.0]])
+    assert (result.interaction, result.reward) == (2.0, 0.0)
+
+
+def test_an_interaction_is_ascribed_to_every_strategy_that_shows_it():
+    """Planning can have made the interaction of planning, but so can a habit and inference."""
+    setting = Setting(TWO_STEP)
+    able = {}
+    for name in ("model_based", "model_free", "reward_as_cue", "random"):
+        agent = make_named(name, setting.family)
+        found = Stay().run(agent, setting, 300, 3)
+        able[name] = {who for who, each in found["strategy"].items() if each["could"]}
+        own = found["strategy"].get(name)
+        if own is not None:  # the same episodes, the same numbers
+            assert {key: found[key] for key in own if key != "could"} == {
+                key: value for key, value in own.items() if key != "could"
+            }
+    assert able["random"] == set()
+    assert able["reward_as_cue"] == {"reward_as_cue"}
+    assert {"model_based", "two_step_filter", "reward_as_cue"} <= able["model_based"]
+    assert "sarsa" not in able["model_based"]
+    assert {"model_free", "model_based", "reward_as_cue"} <= able["model_free"]
+
+
 def test_other_tasks_and_too_little_are_refused():
     reversal = "metalocus/ReversalBandit-v0"
     with pytest.raises(InvalidTask, match="are of TwoStep, not of ReversalBandit-v0"):
