@@ -208,9 +208,9 @@ def remembered(function):
     found = {}
 
     def recall(subject, *rest):
-        if rest not in found:
-            found[rest] = function(subject, *rest)
-        return found[rest]
+        if repr(rest) not in found:
+            found[repr(rest)] = function(subject, *rest)
+        return found[repr(rest)]
 
     return recall
 

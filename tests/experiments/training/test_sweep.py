@@ -14,6 +14,7 @@ import pytest
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs import InvalidTask
+from metalocus.experiments.display import LOG
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.folder import CHECKPOINT, PROGRESS, WEIGHTS, Busy, locked
 from metalocus.experiments.runs.records import is_done, load_manifest
@@ -143,6 +144,7 @@ def work(monkeypatch, config, out, name=None):
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(config.to_json().encode())))
         patch.setattr(sys, "stderr", said)
         patch.setattr(worker, "begin_child", lambda driver: None)
+        patch.setattr(LOG, "handlers", [])  # of commands that ran in this process before
         return worker.main(), said.buffer.getvalue().decode()
 
 
