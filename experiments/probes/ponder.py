@@ -39,10 +39,10 @@ CHOICES = ("most probable", "sampled")
 READINGS = ("held", "running")
 """Clocks are put back after every act, or run on."""
 SWAPS = ("to the other action's", "within the same action's")
-Clocks = Mapping[int, Mapping[tuple[str, str], Array]]
-"""For each measured trial the flags [...] of the numbers of an array of the stores that are clocks,
-by store and key: those that an act changes, and that are the same in all episodes before and
-after it."""
+Clocks = Mapping[tuple[str, str], Array]
+"""Flags [...] of the numbers of an array of the stores that are clocks, by store and key."""
+OFTEN = 2
+"""Measured trials at which a number must look like a clock; at one it may do so by chance."""
 
 
 class Ponder(Probe):
@@ -81,26 +81,24 @@ class Ponder(Probe):
 
     def _values(self, agent: Agent, chunk: Chunk, clocks: Clocks) -> Array:
         """Sums over measured trials, [2 + 1 + 4 K, N]: chance, best, change, and by reading."""
-        found = np.zeros((3 + 4 * self.ticks, chunk.n))
+        found, trials = np.zeros((3 + 4 * self.ticks, chunk.n)), _trials(chunk.setting)
 
         def observe(trial: Trial) -> None:
-            if trial.t not in clocks:
+            if trial.t not in trials:
                 return
             value = trial.privileged_value
             found[0] += value.mean(axis=1)
             found[1] += value.max(axis=1)
             place = 3
             for reading in READINGS:
-                ticks = _ticks(
-                    agent, trial, self.ticks, clocks[trial.t] if reading == "held" else {}
-                )
+                ticks = _ticks(agent, trial, self.ticks, clocks if reading == "held" else {})
                 every = [probs for probs, _ in ticks]
                 for probs in every:
                     found[place] += (spread(best_arms(probs)) * value).sum(axis=1)
                     found[place + 1] += (probs * value).sum(axis=1)
                     place += 2
                 if reading == "held":
-                    found[2] += 0.5 * np.abs(every[-1] - every[0]).sum(axis=1) / len(clocks)
+                    found[2] += 0.5 * np.abs(every[-1] - every[0]).sum(axis=1) / len(trials)
 
         rollout(agent, chunk.episodes(), chunk.start_seed, observe=observe)
         return found
@@ -131,7 +129,7 @@ class Ponder(Probe):
 
     def _decoded(self, agent: Agent, chunk: Chunk, clocks: Clocks) -> Result:
         """What the stores tell of the next action by tick, and what swapping it does."""
-        at = [t for t in clocks if t < chunk.setting.family.horizon - 1]
+        at = [t for t in _trials(chunk.setting) if t < chunk.setting.family.horizon - 1]
         if not at:
             return {}
         middle, seen = at[len(at) // 2], list[Trial]()
@@ -141,7 +139,7 @@ class Ponder(Probe):
                 seen.append(trial)
 
         trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=observe)
-        ticks = _ticks(agent, seen[0], self.ticks, clocks[middle])
+        ticks = _ticks(agent, seen[0], self.ticks, clocks)
         chosen = one_hot(trace.action[middle], chunk.setting.family.n_arms)
         told = {"this trial alone": np.concatenate([seen[0].stimulus, chosen], axis=1)}
         beside = told["this trial alone"]
@@ -225,22 +223,20 @@ def _draw_decoded(ax: Axes, decoded: Mapping[str, list[Row]]) -> None:
     ax.legend(frameon=False, fontsize=7.5, loc="lower right")
 
 
-def _ticks(
-    agent: Agent, trial: Trial, n: int, clock: Mapping[tuple[str, str], Array]
-) -> list[tuple[Array, Stores]]:
+def _ticks(agent: Agent, trial: Trial, n: int, clocks: Clocks) -> list[tuple[Array, Stores]]:
     """Probabilities [N, K] and stores after each of n acts on a trial's observation.
 
     Args:
         agent: acts, without learning between.
         trial: gives the observation, and the stores before the first act.
         n: acts.
-        clock: flags of the numbers of the stores that are put back after every act.
+        clocks: numbers of the stores that are put back after every act.
     """
 
     def put_back(store: str, key: str, array: Array) -> Array:
-        if (store, key) not in clock:
+        if (store, key) not in clocks:
             return array
-        return np.where(clock[store, key], getattr(trial.stores, store)[key], array)
+        return np.where(clocks[store, key], getattr(trial.stores, store)[key], array)
 
     stores, found = trial.stores, []
     for _ in range(n):
@@ -250,30 +246,35 @@ def _ticks(
     return found
 
 
-def _clocks(agent: Agent, setting: Setting) -> Clocks:
-    """The clocks in an agent's stores, found on episodes that are not measured."""
+def _trials(setting: Setting) -> list[int]:
+    """The trials at which an observation is repeated."""
     last = setting.family.horizon - 1
-    trials = set(np.linspace(0, last, TRIALS).round().astype(int).tolist())
-    trials -= {0} if last else set()
-    found: dict[int, dict[tuple[str, str], Array]] = {}
+    trials: list[int] = np.unique(np.linspace(0, last, TRIALS).round().astype(int)).tolist()
+    return trials[1:] if last else trials
+
+
+def _clocks(agent: Agent, setting: Setting) -> Clocks:
+    """The clocks in an agent's stores, found on episodes that are not measured.
+
+    They are the numbers that an act changes and that are the same in all episodes before and
+    after it.
+    """
+    trials, times = _trials(setting), dict[tuple[str, str], Array]()
 
     def observe(trial: Trial) -> None:
         if trial.t not in trials:
             return
         _, after = act(agent, trial.t, trial.shown, trial.stores)
-        clock = found.setdefault(trial.t, {})
         for store in STORES:
             for key, new in getattr(after, store).items():
-                old = getattr(trial.stores, store)[key]
-                if old.shape != new.shape or old is new:
-                    continue
-                same = (old == old[:1]).all(axis=0) & (new == new[:1]).all(axis=0)
-                flags = same & (old[0] != new[0])
-                if flags.any():
-                    clock[store, key] = flags
+                old = getattr(trial.stores, store).get(key, new)
+                if old is not new and old.shape == new.shape:
+                    same = (old == old[:1]).all(axis=0) & (new == new[:1]).all(axis=0)
+                    times[store, key] = times.get((store, key), 0) + (same & (old[0] != new[0]))
 
     rollout(agent, fresh_episodes(setting, CLOCK_EPISODES, TUNING_SEED), observe=observe)
-    return found
+    often = min(OFTEN, len(trials))
+    return {name: found >= often for name, found in times.items() if (found >= often).any()}
 
 
 def _right(features: Array, classes: Array) -> Array:
