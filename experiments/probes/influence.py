@@ -121,7 +121,7 @@ class Influence(Probe):
                 " numbers can be trusted."
             )
         rows, said = self.rows(result), []
-        unit = _signed(rows, result["trials"][-1])
+        unit = MOVED if CUE in result else _signed(rows, result["trials"][-1])
         for trial in result["trials"]:
             kernel = _kernel(rows, REWARD, unit, trial)
             if kernel:
@@ -132,6 +132,8 @@ class Influence(Probe):
                 said.append(f"{ends} (at trial {trial})")
         if not said:
             return "Nothing could be measured: every reward is its own mirror image."
+        if unit == MOVED:  # with other things shown, the same choice is another one
+            return f"Another reward changes this part of the choices: {', and '.join(said)}."
         return (
             f"A reward in place of none raises the {unit.replace('_', '-')} of the same choice by"
             f" {', and by '.join(said)}."

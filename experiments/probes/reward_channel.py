@@ -92,7 +92,7 @@ def _foretold(channel: Channel, action: Array, reward: Array) -> Array:
     return played.family.step(played.latents, action, played.t, played.crn)[0]
 
 
-PLAIN, FLIPPED, FORETOLD = "plain", "flipped", "foretold"
+PLAIN, FLIPPED, UNRELATED, FORETOLD = "plain", "flipped", "unrelated", "foretold"
 TRUTH_FLIPPED = "truth flipped"
 """The plain play, counted as if the true reward were the mirrored one."""
 SHOWN: Mapping[str, Show] = {
@@ -101,7 +101,7 @@ SHOWN: Mapping[str, Show] = {
     "delayed": _delayed,
     "scaled": _scaled,
     "withheld": _withheld,
-    "unrelated": _unrelated,
+    UNRELATED: _unrelated,
     FORETOLD: _foretold,
 }
 """Every kind of reward input by name."""
@@ -126,8 +126,9 @@ class RewardChannel(Probe):
     ``true`` and ``shown`` are what it earns in a trial by either; ``value`` is its choice value by
     the true rewards in the episode's last quarter. With v that of the plain and w that of the
     flipped play, ``follows`` = (v - w) / 2 v: 1 if it seeks what it is shown (w = -v, where tasks
-    are as likely as their mirror images), 0 if the reward input plays no part (w = v). It is None
-    where v is not surely above 0.1.
+    are as likely as their mirror images), 0 if the reward input plays no part (w = v). With w that
+    of the unrelated play, ``needs`` = (v - w) / v: what is not owed to other signs of what pays.
+    Both are None where v is not surely above 0.1.
 
     Where tasks are not as likely as their mirror images, flipped rewards are unlike any that the
     agent has met, and a change of its choices may be confusion. ``shift`` is what a random choice
@@ -141,11 +142,14 @@ class RewardChannel(Probe):
     question: ClassVar[str] = "does it seek the reward, or what its reward input shows?"
     quantities: ClassVar[Mapping[str, str]] = {
         "follows": "how far it follows its reward input (0 not at all, 1 wholly)",
+        "needs": "part of its choice value that is lost if unrelated rewards are shown",
         "true": "true reward a trial",
         "shown": "reward a trial that it is shown",
         "value": "choice value by the true reward, in the last quarter of the episode",
         "shift": "what a random choice earns more if rewards are flipped, as part of their range",
     }
+
+    shown: ClassVar[int] = 5
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
         """There must be a later choice."""
@@ -167,7 +171,8 @@ class RewardChannel(Probe):
         low, high = family.reward_range
         shift = (mirrored(family, random) - random) / (high - low)
         return {
-            **_follows(mean, deviation, kinds.index(FLIPPED), sample),
+            **_lost("follows", mean, deviation, kinds.index(FLIPPED), sample),
+            **_lost("needs", mean, deviation, kinds.index(UNRELATED), sample),
             **_by_kind("true", true.mean(axis=1), sample.standard_error(true), kinds),
             **_by_kind("shown", shown.mean(axis=1), sample.standard_error(shown), kinds),
             **_by_kind("value", mean, sample.standard_error(deviation), kinds),
@@ -188,7 +193,8 @@ class RewardChannel(Probe):
             )
         said = (
             f"If rewards are shown flipped its choice value goes from {plain} to {flipped}: it"
-            f" follows its reward input by {follows} (1 wholly, 0 not at all)"
+            f" follows its reward input by {follows} (1 wholly, 0 not at all), and"
+            f" {self.row(result, 'needs')} of its choice value needs what rewards tell"
         )
         if abs(result["shift"]) < UNLIKE:
             return f"{said}."
@@ -277,15 +283,16 @@ def _at_random(chunk: Chunk) -> Array:
     return earned
 
 
-def _follows(mean: Array, deviation: Array, flipped: int, sample: Sample) -> Result:
-    """(v - w) / 2 v of the plain play, which is the first, and the flipped one."""
-    v, w = mean[0], mean[flipped]
+def _lost(name: str, mean: Array, deviation: Array, other: int, sample: Sample) -> Result:
+    """(v - w) / v of the plain play, which is the first, and another; ``follows`` is half of it."""
+    v, w = mean[0], mean[other]
     if not v - REACH * sample.standard_error(deviation[0]) > LEAST_VALUE:
-        return {"follows": None, "follows_se": None}
-    follows = (v - w) / (2.0 * v)
-    of_follows = ((1.0 - 2.0 * follows) * deviation[0] - deviation[flipped]) / (2.0 * v)
-    error = float(sample.standard_error(of_follows))
-    return {"follows": number(follows), "follows_se": number(error)}
+        return {name: None, f"{name}_se": None}
+    lost = (v - w) / v
+    of_lost = ((1.0 - lost) * deviation[0] - deviation[other]) / v
+    whole = 2.0 if name == "follows" else 1.0
+    error = float(sample.standard_error(of_lost))
+    return {name: number(lost / whole), f"{name}_se": number(error / whole)}
 
 
 def _by_kind(name: str, values: Array, errors: Array, kinds: Sequence[str]) -> Result:

@@ -150,6 +150,7 @@ def test_a_table_outside_the_stores_is_found_out():
 def test_another_cue_changes_what_is_learned_of_a_rule():
     result = found("rule_filter", Setting("metalocus/RuleSwitching-v0", horizon=20))
     assert result["cue"]["lag 1"]["moved"][1] > 0.05
+    assert "changes this part of the choices" in Influence().sentence(result)
 
 
 class ByDoubling(NamedAgent):
