@@ -58,7 +58,7 @@ class KeyValue(Probe):
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
         """Only networks of this package, read at trials after the first."""
         if not isinstance(agent, TrainedAgent) or not _layers(agent):
-            return "key_value looks into feed-forward layers, which only trained networks have"
+            return "key_value looks into feed-forward layers of trained networks; it has none"
         if setting.family.horizon < 2:
             return "key_value is about histories: use at least 2 trials"
         return None
