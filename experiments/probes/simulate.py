@@ -31,6 +31,8 @@ LATER = 5
 """Trials that a mapped state is simulated for before it is compared once more."""
 MOST = 128
 """Principal directions of a state that are mapped from and to."""
+ROWS = 1000
+"""By which the principal directions of a wider state are found: several times as many as these."""
 WAVES = 400
 """Random features that make the map nonlinear; with 1,600 the state of an LSTM is mapped to with
 .02 less dissimilarity, and everything else moves by less than .01."""
@@ -247,8 +249,8 @@ class _Map:
 
     def __init__(self, source: Vectors, target: Vectors, x: Array, y: Array) -> None:
         self.source, self.target = source, target
-        self.inputs, self.spread = principal(np.concatenate(list(x)), MOST)
-        self.outputs, _ = principal(np.concatenate(list(y)), MOST)
+        self.inputs, self.spread = _directions(x)
+        self.outputs, _ = _directions(y)
         rng, width = np.random.default_rng(_SEED), max(1, self.inputs.shape[1])
         self.frequency = rng.normal(size=(self.inputs.shape[1], WAVES)) * FREQUENCY / np.sqrt(width)
         self.phase = rng.uniform(0.0, 2.0 * np.pi, WAVES)
@@ -268,6 +270,13 @@ class _Map:
         """Principal directions in units of their spread, and waves of them, [N, W + WAVES]."""
         scores = (vectors @ self.inputs).astype(np.float64) / self.spread
         return np.concatenate([scores, np.cos(scores @ self.frequency + self.phase)], axis=1)
+
+
+def _directions(x: Array) -> tuple[Array, Array]:
+    """Principal directions [D, W] and spread [W] of vectors [T, N, D], of some rows if wide."""
+    rows = np.concatenate(list(x))
+    step = max(1, len(rows) // ROWS) if rows.shape[1] > ROWS else 1
+    return principal(rows[::step], MOST)
 
 
 @dataclass(frozen=True)
