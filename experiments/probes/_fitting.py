@@ -10,11 +10,11 @@ from metalocus.agents.agent import Array
 from metalocus.experiments.probes._evidence import Evidence
 from metalocus.experiments.probes._strategies import Strategy, Table
 
-SPREAD = 8
+SPREAD = 9
 """Two to this many points, spread evenly, are tried first."""
-TRIED_ON = 20
+TRIED_ON = 10
 """Episodes that these are tried on, enough to rank them."""
-STARTS = 3
+STARTS = 4
 """The search begins at so many of the best of them, since some begin in poor valleys."""
 SEARCH_STEPS = 40
 """Of the search; most take fewer."""

@@ -135,7 +135,7 @@ class StrategyProbe(Probe):
             ax.axvline(ceiling, color=LINES[2][0], lw=1.2, ls="--", label="network of a few units")
             ax.set_title(title, loc="left", fontsize=9)
             ax.set_xlabel("nats a choice from the agent's own")
-            ax.set_xlim(left=0.0)
+            ax.set_xlim(left=-0.04 * ax.get_xlim()[1])  # what is at 0 is seen whole
         axes[0].legend(frameon=False, fontsize=8, loc="lower left")  # the last rows are far right
         return figure
 

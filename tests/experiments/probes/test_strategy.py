@@ -304,6 +304,6 @@ def test_the_figure_and_the_sentence(rough):
     probe = StrategyProbe()
     result = probe.run(make_named("wsls", BANDIT.family), BANDIT, 20, 0)
     assert "strategies disagree wsls explains its choices best" in probe.sentence(result)
-    left, right = probe.draw(result).axes
+    left, _ = probe.draw(result).axes
     assert left.get_yticklabels()[0].get_text() == "wsls"
-    assert right.get_legend() is not None
+    assert left.get_legend() is not None
