@@ -74,5 +74,5 @@ def test_effects_are_slopes_of_the_log_probabilities():
 
 def test_agents_without_a_network_are_refused():
     for name in ("fixed_bias", "thompson"):
-        with pytest.raises(InvalidTask, match="feed-forward layers of .*; it has none"):
+        with pytest.raises(InvalidTask, match=r"feed-forward layers of .*; it has none"):
             KeyValue().run(make_named(name, BANDIT.family), BANDIT, 10)
