@@ -12,7 +12,8 @@ from metalocus.envs.sb3 import BatchVecEnv
 
 def unmoved(env, policy_kwargs):
     """Names of the trainable tensors that one rollout leaves as they are."""
-    model = SequencePPO("SequencePolicy", env, n_steps=8, policy_kwargs=policy_kwargs, seed=1)
+    few = {"n_steps": 8, "n_epochs": 2, "n_minibatches": 2, "seed": 1}
+    model = SequencePPO("SequencePolicy", env, policy_kwargs=policy_kwargs, **few)
     before = {name: value.clone() for name, value in model.policy.named_parameters()}
     model.learn(1)
     assert model.num_timesteps == 8 * env.num_envs, "it is one rollout"
