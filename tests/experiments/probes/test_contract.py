@@ -27,7 +27,7 @@ SWITCHING = Setting("metalocus/CuedSwitching-v0", horizon=4)
 ON = {"stay": [TWO_STEP], "switch": [SWITCHING]}
 """The settings of the probes that are of one task family alone."""
 NAMED = [*REFERENCES, *ONLINE, *CONTROLS]
-CHANCE = {"counts_split", "counts_alternating", "psrl"}
+CHANCE = {"counts_split", "counts_alternating", "noisy_means", "psrl"}
 """Agents that draw at their start, once for all episodes of a chunk."""
 DIGESTS = ("weights_first", "weights_last")
 
