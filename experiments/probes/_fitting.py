@@ -14,8 +14,6 @@ SPREAD = 9
 """Two to this many points, spread evenly, are tried first."""
 TRIED_ON = 10
 """Episodes that these are tried on, enough to rank them."""
-STARTS = 4
-"""The search begins at so many of the best of them, since some begin in poor valleys."""
 SEARCH_STEPS = 40
 """Of the search; most take fewer."""
 STEP = 1e-5
@@ -28,7 +26,8 @@ def fitted(strategy: Strategy, seen: Evidence, probs: Array) -> Array:
     """The parameters [1, p] of least cross-entropy from the agent's probabilities [T, N, K].
 
     That is the maximum of the expected likelihood of its choices. A quasi-Newton search
-    (L-BFGS-B) within the parameters' bounds begins at the best of some evenly spread points.
+    (L-BFGS-B) within the parameters' bounds begins at the best of some evenly spread points in each
+    of four regions.
     """
     if isinstance(strategy, Table):
         return strategy.fitted(seen, probs)
@@ -50,8 +49,11 @@ def fitted(strategy: Strategy, seen: Evidence, probs: Array) -> Array:
 
     points = qmc.Sobol(strategy.free, scramble=False).random_base2(SPREAD)
     rough = strategy.log_probs(seen.first(TRIED_ON), natural(points))
-    ranked = np.argsort(surprise(rough, probs[:, :TRIED_ON]).mean(axis=1), kind="stable")
-    starts = points[ranked[:STARTS]]
+    ranked = points[np.argsort(surprise(rough, probs[:, :TRIED_ON]).mean(axis=1), kind="stable")]
+    # The last two parameters are slope and lapse: soft choices without lapses and sharp ones with
+    # them are valleys apart, so the search begins at the best point of each quarter of their plane.
+    _, first = np.unique(ranked[:, -2:] >= 0.5, axis=0, return_index=True)
+    starts = ranked[first]
     bounds = [(0.0, 1.0)] * strategy.free
     options = {"maxiter": SEARCH_STEPS, "ftol": ENOUGH}
     found = [

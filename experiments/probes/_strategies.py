@@ -405,7 +405,7 @@ class UpperConfidenceBound(Valued):
 
     name = "ucb"
     slope = SHARP
-    own = (Parameter("width", 0.02, 2.0, log=True),)
+    own = (Parameter("width", 0.005, 2.0, log=True),)
 
     def values(self, seen: Evidence, theta: Array) -> Array:
         """From counts; the prior is uniform."""

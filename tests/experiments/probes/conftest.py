@@ -11,7 +11,7 @@ def small_strategy(monkeypatch):
     whole = strategy.candidates
     monkeypatch.setattr(strategy, "candidates", lambda family: (whole(family)[0][:6], {}))
     monkeypatch.setattr(strategy, "FITTED_CHOICES", 24)
-    for name in ("SPREAD", "STARTS", "SEARCH_STEPS"):
+    for name in ("SPREAD", "SEARCH_STEPS"):
         monkeypatch.setattr(_fitting, name, 1)
     monkeypatch.setattr(_tiny_gru, "STEPS", 1)
     monkeypatch.setattr(_tiny_gru, "SIZES", (1,))

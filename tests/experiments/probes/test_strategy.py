@@ -30,7 +30,6 @@ LAPSE = 1e-4
 def rough(monkeypatch):
     """Short searches, and a network that is hardly trained."""
     monkeypatch.setattr(_fitting, "SPREAD", 5)
-    monkeypatch.setattr(_fitting, "STARTS", 1)
     monkeypatch.setattr(_fitting, "SEARCH_STEPS", 15)
     monkeypatch.setattr(_tiny_gru, "STEPS", 1)
     monkeypatch.setattr(_tiny_gru, "SIZES", (1,))
