@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from metalocus.agents.agent import Agent
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
+from metalocus.envs import Setting
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes.base import PROBES, Result
 from metalocus.experiments.runs.arguments import require_known
-from metalocus.experiments.runs.subject import Subject
+from metalocus.experiments.runs.subject import Subject, find_subject
 
 
 def measure(
@@ -50,6 +52,28 @@ def measure(
     agent, form = _form(subject, rewritten, rate)
     found = chosen.run(agent, subject.setting, episodes, seed)
     return {"agent": subject.name + form, "title": subject.title + form, **found}
+
+
+def companions(names: Sequence[str], setting: Setting) -> list[Agent]:
+    """Further agents of a setting, for a probe that compares several.
+
+    Args:
+        names: run directories, or names of references, online rules and controls.
+        setting: of the first agent.
+
+    Raises:
+        WrongUse: a run is of another setting.
+        InvalidTask: there is no such agent, or it cannot play.
+        NotARun: as :func:`~metalocus.experiments.runs.subject.find_subject`.
+        Corrupt: as there.
+    """
+    found = []
+    for name in names:
+        other = find_subject(name, None if Path(name).exists() else setting)
+        if other.setting != setting:
+            raise WrongUse(f"{name} is of {other.setting}, the first agent of {setting}")
+        found.append(other.agent)
+    return found
 
 
 def _form(subject: Subject, rewritten: bool, rate: float | None) -> tuple[Agent, str]:
