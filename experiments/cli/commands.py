@@ -280,6 +280,7 @@ def probe(
     policy: ZipPolicy = None,
     policy_kwargs: ZipPolicyKwargs = (),
     probe_kwargs: Texts = (),
+    others: Texts = (),
     rewritten: bool = False,
     rate: float | None = None,
     out: Path | None = None,
@@ -292,6 +293,7 @@ def probe(
     Args:
         probe: name, see `metalocus list probes`.
         probe_kwargs: arguments of the probe, as name=value, such as trials=[1,9] of locus.
+        others: for the ensemble probe, more agents of the same task: runs, or names.
         rewritten: measure a recurrent agent rewritten as a feedforward one: what it would
             carry on is written into its weights after every transition.
         rate: let the agent learn on by gradient descent after every transition, at this rate;
@@ -303,7 +305,7 @@ def probe(
     from metalocus.experiments.cli.outputs import require_new
     from metalocus.experiments.cli.probe_tables import probe_tables
     from metalocus.experiments.display import Stage
-    from metalocus.experiments.probes.measure import measure
+    from metalocus.experiments.probes.measure import companions, measure
     from metalocus.experiments.probes.output import output_files, write_output, write_tensorboard
     from metalocus.experiments.scoring.chunks import watched
 
@@ -311,6 +313,8 @@ def probe(
         require_new(path, "--out")
     subject = _subject(what, env, env_kwargs, algo, policy, policy_kwargs)
     kwargs = keywords(probe_kwargs, "--probe-kwargs")
+    if others:
+        kwargs = {**kwargs, "others": companions(others, subject.setting)}
     with Stage(probe, None, "episodes played") as stage, watched(stage.count):
         found = measure(subject, probe, episodes, seed, rewritten, rate, kwargs)
     print_json(found) if json else probe_tables(found)
