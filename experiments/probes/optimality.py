@@ -12,16 +12,15 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy, best_arms
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import Trial, rollout
-from metalocus.envs import InvalidTask
+from metalocus.envs import Setting
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, by_label, line
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import numbers
 from metalocus.experiments.scoring.sample import Sample
 
-FLOOR = 1e-3
-"""Least probability that an agent is taken to give an arm, so that one certain and wrong
-choice does not make the divergence infinite."""
+OVERALL = ("total_lost", "agreed")
+"""Quantities of a whole episode; the others are of each trial."""
 
 
 class Optimality(Probe):
@@ -36,31 +35,34 @@ class Optimality(Probe):
     * ``lost``: reward to come given up by the choice, max_k Q_k - sum_k p_k Q_k. Over an
       episode it adds up to the agent's shortfall from the optimal return. None where the
       reference gives its choices but no values Q.
-    * ``agreement``: the agent's probability of an arm that the reference might choose,
-      ties included.
-    * ``kl``: divergence of the agent (its probabilities floored at 1e-3) from the
-      reference (ties spread evenly), in nats.
+    * ``agreement``: the agent's probability of one of the best arms, ties included.
+
+    There is no divergence from the reference: it is certain of its choice or indifferent among
+    ties, so that a divergence would be infinite, or depend on how ties are broken at no loss.
     """
 
     name: ClassVar[str] = "optimality"
     question: ClassVar[str] = "how far is it from Bayes-optimal on its own histories?"
     quantities: ClassVar[Mapping[str, str]] = {
         "total_lost": "reward given up over an episode",
+        "agreed": "probability of one of the reference's best choices, mean over trials",
         "lost": "reward to come that is given up by each choice",
-        "agreement": "probability of a choice that the reference might make",
-        "kl": "divergence from the reference, nats",
+        "agreement": "probability of one of the reference's best choices",
         "exact": "whether the reference is Bayes-optimal (0 no, 1 yes)",
     }
 
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """There must be a reference that comes near the optimum."""
+        family = setting.family
+        if best_reference(family).omniscient:
+            return f"no reference policy is known to come near the optimum of {family.name}"
+        return None
+
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
-        """Lists over all trials, and the sum of ``lost``."""
+        """Lists over all trials, the sum of ``lost`` and the mean of ``agreement``."""
         family = chunks.setting.family
         reference = best_reference(family)
-        if reference.omniscient:
-            raise InvalidTask(
-                f"no reference policy is known to come near the optimum of {family.name}"
-            )
-        samples = {name: Sample() for name in ("lost", "agreement", "kl", "total_lost")}
+        samples = {name: Sample() for name in ("total_lost", "agreed", "lost", "agreement")}
         for chunk in chunks:
             rows: list[Mapping[str, Array]] = []
 
@@ -76,25 +78,22 @@ class Optimality(Probe):
             "exact": reference.optimality(family) == EXACT and not fixed_tasks,
         }
         for name, sample in samples.items():
-            mean, error = _summary(sample, 1 if name == "total_lost" else family.horizon)
+            mean, error = _summary(sample, 1 if name in OVERALL else family.horizon)
             result |= {name: mean, f"{name}_se": error}
-        for name in ("total_lost", "total_lost_se"):
-            (result[name],) = result[name]
+            if name in OVERALL:
+                ((result[name],), (result[f"{name}_se"],)) = mean, error
         return result
 
     def sentence(self, result: Result) -> str:
         """What is given up over an episode, else how often it chooses as the reference."""
         known = "Bayes-optimal" if result["exact"] else "nearly optimal"
         policy = f"the {known} policy {result['reference']}"
-        lost, agreement = self.row(result, "total_lost"), self.row(result, "agreement")
+        lost, agreed = self.row(result, "total_lost"), self.row(result, "agreed")
         if lost.value is None:
-            return (
-                f"At the last trial it makes a choice of {policy} with probability {agreement}, on"
-                " its own histories."
-            )
+            return f"It makes a best choice of {policy} with probability {agreed}."
         return (
-            f"On its own histories it gives up {lost} of reward an episode to {policy}, whose"
-            f" choice it makes with probability {agreement} at the last trial."
+            f"On its own histories it gives up {lost} of reward an episode to {policy}, one of"
+            f" whose best choices it makes with probability {agreed}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
@@ -109,13 +108,9 @@ class Optimality(Probe):
 
 
 def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:
-    """Agreement, divergence and, where it is known, reward to come lost, at one trial, [N]."""
+    """Agreement and, where it is known, reward to come lost, at one trial, [N]."""
     policy, stores = trial.shadows[0]
-    ratio = policy / np.maximum(trial.probs, FLOOR)
-    found = {
-        "agreement": (trial.probs * best_arms(policy)).sum(axis=1),
-        "kl": (policy * np.log(np.where(policy > 0.0, ratio, 1.0))).sum(axis=1),
-    }
+    found = {"agreement": (trial.probs * best_arms(policy)).sum(axis=1)}
     values = reference.values(stores)
     if values is not None:
         found["lost"] = values.max(axis=1) - (trial.probs * values).sum(axis=1)
@@ -123,8 +118,9 @@ def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:
 
 
 def _by_name(rows: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """What :func:`_compare` found at all trials, [T, N], and the sum of ``lost``, [1, N]."""
+    """What :func:`_compare` found at all trials, [T, N], and over all of them, [1, N]."""
     found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    found["agreed"] = found["agreement"].mean(axis=0, keepdims=True)
     if "lost" in found:
         found["total_lost"] = found["lost"].sum(axis=0, keepdims=True)
     return found

@@ -47,7 +47,7 @@ REPORT_SECONDS = 0.5
 METRICS = (
     *(SCORE, "regret/episode", "regret/trial", "choice/mean", "choice/final"),
     *(f"locus/{store}" for store in STORES),
-    *("locus/total", "bayes/total_lost", "bayes/agreement", "bayes/kl"),
+    *("locus/total", "bayes/total_lost", "bayes/agreement"),
 )
 """All that is measured. Every run announces all of it to TensorBoard, whose table of
 hyperparameters has the columns of one run alone."""
@@ -69,8 +69,7 @@ LAYOUT = {
     },
     "distance to the optimum": {
         "value lost in an episode": ["Multiline", ["bayes/total_lost"]],
-        "trials with the same choice": ["Multiline", ["bayes/agreement"]],
-        "KL divergence of choices": ["Multiline", ["bayes/kl"]],
+        "probability of a best choice": ["Multiline", ["bayes/agreement"]],
     },
 }
 """Charts of TensorBoard's page *Custom scalars*, each with the curves of all chosen runs."""
@@ -234,8 +233,7 @@ def measure(model: SequencePPO, config: RunConfig) -> Found:
         near = Optimality().run(agent, setting, EPISODES, SEED)
         found |= {
             "bayes/total_lost": near["total_lost"],
-            "bayes/agreement": _mean(near["agreement"]),
-            "bayes/kl": _mean(near["kl"]),
+            "bayes/agreement": near["agreed"],
         }
     metrics = {name: value for name, value in found.items() if value is not None}
     for name, value in metrics.items():
