@@ -101,13 +101,13 @@ class Pointer(Counting):
         return Stores(state={"row": np.arange(n)})
 
     def table(self, stores: Stores) -> Array:
-        """The rows of the hidden table that the state points to, [N, K, 2]."""
-        return self._table[stores.state["row"]]
+        """The rows of the hidden table that the state points to, counted around, [N, K, 2]."""
+        return self._table[stores.state["row"] % len(self._table)]
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Add the evidence to the rows of the hidden table."""
         changed = self._table.copy()
-        np.add.at(changed, stores.state["row"], self.evidence(action, reward))
+        np.add.at(changed, stores.state["row"] % len(changed), self.evidence(action, reward))
         self._table = changed
         return stores
 

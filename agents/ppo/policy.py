@@ -214,7 +214,7 @@ class SequencePolicy(ActorCriticPolicy):
         assert isinstance(x, Tensor)
         if self.inputs is not None:
             x = x[:, self.inputs] if self.inputs else torch.ones_like(x[:, :1])
-        return x.unflatten(0, obs.shape[:2])
+        return x.view(*obs.shape[:2], -1)
 
     def read_out(self, actor: Tensor, critic: Tensor) -> tuple[Distribution, Tensor]:
         """Action distribution and values of features [B, H] each.

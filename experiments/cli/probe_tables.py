@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from metalocus.agents.agent import STORES
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.rows import Row, wrapped
 
@@ -53,9 +54,9 @@ def _table(rows: Sequence[Row]) -> Table:
 
 
 def _nothing(rows: Sequence[Row], label: str) -> bool:
-    """Whether all numbers of a label are zeros, as of a store that holds nothing."""
+    """Whether the label is of a store that holds nothing: all its numbers are zeros."""
     of = [row for row in rows if row.label == label]
-    return len(of) < len(rows) and {row.value for row in of} in ({0.0}, {0.0, None})
+    return label.endswith(STORES) and {row.value for row in of} in ({0.0}, {0.0, None})
 
 
 def _some(trials: Sequence[int]) -> list[int]:

@@ -14,6 +14,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.probes.figures import everything, new_figure
@@ -35,12 +36,21 @@ class Probe(ABC):
         quantities: what the numbers of a result are, by their key; the first are what the table
             and the figure show. If it is empty, a number is called by the last key before it.
         shown: how many of them.
+        example: name of an agent, and a small setting, on which there is an answer; the tests that
+            hold for every probe run on it.
+        in_pairs: whether an episode is given another's stores, so that its numbers depend on
+            which episodes are played together.
     """
 
     name: ClassVar[str]
     question: ClassVar[str]
     quantities: ClassVar[Mapping[str, str]] = {}
     shown: ClassVar[int] = 4
+    example: ClassVar[tuple[str, Setting]] = (
+        "counts_split",
+        Setting("metalocus/BernoulliBandit-v0", horizon=6),
+    )
+    in_pairs: ClassVar[bool] = False
 
     def run(
         self,
@@ -71,6 +81,12 @@ class Probe(ABC):
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
         """Why the probe has no answer for an agent on a setting; None if it has one."""
         return None
+
+    @classmethod
+    def on_example(cls) -> tuple[Probe, Agent, Setting]:
+        """The probe with the agent and the setting of its example."""
+        name, setting = cls.example
+        return cls(), make_named(name, setting.family), setting
 
     @abstractmethod
     def measure(self, agent: Agent, chunks: Chunks) -> Result:

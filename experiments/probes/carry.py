@@ -29,6 +29,7 @@ class Carryover(Probe):
 
     name: ClassVar[str] = "carry"
     question: ClassVar[str] = "which store must be carried from trial to trial for learning?"
+    in_pairs: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, str]] = {
         "final": "choice value in the episode's last quarter, by what is put in place of the"
         " stores that are not kept",

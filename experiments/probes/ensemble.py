@@ -77,6 +77,12 @@ class Ensemble(Probe):
     }
     shown: ClassVar[int] = 7
 
+    @classmethod
+    def on_example(cls) -> tuple[Probe, Agent, Setting]:
+        """Beside itself in two copies."""
+        _, agent, setting = super().on_example()
+        return cls([agent, agent]), agent, setting
+
     def __init__(self, others: Sequence[Agent] = ()) -> None:
         self.others = list(others)
 
@@ -165,9 +171,9 @@ class Ensemble(Probe):
             right.plot(at, values, dash, marker="o", ms=3.5, color=colour, label=label)
             right.fill_between(at, lows, highs, color=colour, alpha=0.18, lw=0)
             right.set_xticks(at)
-        right.set_ylim(bottom=0.0)
+        right.set_ylim(0.0, 1.3 * right.get_ylim()[1])
         right.set(xlabel="agents that must agree", ylabel="probability")
-        right.legend(frameon=False, fontsize=7)
+        right.legend(frameon=False, fontsize=7, loc="upper left")
         return figure
 
 
@@ -219,7 +225,7 @@ class _Watch:
                 each["hard"] = (sampled * ~best).sum(axis=1)
                 each["sampler"] = 1.0 - (sampled**2).sum(axis=1)
             for m, agreed in enumerate(np.minimum.accumulate(probs, axis=0), start=1):
-                each["asked", m] = 1.0 - agreed.sum(axis=1)
+                each["asked", m] = np.maximum(1.0 - agreed.sum(axis=1), 0.0)  # but for rounding
                 each["unsafe", m] = (agreed * ~best).sum(axis=1)
             for name, values in each.items():
                 found.setdefault(name, []).append(values)

@@ -49,6 +49,10 @@ class ForwardPass(Probe):
 
     name: ClassVar[str] = "forward_pass"
     question: ClassVar[str] = "what does it learn within one forward pass?"
+    example: ClassVar[tuple[str, Setting]] = (
+        "posterior",
+        Setting("metalocus/DatasetBandit-v0", n_examples=4),
+    )
     quantities: ClassVar[dict[str, str]] = {
         "regret": "reward given up by the choice, by examples shown",
         "above": "the same above the reference's",

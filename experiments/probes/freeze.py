@@ -55,6 +55,7 @@ class Freeze(Probe):
 
     name: ClassVar[str] = "freeze"
     question: ClassVar[str] = "does learning need changing weights, or a carried state?"
+    in_pairs: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, str]] = {
         "final": "choice value in the episode's last quarter, by the stores kept",
         "weights_changed": "whether the weights store changed (0 no, 1 yes)",

@@ -64,6 +64,10 @@ class Induction(Probe):
 
     name: ClassVar[str] = "induction"
     question: ClassVar[str] = "do heads match the present with what followed it before?"
+    example: ClassVar[tuple[str, Setting]] = (
+        "induction_head",
+        Setting("metalocus/CueBinding-v0", cues="fixed", n_cues=4, horizon=8),
+    )
     quantities: ClassVar[dict[str, str]] = {
         "prefix_matching": "part of the attention to what followed the same token",
         "loss_repeated": "choice value lost on repeated cues by another episode's output",

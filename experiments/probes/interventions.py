@@ -208,5 +208,6 @@ def _averaged(array: Array) -> Array:
     if array.dtype.kind == "f":
         middle = array.mean(axis=0)
     else:
-        middle = stats.mode(array, axis=0).mode.astype(array.dtype)
+        whole = array.astype(np.int64) if array.dtype.kind == "b" else array
+        middle = stats.mode(whole, axis=0).mode.astype(array.dtype)
     return np.broadcast_to(middle, array.shape).copy()

@@ -47,6 +47,10 @@ class KeyValue(Probe):
 
     name: ClassVar[str] = "key_value"
     question: ClassVar[str] = "what excites its feed-forward keys, and which actions do they write?"
+    example: ClassVar[tuple[str, Setting]] = (
+        "planted_key",
+        Setting("metalocus/BernoulliBandit-v0", horizon=8),
+    )
     quantities: ClassVar[dict[str, str]] = {
         "rise": "probability of a key's action where it is most excited, less that in all",
         "excited": "probability of the key's action in the histories that excite it most",

@@ -54,6 +54,10 @@ class Latency(Probe):
 
     name: ClassVar[str] = "latency"
     question: ClassVar[str] = "how soon does it recover after a hidden switch?"
+    example: ClassVar[tuple[str, Setting]] = (
+        "wsls",
+        Setting("metalocus/ReversalBandit-v0", horizon=20, hazard=0.05, p=0.9),
+    )
     quantities: ClassVar[Mapping[str, str]] = {
         "half": "trials until half of the drop is recovered",
         "ninety": "trials until 90% of the drop is recovered",

@@ -53,10 +53,28 @@ KEPT = coalitions(STORES)
 PAIRS = ["+".join(pair) for pair in combinations(STORES, 2)]
 HEADLINE = "resample before"
 """Kind and cut of the numbers in the sentence."""
+STORES_OF = {
+    "resample": "another episode's stores",
+    "reset": "those of the episode's start",
+    "mean": "their means over episodes",
+    "matched": "those of an episode with the same last stimulus, action and reward",
+    FORCED: "those of an episode with the same last trial, its action drawn at random,",
+    "rollback": "its own of half the trials ago",
+}
+"""What every kind puts in place, for the sentence."""
+RANGES = {
+    "before": "by what is put in place",
+    "after": "after the last feedback has been taken in",
+}
+"""The cuts, for the sentence."""
 SAME = 1e-6
 """Probabilities this close are equal: a forward pass in single precision may be batched anew."""
 TOO_LITTLE = 0.02
-"""Less knowledge than this choice value is not divided into fractions: noise would rule them."""
+"""Knowledge that is not surely more than this choice value, up or down, is not divided into
+fractions: noise would rule them."""
+KNOWN = 0.25
+"""Fractions whose intervals reach farther than this are left out of the range over kinds: they
+would widen it by noise alone."""
 
 
 class Locus(Probe):
@@ -82,6 +100,7 @@ class Locus(Probe):
 
     name: ClassVar[str] = "locus"
     question: ClassVar[str] = "which store holds what has been learned: state, weights or context?"
+    in_pairs: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, str]] = {
         "shares_fraction": "share of each store as a fraction of what was learned, by what is put"
         " in place of the others and by the cut",
@@ -149,36 +168,50 @@ class Locus(Probe):
 
     def sentence(self, result: Result) -> str:
         """The share of each store at the last measured trial, and its range over the kinds."""
-        if HEADLINE not in result["total"]:
-            return super().sentence(result)
-        total = self.row(result, "total", HEADLINE)
+        headline = _headline(result)
+        total = self.row(result, "total", headline)
         if total.value is None:
             return NO_CHOICE
         learned = (
             f"By trial {total.trial} (from 0) what was learned is worth {total} on the scale from"
             " 0 (chance) to 1 (the best arm)"
         )
-        shares = {s: self.row(result, "shares_fraction", f"{HEADLINE} {s}") for s in STORES}
+        shares = {s: self.row(result, "shares_fraction", f"{headline} {s}") for s in STORES}
         leak = "" if result["contained"] else "; more is held outside the stores"
         if shares["state"].value is None:
             return f"{learned}, too little to be divided{leak}."
         held = ", ".join(f"{store} {share}" for store, share in shares.items())
         most = max(STORES, key=lambda store: shares[store].value or 0.0)
-        return (
-            f"{learned}, of which the shares are {held}, another episode's stores being put in"
-            f" place of the others; the share of {most} is {self._range(result, most, 'before')}"
-            f" by what is put in place, and {self._range(result, most, 'after')} after the last"
-            f" feedback has been taken in{leak}."
+        kind, _ = headline.split()
+        said = (
+            f"{learned}, of which the shares are {held}, {STORES_OF[kind]} being put in place of"
+            " the others"
         )
+        ranges = [
+            f"{spread} {when}"
+            for cut, when in RANGES.items()
+            if (spread := self._range(result, most, cut))
+        ]
+        if ranges:
+            said += f"; the share of {most} is {', and '.join(ranges)}"
+        return f"{said}{leak}."
 
     def _range(self, result: Result, store: str, cut: str) -> str:
-        """Least and greatest fraction of a store over the kinds, at the last trial."""
+        """Least and greatest fraction of a store over the kinds, at the last trial.
+
+        Of fractions that are known, see :data:`KNOWN`; empty if there is none.
+        """
         rows = [
             self.row(result, "shares_fraction", f"{kind} {cut} {store}")
             for kind in self._of(result)
         ]
-        low, high = (f(row.value for row in rows if row.value is not None) for f in (min, max))
-        return f"{low:.2f} to {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"{low:.2f}"
+        known = [
+            row.value for row in rows if row.value is not None and REACH * (row.se or 0.0) <= KNOWN
+        ]
+        if not known:
+            return ""
+        low, high = f"{min(known):.2f}", f"{max(known):.2f}"
+        return low if low == high else f"{low} to {high}"
 
     def _of(self, result: Result) -> list[str]:
         """The kinds that were measured."""
@@ -188,7 +221,7 @@ class Locus(Probe):
         """Left, shares by trial under the headline; right, fractions under every kind and cut."""
         rows = self.rows(result)
         left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
-        headline = HEADLINE if HEADLINE in result["total"] else next(iter(result["total"]))
+        headline = _headline(result)
         line(left, by_label(rows, "total").get(headline, []), "all three together", "black", ":")
         for store in STORES:
             each = by_label(rows, "shares").get(f"{headline} {store}", [])
@@ -248,6 +281,11 @@ class Locus(Probe):
         return trials
 
 
+def _headline(result: Result) -> str:
+    """Kind and cut of the numbers in the sentence, among those that were measured."""
+    return HEADLINE if HEADLINE in result["total"] else next(iter(result["total"]))
+
+
 class _Lesions:
     """Observer that acts from every subset of stores at the chosen trials.
 
@@ -270,8 +308,7 @@ class _Lesions:
         kinds: Sequence[str],
     ) -> None:
         self.agent, self.episodes, self.trials, self.kinds = agent, episodes, trials, kinds
-        self.copy = copy.deepcopy(untouched)
-        self.copy.start(chunk.n, np.random.default_rng(chunk.start_seed))
+        self.copy, self.start_seed = copy.deepcopy(untouched), chunk.start_seed
         self.earlier = {t // 2 for t in trials}
         self.past: dict[int, dict[str, Stores]] = {}
         self.games: dict[str, list[Array]] = {f"{k} {cut}": [] for k, cut in product(kinds, CUTS)}
@@ -371,7 +408,11 @@ class _Lesions:
         self._measure([FORCED], t + 1, shown, stores, last, value)
 
     def _give_to_copy(self, trial: Trial) -> None:
-        """Have the copy choose from the stores of other episodes, which it has not played."""
+        """Have the copy choose from the stores of other episodes, which it has not played.
+
+        It starts anew each time, so that a table which all copies share is empty too.
+        """
+        self.copy.start(len(trial.probs), np.random.default_rng(self.start_seed))
         other = donors(self.episodes.crn, trial.t)
         probs, _ = act(self.copy, trial.t, trial.shown[other], trial.stores.rows(other))
         lacking, value = trial.probs[other] - probs, trial.privileged_value[other]
@@ -412,7 +453,9 @@ def _divided(game: Sample, known: Array) -> Result:
     value = np.where(known, value, np.nan)
     error = game.standard_error(deviation)
     total, total_deviation = value[-1] - value[0], deviation[-1] - deviation[0]
-    divisible = np.where(np.abs(total) > TOO_LITTLE, total, np.nan)
+    total_error = game.standard_error(total_deviation)
+    sure = np.abs(total) - REACH * total_error > TOO_LITTLE
+    divisible = np.where(sure, total, np.nan)
 
     def parts(kind: str, names: Sequence[str], divide: Callable[[Array], Array]) -> Result:
         """Named parts of the total, what fractions of it they are, and their standard errors."""
@@ -431,7 +474,7 @@ def _divided(game: Sample, known: Array) -> Result:
         "values": _named(KEPT, value),
         "values_se": _named(KEPT, error),
         "total": numbers(total),
-        "total_se": numbers(game.standard_error(total_deviation)),
+        "total_se": numbers(total_error),
         **parts("shares", STORES, shapley_values),
         **parts("interactions", PAIRS, shapley_interactions),
     }

@@ -70,9 +70,10 @@ class Row:
         digits = 2
         if ROUNDING < self.se < 0.002:
             digits = min(MOST_DIGITS, math.ceil(-math.log10(self.se)))
+        ends = self.value - REACH * self.se, self.value + REACH * self.se
         # adding 0.0 turns what is rounded to -0.0 into 0.0
         value, low, high = (
-            f"{round(each, digits) + 0.0:.{digits}f}" for each in (self.value, self.low, self.high)
+            f"{round(each, digits) + 0.0:.{digits}f}" for each in (self.value, *ends)
         )
         return f"{value} [{low}, {high}]"
 

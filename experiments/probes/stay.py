@@ -111,6 +111,10 @@ class Stay(Probe):
 
     name: ClassVar[str] = "stay"
     question: ClassVar[str] = "what does reward change in the two-step task, and who does the same?"
+    example: ClassVar[tuple[str, Setting]] = (
+        "model_based",
+        Setting("metalocus/TwoStep-v0", horizon=6),
+    )
     quantities: ClassVar[Mapping[str, str]] = {
         "interaction": "P(stay) after reward minus none, common minus rare transitions; of the"
         " agent and of strategies on the same episodes",

@@ -83,6 +83,7 @@ class Transplant(Probe):
 
     name: ClassVar[str] = "transplant"
     question: ClassVar[str] = "does it choose as a donor episode would, given its stores?"
+    in_pairs: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, str]] = {
         "moved": "how far the first choice moves to the donor's (0 not, 1 all the way)",
         "after": "how far choices are moved, by trial, as feedback overwrites the exchange",
