@@ -118,8 +118,8 @@ def calibrate(
         done = in_processes([partial(measured, group, seeds) for group, seeds in work])
         for count, (number, (numbers, cpu)) in enumerate(done, 1):
             group, seeds = work[number]
-            for effect, each in zip(group, numbers, strict=True):
-                found[effect] |= dict(zip(seeds, each, strict=True))
+            for effect, of_effect in zip(group, numbers, strict=True):
+                found[effect] |= dict(zip(seeds, of_effect, strict=True))
             probe = group[0].probe
             seconds[probe] = seconds.get(probe, 0.0) + cpu
             stage.update(count)
@@ -147,8 +147,7 @@ def measured(effects: Sequence[Planted], seeds: Sequence[int]) -> tuple[list[lis
 
 def _calibrated(effect: Planted, by_seed: Mapping[int, Numbers]) -> Calibrated:
     """A replication that found no number has covered nothing."""
-    values, errors = (
-        [np.nan if each is None else each for each in column]
-        for column in zip(*(by_seed[seed] for seed in sorted(by_seed)), strict=True)
-    )
+    found = [by_seed[seed] for seed in sorted(by_seed)]
+    values = [np.nan if value is None else value for value, _ in found]
+    errors = [np.nan if error is None else error for _, error in found]
     return Calibrated(effect, values, errors)
