@@ -43,6 +43,10 @@ class Switch(Probe):
     name: ClassVar[str] = "switch"
     question: ClassVar[str] = "what does a change of task cost, and what does incongruence?"
     example: ClassVar[tuple[str, Setting]] = (
+        "sluggish",
+        Setting("metalocus/CuedSwitching-v0", horizon=8),
+    )
+    example: ClassVar[tuple[str, Setting]] = (
         "key_memory",
         Setting("metalocus/CuedSwitching-v0", horizon=4),
     )
