@@ -46,10 +46,6 @@ class Switch(Probe):
         "sluggish",
         Setting("metalocus/CuedSwitching-v0", horizon=8),
     )
-    example: ClassVar[tuple[str, Setting]] = (
-        "key_memory",
-        Setting("metalocus/CuedSwitching-v0", horizon=4),
-    )
     quantities: ClassVar[Mapping[str, str]] = {
         "cost": "expected reward lost by a change of task, or by incongruent digits",
         "one": "expected reward on trials that repeat the task, or with congruent digits",
