@@ -78,19 +78,13 @@ class Carryover(Probe):
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
-        """Learning curves by the stores kept, and where they end; those that keep most first."""
-        names = {f"{BLOCKING[0]} all": "all kept (sham)"}
-        names |= {
-            f"{kind} {kept}": f"{kept} kept, rest {CALLED[kind]}"
-            for kind, curves in result["kept"].items()
-            for kept in reversed(curves)
-            if kept != "all"
+        """Learning curves by the stores kept, the others resampled, and where they end."""
+        kind = BLOCKING[0]
+        names = {
+            f"{kind} {kept}": "all kept (sham)" if kept == "all" else f"{kept} kept"
+            for kept in reversed(result["kept"][kind])
         }
         return curves_and_ends(figure, self.rows(result), names)
-
-
-CALLED = {"resample": "resampled", "reset": "reset"}
-"""What is done to the stores that are not kept."""
 
 
 def _curve(agent: Agent, chunks: Chunks, kind: str, lost: Sequence[str]) -> Result:

@@ -164,13 +164,13 @@ class Decode(Probe):
         beside = (f"{SHORT[kept]} {known[kept].value:.2f}" for kept in SHORT if kept in known)
         said = (
             f"At trial {known[best].trial} {MAIN[main]} are decoded with R²"
-            f" {', '.join(found)}; beside: {', '.join(beside)}."
+            f" {', '.join(found)}; beside: {', '.join(beside)}"
         )
         lost, random = (self.row(result, "lost", f"{best} {of}") for of in ("decoded", "random"))
         if lost.value is None:
-            return said
+            return f"{said}."
         return (
-            f"{said} Taken out of {best} before the forward pass they cost {lost} of choice value,"
+            f"{said}; taken out of {best} before the forward pass they cost {lost} of choice value,"
             f" as much in random directions {random}."
         )
 

@@ -116,8 +116,8 @@ class ForwardPass(Probe):
         return (
             f"From {most} in one observation it gives up {self.row(result, 'regret', most)} of"
             f" reward, {self.row(result, 'above', most)} more than {result['reference']}; broken"
-            f" pairs teach it {self.row(result, 'choice_value', 'pairs broken')} of 1. Asked"
-            f" again without them, what it learned {gone}: choice value {held}."
+            f" pairs teach it {self.row(result, 'choice_value', 'pairs broken')} of 1;"
+            f" asked again without them, what it learned {gone}: choice value {held}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

@@ -89,7 +89,7 @@ class KeyValue(Probe):
         beside = "" if fresh.value is None else f" (untrained {fresh})"
         return (
             f"Where its strongest feed-forward keys ({len(result['means'])}) are most excited, the"
-            f" action that each writes is more probable by {rise}{beside}. The first, {strongest},"
+            f" action that each writes is more probable by {rise}{beside}; the first, {strongest},"
             f" is excited {meaning}, whose probability then is {excited}; {alike} of those"
             f" histories are alike."
         )

@@ -140,9 +140,9 @@ class Simulate(Probe):
                 values = " and ".join(f"{value:.2f}" for value in both)
                 beside.append(f"{CANDIDATES[name]} {values}")
         said = "; ".join(found)
-        last = f" States beside: {', '.join(beside)}." if beside else ""
+        last = f"; states beside: {', '.join(beside)}" if beside else ""
         return (
-            f"{said[:1].upper()}{said[1:]} (0 the same, 1 no more than the trial's number).{last}"
+            f"{said[:1].upper()}{said[1:]} (0 the same, 1 no more than the trial's number){last}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

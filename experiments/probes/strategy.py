@@ -114,8 +114,8 @@ class StrategyProbe(Probe):
         there = self.row(result, "excess", f"own {own}")
         return (
             f"On histories on which strategies disagree {best} explains its choices best{alike}:"
-            f" it is {excess} nats a choice from them, a network of a few units {network}."
-            f" On its own histories {own} does, {there} nats from them."
+            f" it is {excess} nats a choice from them, a network of a few units {network};"
+            f" on its own histories {own} does, {there} nats from them."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

@@ -230,7 +230,7 @@ def test_the_sentence_names_store_baselines_and_cost(results):
     assert said.startswith(
         "At trial 19 expected rewards are decoded with R² 1.00 [1.00, 1.00] from weights"
     )
-    for part in ("selectivity", "the last action and reward", "Taken out of weights", "random"):
+    for part in ("selectivity", "the last action and reward", "taken out of weights", "random"):
         assert part in said
     nothing = Decode([3]).run(make_named("random", BANDIT.family), BANDIT, 20, 0)
     assert Decode().sentence(nothing).startswith("Its stores hold nothing")
