@@ -32,7 +32,7 @@ LAGS = (0, 2, 8, 30)
 """Trials later at which the choice is read: some numbers only tell how others are to change."""
 MOST = 128
 """Principal directions: all of an LSTM's of 64 units."""
-BY_USE, BY_VARIANCE = ORDERS = ("by use", "by variance")
+BY_USE, BY_VARIANCE = "by use", "by variance"
 Intervention = Callable[[int, Stores], Stores]
 
 

@@ -18,7 +18,7 @@ from metalocus.agents.trained.observing import ObservingAgent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.checks import require_choice
 from metalocus.envs.registry import FAMILIES
-from metalocus.experiments.probes._bottleneck import BY_USE, ORDERS, find
+from metalocus.experiments.probes._bottleneck import BY_USE, BY_VARIANCE, find
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import column
 from metalocus.experiments.probes.rows import Row
@@ -28,8 +28,8 @@ from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
 from metalocus.experiments.scoring.sample import Sample
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8)
-RANKS = (0, 1, 2, 4, 8, 16, 32)
-"""Tried, and as many directions as there are if these are fewer."""
+RANKS = {BY_USE: (0, 1, 2, 4, 8, 16, 32), BY_VARIANCE: (0, 2, 8, 32)}
+"""Directions tried, and as many as there are if these are fewer."""
 SIZES: Mapping[str, tuple[int, ...]] = {"n_cues": (1, 2, 4, 8, 16, 32, 64), "n_arms": (2, 4, 8, 16)}
 """Of a task, by the argument that says how much there is to hold; the first that a family has."""
 ENOUGH = 0.95
@@ -89,8 +89,8 @@ class Capacity(Probe):
             width = len(squeezed.spread)
             for bits in BITS:
                 squeezes["bits", name, str(bits)] = squeezed.to_bits(bits)
-            for order in ORDERS:
-                for rank in sorted({min(rank, width) for rank in RANKS}):
+            for order, ranks in RANKS.items():
+                for rank in sorted({min(rank, width) for rank in ranks}):
                     key = "rank", f"{name}, {order}", str(rank)
                     squeezes[key] = squeezed.to_rank(order, rank)
         samples: dict[tuple[str, ...], Sample] = {key: Sample() for key in squeezes}
@@ -140,16 +140,17 @@ class Capacity(Probe):
         parts = []
         for name in result.get("numbers", {}):
             bits = self._least(result, f"bits of {name}")
-            use, variance = (self._least(result, f"{name}, {order}") for order in ORDERS)
+            use, variance = (self._least(result, f"{name}, {order}") for order in RANKS)
+            many = result["numbers"][name]
             parts.append(
-                f"{ENOUGH:.0%} of it needs {bits} bits for each of the {result['numbers'][name]}"
-                f" numbers in its {name}, and {use} directions of it ({variance} if taken by"
-                " variance)"
+                f"{ENOUGH:.0%} of it needs {bits} bit{'' if bits == '1' else 's'} a number of its"
+                f" {name} ({many} number{'' if many == 1 else 's'}), and {use}"
+                f" direction{'' if use == '1' else 's'} of it ({variance} if taken by variance)"
             )
         if not parts:
             parts = [f"no real numbers are in its {' or '.join(self.stores)} to be squeezed"]
         sizes = [row for row in self.rows(result) if row.quantity == "bindings"]
-        if sizes:
+        if len(sizes) > 1:
             ends = (f"{row} with {row.label.split()[1]}" for row in (sizes[0], sizes[-1]))
             what = sizes[0].label.split()[0].removeprefix("n_")
             parts.append(f"the score is {' and '.join(ends)} {what}")
@@ -158,7 +159,7 @@ class Capacity(Probe):
     def _least(self, result: Result, label: str) -> str:
         """The least number that is enough, for people."""
         value = self.row(result, "needed", label).value
-        most = BITS[-1] if label.startswith("bits") else RANKS[-1]
+        most = BITS[-1] if label.startswith("bits") else RANKS[BY_USE][-1]
         return f"more than {most}" if value is None else f"{value:.0f}"
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

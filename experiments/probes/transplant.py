@@ -144,17 +144,17 @@ class Transplant(Probe):
             )
         parts = [(name, self.row(result, "moved", name)) for name in (DECODED, LEARNED)]
         said = "".join(
-            f", with {result['rank'][name]:.0f} {name} directions {row}"
+            f", with {_directions(result['rank'][name], name)} {row}"
             f" ({RANDOM[name]}: {self.row(result, 'moved', RANDOM[name])})"
             for name, row in parts
             if row.value is not None
         )
         last = [row for row in self.rows(result) if (row.quantity, row.label) == ("after", ALL)]
-        fades = f"; {len(last) - 1} steps later it is {last[-1]}" if len(last) > 1 else ""
+        ago = result["trials"][-1] - at
+        fades = f"; {ago} trials later it is {last[-1]} with all of them" if ago else ""
         return (
             f"With all stores of an episode of an opposite task, put in place at trial {at}, its"
-            f" choice moves {whole} of the way to the donor's{said}{fades} with all of"
-            f" them{hidden}."
+            f" choice moves {whole} of the way to the donor's{said}{fades}{hidden}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
@@ -235,6 +235,11 @@ class _Plan:
         mine, theirs = vectors.of(own), vectors.of(donor)
         like = self.with_last(own, donor) if dose >= 0.5 else own
         return vectors.back(mine + dose * (theirs - mine), like)
+
+
+def _directions(rank: int, name: str) -> str:
+    """A number of directions, for people."""
+    return f"{rank} {name} direction{'' if rank == 1 else 's'}"
 
 
 def _fit(agent: Agent, chunks: Chunks, t: int) -> _Plan:
