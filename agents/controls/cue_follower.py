@@ -32,7 +32,7 @@ class CueFollower(Control):
         """The stimulus must be one number for each arm."""
         if family.stimulus_size == family.n_arms:
             return None
-        return "it follows a cue of one number for each arm; use cued=true"
+        return "it follows a cue of one number for each arm; use cued=True"
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """Empty stores: nothing is carried."""

@@ -53,6 +53,22 @@ class KernelGeometric(Control):
         return outcome
 
 
+class KernelOpposed(KernelGeometric):
+    """A win on any arm is one for the first, so that it repeats the first and leaves the others.
+
+    A win in place of a loss adds as much to the log-odds of the arm pulled as
+    :class:`KernelGeometric` does where it is the first arm, and takes as much away where it is the
+    second of two: by its mean sign a reward does little.
+    """
+
+    name: ClassVar[str] = "kernel_opposed"
+    summary: ClassVar[str] = "control: a reward favours the first arm, whichever was pulled"
+
+    def outcome(self, action: Array, reward: Array) -> Array:
+        """From -1, the least reward, to 1, on the first arm, [N, K]."""
+        return super().outcome(np.zeros_like(action), reward)
+
+
 class KernelFlat(KernelGeometric):
     """Log-odds by the sum of all outcomes over the number of trials t, and 2.
 
@@ -97,7 +113,7 @@ class FilterMatching(Control):
     def why_not(cls, family: Family) -> str | None:
         """As the filter's; with a cue there is nothing to believe."""
         if isinstance(family, ReversalBandit) and family.cued:
-            return "its belief is what the cue shows; use cued=false"
+            return "its belief is what the cue shows; use cued=False"
         return Filter.why_not(family)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:

@@ -112,6 +112,27 @@ class Pointer(Counting):
         return stores
 
 
+class SharedTable(Pointer):
+    """As :class:`Pointer`, its table being one that all copies of the agent share.
+
+    So a copy that has not played finds in it what the agent learned, unless it starts anew.
+    """
+
+    name: ClassVar[str] = "shared_table"
+    summary: ClassVar[str] = "control: its state points to a table that all its copies share"
+    known_shares = {"state": 0.0, "weights": 0.0, "context": 0.0}
+    shared: ClassVar[dict[str, Array]] = {}
+
+    @property
+    def _table(self) -> Array:
+        """The table, [N, K, 2]."""
+        return self.shared["table"]
+
+    @_table.setter
+    def _table(self, table: Array) -> None:
+        self.shared["table"] = table
+
+
 class ConstantGain(Counting):
     """Counts in its state; its weights hold a gain of the table, the same in all episodes.
 

@@ -16,6 +16,8 @@ LEARNS = 10
 """Trials in which the arms can be told apart, though seldom a switch has come yet."""
 STAYS = 10
 """Trials on one arm."""
+CLINGS = 20
+"""Trials after a loss at which the arm is left for good: nearly as many as are looked at."""
 
 
 class LearnsOnce(Control):
@@ -49,6 +51,36 @@ class LearnsOnce(Control):
         heeded = (trials < LEARNS)[:, None, None] * self.counts.evidence(action, reward)
         state = {"table": stores.state["table"] + heeded, "trials": trials + 1}
         return replace(stores, state=state)
+
+
+class FallsBack(Control):
+    """After a loss it tries another arm once, goes back for 20 trials, and then stays with it.
+
+    So it recovers at the first trial after a switch, and loses what it recovered at the second.
+    """
+
+    name: ClassVar[str] = "falls_back"
+    summary: ClassVar[str] = "control: leaves an arm for one trial after a loss, then clings to it"
+    known_shares = {}
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """At home on the first arm, no loss yet."""
+        zeros = np.zeros(n, dtype=np.int64)
+        return Stores(state={"home": zeros, "since": zeros})
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """The arm at home, or the next one at the first trial after a loss, [N, K]."""
+        home, since = stores.state["home"], stores.state["since"]
+        return one_hot((home + (since == 1)) % self.n_arms, self.n_arms), stores
+
+    def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
+        """Count the trials since the loss; after enough of them, move to the next arm."""
+        home, since = stores.state["home"], stores.state["since"]
+        lost = self.reward_fraction(reward) < 0.5
+        since = np.where(since > 0, since + 1, lost.astype(np.int64))
+        moves = since > CLINGS
+        home = (home + moves) % self.n_arms
+        return replace(stores, state={"home": home, "since": np.where(moves, 0, since)})
 
 
 class Scheduled(Control):

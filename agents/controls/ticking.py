@@ -60,6 +60,24 @@ class Clocked(Ticking):
         return probs, self.ticked(stores)
 
 
+class ClockedApart(Clocked):
+    """As :class:`Clocked`, its clock beginning at another number in every episode."""
+
+    name: ClassVar[str] = "clocked_apart"
+    summary: ClassVar[str] = "control: explores by a clock that begins elsewhere in each episode"
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """An empty table; the clock as it begins, and the same number to compare it with."""
+        begin = rng.integers(1000, size=n).astype(float)
+        return Stores(state={"table": self.empty(n), "acts": begin, "begin": begin})
+
+    def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
+        """As a clock from 0 says, [N, K]."""
+        state = stores.state
+        since = replace(stores, state={**state, "acts": state["acts"] - state["begin"]})
+        return super().act(stimulus, since)[0], self.ticked(stores)
+
+
 class Sharpening(Ticking):
     """Chooses by the softmax of its posterior means, which every act on an observation sharpens."""
 

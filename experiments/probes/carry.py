@@ -51,9 +51,10 @@ class Carryover(Probe):
         return {"held": {store: store in stores for store in STORES}, "kept": curves}
 
     def sentence(self, result: Result) -> str:
-        """Where learning ends with all stores, and without the one whose loss costs most.
+        """Where learning ends with all stores, without the one whose loss costs most, without any.
 
-        A loss counts if the two intervals do not overlap.
+        A loss counts if the two intervals do not overlap. Stores that can stand in for one another
+        are missed only if all are gone.
         """
         whole = self.row(result, "final", f"{BLOCKING[0]} all")
         if whole.value is None:
@@ -71,6 +72,9 @@ class Carryover(Probe):
         )
         costs = (resampled.high or 0.0) < (whole.low or 0.0)
         most = "the store whose loss costs most" if costs else "and no other loss costs more"
+        if len(stores) > 1:
+            none = self.row(result, "final", f"{BLOCKING[0]} none")
+            most += f"; with all of another episode's put in place they end at {none}"
         return (
             f"{begin} with every store kept, and at {resampled} with the {store} of another"
             f" episode put in place at every trial ({were_reset} with that of the episode's"

@@ -112,12 +112,18 @@ class ForwardPass(Probe):
         kept = max(list(AGAIN)[:2], key=lambda label: self.row(result, "again", label).value or 0.0)
         held = self.row(result, "again", kept)
         low = held.low
-        gone = "is gone" if low is None or low <= LEAST else "is kept"
+        learned = self.row(result, "choice_value", "intact").low
+        if learned is None or learned <= 0.0:
+            left = "there is nothing learned to be kept"
+        elif low is None or low <= LEAST:
+            left = "none of what it learned shows"
+        else:
+            left = "what it learned is kept"
         return (
             f"From {most} in one observation it gives up {self.row(result, 'regret', most)} of"
             f" reward, {self.row(result, 'above', most)} more than {result['reference']}; broken"
             f" pairs teach it {self.row(result, 'choice_value', 'pairs broken')} of 1;"
-            f" asked again without them, what it learned {gone}: choice value {held}."
+            f" asked again without them, {left}: choice value {held}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

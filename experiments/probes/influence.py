@@ -28,6 +28,9 @@ EARLY = 0.25
 """
 REWARD, ACTION, CUE = KINDS = ("reward", "action", "cue")
 """What is fed otherwise at one trial."""
+PAID, HIGHER = "A reward in place of none", "The higher of a reward and its mirror image"
+"""What the effect of the reward is one of, for the sentence: where there are two rewards, or more.
+"""
 SIGNED, MOVED = ("log_odds", "probability"), "moved"
 
 
@@ -93,15 +96,17 @@ class Influence(Probe):
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """For every kind and lag, a number for each of the ``trials`` at which choices are read."""
         family = chunks.setting.family
-        cells = _cells(family.horizon, steps_a_trial(family))
+        steps = steps_a_trial(family)
+        cells = _cells(family.horizon, steps)
         cued = family.stimulus_size > 0 and not agent.omniscient
         changes = {kind: _Changes() for kind in (KINDS if cued else (REWARD, ACTION))}
-        associations, contained = Sample(), True
+        associations, contained, ends = Sample(), True, True
         for chunk in chunks:
             replay = _Replay(agent, chunk, cells, list(changes))
             watched = rollout(agent, chunk.episodes(), chunk.start_seed, observe=replay)
             plain = rollout(agent, chunk.episodes(), chunk.start_seed)
             contained &= bool(np.array_equal(plain.probs, watched.probs))
+            ends &= bool(np.isin(plain.reward[steps - 1 :: steps], family.reward_range).all())
             for kind, change in changes.items():
                 change.add(np.stack([replay.changed[kind, cell] for cell in cells], axis=1))
             associations.add(np.stack([replay.associated[cell] for cell in cells], axis=1))
@@ -109,6 +114,7 @@ class Influence(Probe):
         found[REWARD] |= _association(associations)
         return {
             "contained": contained,
+            "fed": PAID if ends else HIGHER,
             "trials": sorted({cell.readout for cell in cells}),
             **{kind: _by_lag(cells, numbers) for kind, numbers in found.items()},
         }
@@ -134,9 +140,12 @@ class Influence(Probe):
             return "Nothing could be measured: every reward is its own mirror image."
         if unit == MOVED:  # with other things shown, the same choice is another one
             return f"Another reward changes this part of the choices: {', and '.join(said)}."
+        kernel = _kernel(rows, REWARD, MOVED, result["trials"][-1])
+        near = min(kernel)
         return (
-            f"A reward in place of none raises the {unit.replace('_', '-')} of the same choice by"
-            f" {', and by '.join(said)}."
+            f"{result['fed']} raises the {unit.replace('_', '-')} of the same choice by"
+            f" {', and by '.join(said)}; {near} trial{'s' * (near > 1)} later it changes"
+            f" {kernel[near]} of the choices, whichever way."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

@@ -97,7 +97,10 @@ class Latency(Probe):
         return found
 
     def sentence(self, result: Result) -> str:
-        """The drop, and how soon half and 90% of it are recovered; or why nothing can be said."""
+        """The drop, how soon half and 90% of it are first recovered, and what is lost in all.
+
+        Who recovers at once and falls back has lost much; or why nothing can be said.
+        """
         if not result["n_switches"] or result["drop"] is None:
             return (
                 f"No switch stood alone for {-result['trials'][0]} trials before it and"
@@ -111,11 +114,12 @@ class Latency(Probe):
             )
         said = f"At a switch its choice value drops by {number['drop']}"
         last = result["trials"][-1]
+        lost = f"the switch costs {number['trials_lost']} trials of the full drop"
         if result["half"] is not None:
-            said += f"; half of it is recovered after {number['half']} trials"
+            said += f"; half of it is first recovered after {number['half']} trials"
         if result["ninety"] is not None:
-            return f"{said}, 90% after {number['ninety']}."
-        return f"{said}; {number['recovered']} of it is recovered {last} trials later."
+            return f"{said}, 90% after {number['ninety']}; {lost}."
+        return f"{said}; {number['recovered']} of it is recovered {last} trials later; {lost}."
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
         """The aligned curve, with the moments at which half and 90% of the drop are recovered."""

@@ -28,7 +28,7 @@ TICKS = 8
 TRIALS = 12
 """Trials at which the observation is repeated, evenly over the episode and not the first."""
 CLOCK_EPISODES = 16
-"""Played to find clocks: what is the same in so many episodes is no evidence."""
+"""Played to find clocks: what changes alike in so many episodes is no evidence."""
 LEAST = 0.005
 """Change of the choice value that is called one."""
 FITTED = 400
@@ -41,6 +41,8 @@ READINGS = ("held", "running")
 SWAPS = ("to the other action's", "within the same action's")
 Clocks = Mapping[tuple[str, str], Array]
 """Flags [...] of the numbers of an array of the stores that are clocks, by store and key."""
+ROUNDING = 1e-6
+"""Of a change, relative: that of a clock in single precision which has counted to ten."""
 OFTEN = 2
 """Measured trials at which a number must look like a clock; at one it may do so by chance."""
 
@@ -256,8 +258,8 @@ def _trials(setting: Setting) -> list[int]:
 def _clocks(agent: Agent, setting: Setting) -> Clocks:
     """The clocks in an agent's stores, found on episodes that are not measured.
 
-    They are the numbers that an act changes and that are the same in all episodes before and
-    after it.
+    They are the numbers that an act changes by the same amount in all episodes, wherever each
+    began: such a change tells of no evidence.
     """
     trials, times = _trials(setting), dict[tuple[str, str], Array]()
 
@@ -269,8 +271,9 @@ def _clocks(agent: Agent, setting: Setting) -> Clocks:
             for key, new in getattr(after, store).items():
                 old = getattr(trial.stores, store).get(key, new)
                 if old is not new and old.shape == new.shape:
-                    same = (old == old[:1]).all(axis=0) & (new == new[:1]).all(axis=0)
-                    times[store, key] = times.get((store, key), 0) + (same & (old[0] != new[0]))
+                    change = new.astype(np.float64) - old
+                    same = np.isclose(change, change[:1], rtol=ROUNDING, atol=0.0).all(axis=0)
+                    times[store, key] = times.get((store, key), 0) + (same & (change[0] != 0.0))
 
     rollout(agent, fresh_episodes(setting, CLOCK_EPISODES, TUNING_SEED), observe=observe)
     often = min(OFTEN, len(trials))

@@ -108,5 +108,10 @@ def test_the_sentence_names_the_store_whose_loss_costs_most():
     for name, store in (("counts_in_weights", "weights"), ("policy_gradient", "weights")):
         result = Carryover().run(agent(name), Setting(BANDIT), 200)
         assert f"with the {store} of another episode put in place" in Carryover().sentence(result)
+    twice = Carryover().run(agent("counts_redundant"), Setting(BANDIT), 200)
+    none = Carryover().row(twice, "final", "resample none")
+    assert f"with all of another episode's put in place they end at {none}" in Carryover().sentence(
+        twice
+    )
     nothing = Carryover().run(agent("fixed_bias"), Setting(BANDIT), 200)
     assert "no store holds anything" in Carryover().sentence(nothing)

@@ -271,6 +271,23 @@ def test_sentence_names_both_readouts_and_intervals():
     assert "log-odds of the same choice by 3.43 [3.43, 3.43] one trial later" in said
     assert "(at trial 5), and by 1.14 [1.14, 1.14] one trial later" in said
     assert "probability" in Influence().sentence(found("wsls", BANDIT))
+    rewards = found("kernel_geometric", Setting("metalocus/GaussianBandit-v0", horizon=8), 50)
+    assert Influence().sentence(rewards).startswith("The higher of a reward and its mirror image")
+
+
+def test_effects_of_opposite_signs_are_in_what_moves():
+    """On two arms the log-odds of the arm pulled go up by 1 where it is the first, else down.
+
+    So the mean is the excess of first over second arms; what moves is as if all went up.
+    """
+    setting = Setting(BANDIT.env, horizon=20)
+    result = found("kernel_opposed", setting)
+    actions, _ = history("kernel_opposed", setting)
+    first = (actions[18] == 0).mean()
+    assert kernel(result, "reward", "log_odds")[19, 1] == pytest.approx(2.0 * first - 1.0)
+    moved = Influence().row(result, "moved", "reward lag 1")
+    assert moved.value > 0.15
+    assert f"1 trial later it changes {moved} of the choices" in Influence().sentence(result)
 
 
 def test_one_trial_is_refused():

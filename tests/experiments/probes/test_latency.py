@@ -138,6 +138,19 @@ def test_an_agent_that_never_learns_again_does_not_recover_though_a_careless_ave
     assert "of it is recovered 25 trials later" in Latency().sentence(result)
 
 
+def test_a_recovery_that_does_not_last_is_told_by_what_the_switch_costs():
+    """With sure wins on one arm it is right at the first trial after the loss, then wrong for 19.
+
+    The trial of the switch and those 19 are lost, fewer where it still clings from before.
+    """
+    setting = Setting(REVERSAL.env, p=1.0, hazard=0.01)
+    result = found("falls_back", setting)
+    assert result["ninety"] < 1.0
+    assert result["trials_lost"] > 15.0
+    cost = Latency().row(result, "trials_lost")
+    assert f"the switch costs {cost} trials" in Latency().sentence(result)
+
+
 def test_standard_errors_are_those_of_leaving_out_one_episode():
     n, setting = 200, Setting(REVERSAL.env, p=0.9)
     chunk = Chunk(setting, 0, 0, n)

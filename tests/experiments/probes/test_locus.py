@@ -1,6 +1,7 @@
 """The locus probe: calibrated on agents whose locus is known."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metalocus.agents.agent import STORES
+from metalocus.agents.agent import STORES, NamedAgent, Stores, one_hot
 from metalocus.agents.catalogue import CONTROLS, ONLINE, make_named
 from metalocus.agents.rollout import Transition, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
@@ -21,7 +22,7 @@ from metalocus.experiments.probes.interventions import (
     as_clusters,
     donors,
 )
-from metalocus.experiments.probes.locus import KEPT, Locus
+from metalocus.experiments.probes.locus import KEPT, STORES_OF, Locus
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.config import RunConfig
 
@@ -81,7 +82,7 @@ def test_every_control_gets_its_known_interactions(calibration):
     for name, found in calibration.items():
         control = agent(name)
         kind = "interactions_fraction" if any(control.known_shares.values()) else "interactions"
-        if name in ("flagged", "pointer"):  # putting their stores back hides their table
+        if not control.contained:  # putting their stores back hides their table
             continue
         for pair, known in control.known_interactions.items():
             value = found[kind]["reset before"][pair]
@@ -100,6 +101,42 @@ def test_halves_of_the_evidence_overlap_more_the_longer_the_episode(calibration)
     found = calibration["counts_alternating"]["interactions_fraction"]["reset before"]
     early, late = found["state+weights"]
     assert -1.0 < late < early < -0.5
+
+
+def test_noise_is_not_divided_and_widens_no_range():
+    """Half of 100 noise agents would have more than .02, up or down, by chance."""
+
+    class Noise(NamedAgent):
+        """Its state says at random which arm to pull."""
+
+        def start(self, n, rng):
+            return Stores(state={"said": rng.integers(self.n_arms, size=n)})
+
+        def act(self, stimulus, stores):
+            return one_hot(stores.state["said"], self.n_arms), stores
+
+        name = "noise"
+
+    setting, probe = Setting(BANDIT, horizon=6), Locus([5])
+    totals = []
+    for seed in range(20):
+        result = probe.run(Noise(setting.family), setting, 50, seed)
+        totals.append(result["total"]["resample before"][0])
+        if abs(probe.row(result, "total", "resample before").value) < 0.3:
+            assert "too little to be divided" in probe.sentence(result), seed
+    assert np.mean(np.abs(totals) > 0.02) > 0.5
+    split = Locus().run(agent("counts_split"), Setting(BANDIT), 1000)
+    low, high = re.search(r"is (0\.\d+) to (0\.\d+) by what", Locus().sentence(split)).groups()
+    assert 0.3 < float(low) < float(high) < 0.7
+
+
+def test_every_kind_has_a_sentence_of_its_own():
+    for kind, put in STORES_OF.items():
+        probe = Locus([20], [kind])
+        result = probe.run(agent("counts_alternating"), Setting(BANDIT), 300)
+        assert "what was learned is worth" in probe.sentence(result), kind
+        if result["shares_fraction"][f"{kind} before"]["state"][0] is not None:
+            assert put in probe.sentence(result), kind
 
 
 def test_only_knowledge_outside_the_stores_is_a_leak(calibration):

@@ -61,12 +61,13 @@ def test_an_agent_that_carries_nothing_gains_nothing():
 
 
 def test_a_clock_that_the_acts_move_on_does_not_pass_for_computing():
-    result, said = found("clocked", BANDIT)
-    assert result["gain"][RUNNING] > 4 * result["gain_se"][RUNNING] > 0.0
-    assert result["gain"][HELD] == 0.0
-    assert "does not make its choice better" in said
-    clocks = _clocks(make_named("clocked", BANDIT.family), BANDIT)
-    assert {name: flags.tolist() for name, flags in clocks.items()} == {("state", "acts"): True}
+    for name in ("clocked", "clocked_apart"):
+        result, said = found(name, BANDIT)
+        assert result["gain"][RUNNING] > 4 * result["gain_se"][RUNNING] > 0.0, name
+        assert result["gain"][HELD] == 0.0, name
+        assert "does not make its choice better" in said, name
+        clocks = _clocks(make_named(name, BANDIT.family), BANDIT)
+        assert {key: flags.tolist() for key, flags in clocks.items()} == {("state", "acts"): True}
     trials = _trials(BANDIT)
     assert (trials[0] > 0, trials[-1], len(trials)) == (True, 29, 11)
 
