@@ -49,7 +49,12 @@ class Calibrated:
     @property
     def constant(self) -> bool:
         """Whether the number is the same in every episode, so that nothing is uncertain."""
-        return bool(np.max(self.errors) <= ROUNDING)
+        return bool(np.nanmax(self.errors) <= ROUNDING)
+
+    @property
+    def missing(self) -> int:
+        """Replications that found no number, which is to cover nothing."""
+        return int(np.isnan(self.values).sum())
 
     @property
     def covered(self) -> int:
@@ -77,12 +82,12 @@ class Calibrated:
     @property
     def mean(self) -> float:
         """Of what was found."""
-        return float(np.mean(self.values))
+        return float(np.nanmean(self.values))
 
     @property
     def width(self) -> float:
         """Mean standard error over the spread of what was found: 1 for honest intervals."""
-        return float(np.sqrt(np.mean(np.square(self.errors))) / np.std(self.values, ddof=1))
+        return float(np.sqrt(np.nanmean(np.square(self.errors))) / np.nanstd(self.values, ddof=1))
 
 
 def calibrate(
@@ -146,7 +151,7 @@ def measured(effects: Sequence[Planted], seeds: Sequence[int]) -> tuple[list[lis
 
 
 def _calibrated(effect: Planted, by_seed: Mapping[int, Numbers]) -> Calibrated:
-    """A replication that found no number has covered nothing."""
+    """What came of an effect, in the order of the seeds."""
     found = [by_seed[seed] for seed in sorted(by_seed)]
     values = [np.nan if value is None else value for value, _ in found]
     errors = [np.nan if error is None else error for _, error in found]

@@ -6,7 +6,23 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+from scipy import stats
+
 from metalocus.experiments.calibration.calibrate import LEAST, MOST, Calibrated
+from metalocus.experiments.scoring.intervals import CONFIDENCE
+
+NOTES: Mapping[str, Sequence[str]] = {
+    "locus": (
+        "Under `mean` a greedy control that has lost its counts goes by the mean of the very",
+        "episodes that it is measured on, which leans to the arm that is better in these: so the",
+        "total comes out too small. A choice that is smooth in the mean does not do this.",
+    ),
+    "latency": (
+        "Crossings have intervals by Fieller's rule, which are too wide where a curve jumps.",
+    ),
+}
+"""What is to be known beside the numbers of a probe."""
 
 
 def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) -> str:
@@ -30,7 +46,9 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
         f"in {sum(seconds.values()):,.0f} CPU seconds.",
         "",
         f"Of {len(uncertain)} numbers that vary, {len(inside)} are covered in {LEAST:.0%} to"
-        f" {MOST:.0%} of the replications; over all of them {covered:.1%} are covered.",
+        f" {MOST:.0%} of the replications, and {covered:.1%} of all their intervals hold.",
+        f"By chance {_beside(r):.1%} of perfect intervals would lie outside; numbers of one agent",
+        "share their episodes and lie there together.",
         _verdict(failed),
         "",
         "*Known* is by a sum over all 4,096 histories of the bandit with two arms and seven",
@@ -42,7 +60,7 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
     ]
     for probe, of_probe in groupby(found, key=lambda each: each.effect.probe):
         lines += ["", f"## {probe}", "", *_table(list(of_probe))]
-        lines += ["", f"{seconds[probe]:,.0f} CPU seconds."]
+        lines += ["", *NOTES.get(probe, ()), f"{seconds[probe]:,.1f} CPU seconds."]
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +81,13 @@ def as_records(found: Sequence[Calibrated]) -> list[dict[str, Any]]:
         }
         for each in found
     ]
+
+
+def _beside(replications: int) -> float:
+    """Chance that a perfect interval is covered in another part of the replications."""
+    low, high = np.ceil(LEAST * replications - 1e-9), np.floor(MOST * replications + 1e-9)
+    chance = stats.binom(replications, CONFIDENCE)
+    return float(1.0 - chance.cdf(high) + chance.cdf(low - 1))
 
 
 def _verdict(failed: Sequence[Calibrated]) -> str:
@@ -99,4 +124,6 @@ def _came(each: Calibrated) -> tuple[str, str, str]:
         return f"{each.mean:.3f}", "", "constant" if each.holds else "**constant, and not it**"
     low, high = each.interval
     said = f"{each.coverage:.1%} ({low:.0%} to {high:.0%})"
-    return f"{each.mean:.3f}", f"{each.width:.2f}", said if each.holds else f"**{said}**"
+    said = said if each.holds else f"**{said}**"
+    none = f", {each.missing} found none" if each.missing else ""
+    return f"{each.mean:.3f}", f"{each.width:.2f}", said + none

@@ -54,6 +54,7 @@ def test_a_constant_must_be_what_is_known():
         found = Calibrated(effect, [0.25] * 5, [0.0] * 5)
         assert (found.constant, found.holds) == (True, holds)
     missing = Calibrated(effect, [np.nan, 0.2501], [np.nan, 0.1])
+    assert (missing.missing, missing.mean) == (1, 0.2501)
     assert missing.covered == 1, "a replication without a number covers nothing"
 
 
