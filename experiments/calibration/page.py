@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from metalocus import __version__
 from metalocus.experiments.calibration.calibrate import LEAST, MOST, Calibrated
 from metalocus.experiments.scoring.intervals import CONFIDENCE
 
@@ -43,7 +44,7 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
         "How often does a 95% interval hold what is known? Each effect below is known exactly and",
         f"was measured {r:,} times on fresh episodes. Made by",
         f"`metalocus calibrate --replications {r} --out docs/probes/calibration.md`,",
-        f"in {sum(seconds.values()):,.0f} CPU seconds.",
+        f"version {__version__}, in {sum(seconds.values()):,.0f} CPU seconds.",
         "",
         f"Of {len(uncertain)} numbers that vary, {len(inside)} are covered in {LEAST:.0%} to"
         f" {MOST:.0%} of the replications, and {covered:.1%} of all their intervals hold.",
