@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 
 import torch
 
@@ -10,6 +11,7 @@ from metalocus.agents.agent import Agent
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting
 from metalocus.experiments.bench.base import Row
+from metalocus.experiments.display import Stage
 from metalocus.experiments.probes.base import PROBES, Probe
 from metalocus.experiments.probes.ensemble import Ensemble
 from metalocus.experiments.runs.build import build_policy
@@ -39,13 +41,14 @@ def bench_probe() -> list[Row]:
     that has no answer on any of the tasks for an agent is left out there.
     """
     torch.set_num_threads(1)
+    pairs = list(product(LIMITS, PROBES))
     rows = []
-    for name in LIMITS:
-        for probe in PROBES:
-            row = _row(probe, name)
-            if row is not None:
-                rows.append(row)
-    return rows
+    with Stage("timing", len(pairs), "probes") as stage:
+        for count, (agent, probe) in enumerate(pairs, 1):
+            rows.append(_row(probe, agent))
+            stage.update(count)
+            stage.finished(f"{probe} of {agent}", count, len(pairs))
+    return [row for row in rows if row is not None]
 
 
 def _row(name: str, agent: str) -> Row | None:
