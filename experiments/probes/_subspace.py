@@ -23,7 +23,7 @@ MOST = 128
 """Principal directions: all of an LSTM's of 64 units."""
 NEARLY_ALL = 0.95
 """Part of the predicted variance that the decoded directions hold."""
-ROUNDS, BATCH, RATE = 150, 256, 0.03
+ROUNDS, BATCH, RATE = 150, 128, 0.03
 """Of gradient descent on the rotation; the loss of an LSTM is flat after 100."""
 _SEED = 0
 
@@ -61,11 +61,10 @@ class Coordinates:
         kept: Array = directions[:, :rank]
         return kept
 
-    def moved(self, stores: Stores, change: Array) -> Stores:
-        """Stores with a change [N, W] of the numbers."""
-        vectors = self.vectors.of(stores)
-        step = (change * self.ridge.spread) @ self.ridge.directions.T
-        return self.vectors.back(vectors + step, stores)
+    def step(self, change: Array) -> Array:
+        """Change of the vectors of stores [N, D] by a change of the numbers, [N, W]."""
+        step: Array = (change * self.ridge.spread) @ self.ridge.directions.T
+        return step
 
 
 @dataclass(frozen=True)

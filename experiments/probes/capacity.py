@@ -93,16 +93,14 @@ class Capacity(Probe):
                 for rank in sorted({min(rank, width) for rank in ranks}):
                     key = "rank", f"{name}, {order}", str(rank)
                     squeezes[key] = squeezed.to_rank(order, rank)
-        samples: dict[tuple[str, ...], Sample] = {key: Sample() for key in squeezes}
+        sample, ends = Sample(), _ends(setting)
         for chunk in chunks:
-            bounds = _bounds(chunk)
-            values = {}
-            for key, squeeze in squeezes.items():
-                values[key] = _value(agent, chunk, squeeze)
-                samples[key].add(np.stack([values[key], *bounds]))
+            value = _Values(chunk)
+            found = [value(agent, squeeze) for squeeze in squeezes.values()]
+            sample.add(np.stack([*found, *(value(end) for end in ends)]))
         result: Result = {}
-        for key, sample in samples.items():
-            _put(result, key, *_score(sample))
+        for place, key in enumerate(squeezes):
+            _put(result, key, *_score(sample, place))
         for name, squeezed in known.items():
             result.setdefault("numbers", {})[name] = squeezed.numbers.size
         result["needed"] = _needed(result)
@@ -119,9 +117,10 @@ class Capacity(Probe):
             try:
                 setting = resized(chunks.setting, argument, size)
                 player = playing(agent, setting)
-                sample = Sample()
+                players, sample = (player, *_ends(setting)), Sample()
                 for chunk in Chunks(setting, chunks.n, chunks.seed):
-                    sample.add(np.stack([_value(player, chunk, None), *_bounds(chunk)]))
+                    value = _Values(chunk)
+                    sample.add(np.stack([value(each) for each in players]))
             except InvalidTask:  # it cannot play this size
                 playable[str(size)] = False
                 continue
@@ -227,23 +226,35 @@ def _has_numbers(agent: Agent, name: str) -> bool:
     return any(array.dtype.kind == "f" and array.size for array in store.values())
 
 
-def _value(agent: Agent, chunk: Chunk, squeeze: Intervention | None) -> Array:
-    """Expected return of every episode, [N]."""
-    trace = rollout(agent, chunk.episodes(), chunk.start_seed, intervene=squeeze)
-    value: Array = trace.value.sum(axis=0)
-    return value
+class _Values:
+    """Expected returns of agents on the episodes of a chunk, which are made once."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.episodes, self.seed = chunk.episodes(), chunk.start_seed
+        self.begun = self.episodes.state_dict()
+
+    def __call__(self, agent: Agent, squeeze: Intervention | None = None) -> Array:
+        """Of every episode, [N]."""
+        self.episodes.load_state_dict(self.begun)
+        trace = rollout(agent, self.episodes, self.seed, intervene=squeeze)
+        value: Array = trace.value.sum(axis=0)
+        return value
 
 
-def _bounds(chunk: Chunk) -> tuple[Array, Array]:
-    """Expected returns of random choice and of the best reference, [N] each."""
-    family = chunk.setting.family
-    random, best = make_named("random", family), best_reference(family)
-    return _value(random, chunk, None), _value(best, chunk, None)
+def _ends(setting: Setting) -> tuple[Agent, Agent]:
+    """Random choice and the best reference, whose scores are 0 and 1."""
+    family = setting.family
+    return make_named("random", family), best_reference(family)
 
 
-def _score(sample: Sample) -> tuple[float | None, float | None]:
-    """The score and its standard error; None if the best earns no more than chance."""
-    value, chance, best = sample.columns
+def _score(sample: Sample, place: int = 0) -> tuple[float | None, float | None]:
+    """A score and its standard error; None if the best earns no more than chance.
+
+    Args:
+        sample: values, the last two being those of random choice and of the best reference.
+        place: of the value that is scored.
+    """
+    value, (chance, best) = sample.columns[place], sample.columns[-2:]
     gap = (best - chance).mean()
     if gap <= 1e-9:
         return None, None

@@ -219,22 +219,30 @@ class _Plan:
         last = {key: donor.context[key] for key in self.told}
         return own.updated(Stores(context=last))
 
-    def exchanged(self, own: Stores, donor: Stores, swap: Swap, dose: float = 1.0) -> Stores:
-        """An episode's stores, with a part of the donor's and its last transition."""
-        assert self.coordinates is not None
-        if not dose:
-            return own
-        change = swap.change(self.coordinates.of(own), self.coordinates.of(donor))
-        return self.coordinates.moved(self.with_last(own, donor), dose * change)
 
-    def part_way(self, own: Stores, donor: Stores, dose: float) -> Stores:
-        """All stores a part of the way from an episode's to the donor's."""
-        if self.coordinates is None or dose in (0.0, 1.0):
-            return donor if dose >= 0.5 else own
-        vectors = self.coordinates.vectors
-        mine, theirs = vectors.of(own), vectors.of(donor)
-        like = self.with_last(own, donor) if dose >= 0.5 else own
-        return vectors.back(mine + dose * (theirs - mine), like)
+class _Exchange:
+    """A part of the donors' stores put into those of other episodes, by more or less."""
+
+    def __init__(self, plan: _Plan, own: Stores, donor: Stores) -> None:
+        self.plan, self.own, self.donor = plan, own, donor
+        self.with_last = plan.with_last(own, donor)
+        if plan.coordinates is not None:
+            self.vectors = plan.coordinates.vectors
+            self.mine, self.theirs = (self.vectors.of(each) for each in (own, donor))
+            self.numbers = [plan.coordinates.of(each) for each in (own, donor)]
+
+    def along(self, swap: Swap, dose: float = 1.0) -> Stores:
+        """Along some directions, and the last transition."""
+        assert self.plan.coordinates is not None
+        step = self.plan.coordinates.step(dose * swap.change(*self.numbers))
+        return self.vectors.back(self.mine + step, self.with_last)
+
+    def part_way(self, dose: float) -> Stores:
+        """All stores; whatever is no real number from the nearer of the two."""
+        if self.plan.coordinates is None:
+            return self.donor if dose >= 0.5 else self.own
+        like = self.with_last if dose >= 0.5 else self.own
+        return self.vectors.back(self.mine + dose * (self.theirs - self.mine), like)
 
 
 def _directions(rank: int, name: str) -> str:
@@ -290,49 +298,56 @@ class _Pair:
     """The episodes of a chunk, and for each an unrelated donor and one of its own task.
 
     Attributes:
-        shift: greatest difference between its probabilities with all stores and the donor's.
+        shift: greatest difference of its probabilities from what they were before other episodes
+            were played, and with all of the donor's stores from the donor's.
     """
 
     def __init__(self, agent: Agent, chunk: Chunk, t: int, plan: _Plan) -> None:
         self.plan, seed = plan, chunk.start_seed
         self.own = Player.begin(agent, chunk.episodes(), seed)
-        self.donor = Player.begin(agent, unrelated(chunk), seed)
-        same = unrelated(chunk)
-        same.latents = {**same.latents, **self.own.episodes.latents}
-        self.same = Player.begin(agent, same, seed)
-        for player in (self.own, self.donor, self.same):
-            player.play(t)
         episodes = self.own.episodes
+        begun = episodes.latents
+        self.own.play(t)
+        self.plain = self.own.probs()
+        self.donor = Player.begin(agent, unrelated(chunk), seed)
+        self.donor.play(t)
+        # as the donor's agent, with whatever it hides, would choose on this stimulus
+        self.wanted = Player(self.donor.agent, episodes, self.donor.stores, t).probs()
+        same = unrelated(chunk)
+        same.latents = {**same.latents, **begun}
+        self.same = Player.begin(agent, same, seed)
+        self.same.play(t)
         self.task = Task(self.donor.episodes, plan.shown)
         self.value, self.worth = self.task.value(episodes), episodes.privileged_value()
         self.apart = opposite(self.worth, self.value)
-        self.plain = self.own.probs()
-        # as the donor's agent, with whatever it hides, would choose on this stimulus
-        self.wanted = Player(self.donor.agent, episodes, self.donor.stores, t).probs()
-        self.shift = 0.0
+        # what copies of the agent share outside the stores has been started anew since
+        again = self.own.probs(), self.own.probs(self.donor.stores)
+        self.shift = max(
+            float(np.abs(now - before).max())
+            for now, before in zip(again, (self.plain, self.wanted), strict=True)
+        )
 
     def columns(self, later: Sequence[int]) -> dict[str, Array]:
         """What is summarised, by name: columns [C, ..., N], 0 where tasks are not opposite."""
         own, donor, plan = self.own.stores, self.donor.stores, self.plan
+        exchange = _Exchange(plan, own, donor)
         parts: dict[str, list[Stores]] = {ALL: [donor]}
         held = [store for store in STORES if getattr(own, store)]
         for store in held if len(held) > 1 else ():
             parts[store] = [own.restore(donor, [store])]
         if plan.told and plan.coordinates is not None:
-            parts[LAST] = [plan.with_last(own, donor)]
+            parts[LAST] = [exchange.with_last]
         for name, swaps in plan.swaps.items():
-            parts[name] = [plan.exchanged(own, donor, swap) for swap in swaps]
+            parts[name] = [exchange.along(swap) for swap in swaps]
         found = {}
         for name, each in parts.items():
             probs = [self.own.probs(stores) for stores in each]
-            if name == ALL:
-                self.shift = float(np.abs(probs[0] - self.wanted).max())
             found[f"moved/{name}"] = self._moved(np.mean(probs, axis=0))
             found[f"agreement/{name}"] = self._agreement(probs)
         found["agreement/none"] = self._agreement([self.plain])
-        for name in COLOURS:
+        for name in (ALL, DECODED, LEARNED):
             if name in parts:
-                found |= self._doses(name)
+                found |= self._doses(name, parts[name][0], exchange)
         found |= self._follow({name: parts[name][0] for name in COLOURS if name in parts}, later)
         found |= self._costs()
         _, whole, gap, _ = self._moved(self.plain)
@@ -365,15 +380,16 @@ class _Pair:
         whole = donors - (self.plain * self.value).sum(axis=1)
         return np.stack([change, whole, best - chance, donors - chance]) * self.apart
 
-    def _doses(self, name: str) -> dict[str, Array]:
-        """The first choice, a part of the way from the own stores to the donor's."""
-        own, donor, plan = self.own.stores, self.donor.stores, self.plan
+    def _doses(self, name: str, whole: Stores, exchange: _Exchange) -> dict[str, Array]:
+        """The first choice, a part of the way from the own stores to the whole exchange."""
         found = {}
         for dose in DOSES:
-            if name == ALL:
-                stores = plan.part_way(own, donor, dose)
+            if dose in (0.0, 1.0):
+                stores = whole if dose else self.own.stores
+            elif name == ALL:
+                stores = exchange.part_way(dose)
             else:
-                stores = plan.exchanged(own, donor, plan.swaps[name][0], dose)
+                stores = exchange.along(self.plan.swaps[name][0], dose)
             found[f"dose/{name} {dose}"] = self._moved(self.own.probs(stores))
         return found
 
