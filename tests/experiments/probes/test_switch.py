@@ -117,6 +117,20 @@ def test_the_standard_error_is_that_of_repeated_samples():
     assert np.mean(errors) == pytest.approx(np.std(costs), rel=0.2)
 
 
+def test_the_standard_error_counts_that_weights_of_classes_vary():
+    """The cost is 1 in one class and -1 in another; how often each comes differs by episode."""
+    rng = np.random.default_rng(0)
+    costs, errors = [], []
+    for _ in range(300):
+        often = rng.choice([0.1, 0.9], size=50)
+        first = rng.random((12, 50)) < often
+        one = rng.integers(2, size=(12, 50)).astype(bool)
+        found = of_trials(by_kind(np.where(first, one, ~one), one, ~one, np.stack([first, ~first])))
+        costs.append(found["cost"])
+        errors.append(found["cost_se"])
+    assert np.mean(errors) == pytest.approx(np.std(costs), rel=0.1)
+
+
 def test_where_no_trial_is_of_a_kind_there_is_no_number():
     never, always = np.zeros((4, 3), bool), np.ones((4, 3), bool)
     found = of_trials(by_kind(np.ones((4, 3)), always, never))
