@@ -170,7 +170,13 @@ class NamedAgent(Agent):
         return None
 
     def reward_fraction(self, reward: Array) -> Array:
-        """A reward's place in the family's range, 0 at the least and 1 at the greatest, [N]."""
+        """A reward's place in the family's range, 0 at the least and 1 at the greatest, [N].
+
+        Raises:
+            NonFinite: a reward is not finite.
+        """
+        if not np.isfinite(reward).all():
+            raise NonFinite("a reward is not finite; correct the environment that gives it")
         low, high = self.family.reward_range
         fraction: Array = (reward - low) / (high - low)
         return fraction
@@ -199,7 +205,7 @@ class ReferencePolicy(NamedAgent):
 
 def one_hot(choice: Array, n_arms: int) -> Array:
     """Certain choices as probabilities, [N] -> [N, K]."""
-    probs: Array = np.eye(n_arms)[choice]
+    probs: Array = (choice[:, None] == np.arange(n_arms)).astype(float)
     return probs
 
 

@@ -161,8 +161,8 @@ class RandomFeatures(Control):
 class Clone(Control):
     """The best reference of a task, with its state in another basis.
 
-    The real numbers of the reference's state are multiplied by a random invertible matrix after
-    every step and by its inverse before the next one; all else is as in the reference.
+    The real numbers of the reference's state are mirrored at a random plane and stretched after
+    every step, and put back before the next one; all else is as in the reference.
     """
 
     name: ClassVar[str] = "clone"
@@ -177,9 +177,8 @@ class Clone(Control):
         sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
         self.ends = np.cumsum(sizes)[:-1]
         rng, size = np.random.default_rng(_SEED), sum(sizes)
-        turn = np.linalg.qr(rng.normal(size=(size, size)))[0]
-        stretch = rng.uniform(0.5, 2.0, size)
-        self.basis, self.inverse = turn * stretch, (turn / stretch).T
+        normal = rng.normal(size=size)
+        self.normal, self.stretch = normal / np.linalg.norm(normal), rng.uniform(0.5, 2.0, size)
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
@@ -206,12 +205,19 @@ class Clone(Control):
         state = dict(stores.state)
         parts = [state.pop(key) for key in self.shapes]
         parts = [part.reshape(len(part), -1) for part in parts]
-        return replace(stores, state={**state, "x": np.concatenate(parts, axis=1) @ self.basis})
+        return replace(
+            stores,
+            state={**state, "x": self._mirrored(np.concatenate(parts, axis=1)) * self.stretch},
+        )
+
+    def _mirrored(self, x: Array) -> Array:
+        """Numbers [N, X] mirrored at a random plane, which mixes all; twice is not at all."""
+        return x - 2.0 * (x @ self.normal)[:, None] * self.normal
 
     def _show(self, stores: Stores) -> Stores:
         """Back in the reference's own basis."""
         state = dict(stores.state)
-        x = state.pop("x") @ self.inverse
+        x = self._mirrored(state.pop("x") / self.stretch)
         parts = np.split(x, self.ends, axis=1)
         own = {
             key: part.reshape(len(x), *shape)

@@ -50,8 +50,8 @@ class ThreeBits(Control):
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """A step."""
-        won = self.reward_fraction(reward) > 0.5
-        level = stores.state["level"] + np.where(won == (action == 0), 1.0, -1.0)
+        outcome = np.sign(self.reward_fraction(reward) - 0.5)  # 1 won, -1 lost
+        level = stores.state["level"] + np.where(action == 0, outcome, -outcome)
         return replace(stores, state={"level": np.clip(level, 0.0, 2**BITS - 1)})
 
 

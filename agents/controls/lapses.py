@@ -79,6 +79,7 @@ class LapsesTwo(LapsesOne):
     """As the first, with lapses that have nothing to do with its."""
 
     name: ClassVar[str] = "lapses_two"
+    summary: ClassVar[str] = "control: the best reference with lapses, not those of lapses_one"
     stream: ClassVar[int] = 2
 
 
@@ -86,6 +87,7 @@ class LapsesThree(LapsesOne):
     """As the first two, with lapses that have nothing to do with theirs."""
 
     name: ClassVar[str] = "lapses_three"
+    summary: ClassVar[str] = "control: the best reference with lapses, not those of the other two"
     stream: ClassVar[int] = 3
 
 
@@ -101,6 +103,7 @@ class HalfCommonTwo(HalfCommonOne):
     """The other one."""
 
     name: ClassVar[str] = "half_common_two"
+    summary: ClassVar[str] = "control: as half_common_one, half of whose lapses it shares"
     stream: ClassVar[int] = 2
 
 

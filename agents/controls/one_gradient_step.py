@@ -84,4 +84,4 @@ class Echo(OneGradientStep):
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Keep the choice and its reward."""
-        return Stores(context={"action": action.copy(), "reward": reward.copy()})
+        return Stores(context={"action": action.copy(), "reward": self.reward_fraction(reward)})

@@ -40,8 +40,8 @@ class Wary(Control):
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """An arm of highest posterior mean, or any, [N, K]."""
         won, lost = stores.state["table"].sum(axis=1).T
-        usual = (won >= USUAL * (won + lost))[:, None]
-        return np.where(usual, self.counts.act(stimulus, stores)[0], 1.0 / self.n_arms), stores
+        few = (won < USUAL * (won + lost))[:, None]  # not of counts that are no numbers
+        return np.where(few, 1.0 / self.n_arms, self.counts.act(stimulus, stores)[0]), stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Add the evidence to the table."""

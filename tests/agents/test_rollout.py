@@ -44,6 +44,7 @@ def agents():
     settings = [
         BANDIT,
         Setting("metalocus/DatasetBandit-v0", rule="linear", n_examples=4),
+        Setting("metalocus/CueBinding-v0", cues="fixed", n_cues=4),
         *map(Setting, FAMILIES),
     ]
     for registry in (REFERENCES, ONLINE, CONTROLS):

@@ -215,10 +215,11 @@ def test_what_it_knows_is_in_its_weights_and_the_last_transition_in_the_context(
     found = Locus([1, 39]).run(
         agent(name, BANDIT, **kwargs), Setting(BANDIT, **kwargs), episodes=400
     )
-    first, last = np.array([found["shares"]["reset before"][store] for store in ("weights", "context")]).T
+    shares, total = (found[key]["reset before"] for key in ("shares", "total"))
+    first, last = np.array([shares[store] for store in ("weights", "context")]).T
     assert found["contained"]
-    assert found["shares"]["reset before"]["state"] == [0.0, 0.0]
-    np.testing.assert_allclose([first.sum(), last.sum()], found["total"]["reset before"], atol=1e-9)
+    assert shares["state"] == [0.0, 0.0]
+    np.testing.assert_allclose([first.sum(), last.sum()], total, atol=1e-9)
     assert first[0] == pytest.approx(0.0, abs=1e-6)
     assert first[1] > 0.0
     assert last[0] > 0.8 * last.sum() > 0.05

@@ -125,7 +125,7 @@ def test_beliefs_are_in_the_state_and_the_weights_are_empty(plays):
     for about, agent, _ in plays:
         stores = agent.start(3, np.random.default_rng(0))
         used = {store for store in STORES if getattr(stores, store)}
-        context = dict.fromkeys(("wsls", "recent_winner", "perseveration"), {"context"})
+        context = {name: {"context"} for name in ("wsls", "recent_winner", "perseveration")}
         expected = {"random": set(), "oracle": set(), **context}
         assert used == expected.get(agent.name, {"state"}), about
 
