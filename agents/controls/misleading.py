@@ -102,7 +102,8 @@ class Pointer(Counting):
 
     def table(self, stores: Stores) -> Array:
         """The rows of the hidden table that the state points to, counted around, [N, K, 2]."""
-        return self._table[stores.state["row"] % len(self._table)]
+        table: Array = self._table[stores.state["row"] % len(self._table)]
+        return table
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Add the evidence to the rows of the hidden table."""
