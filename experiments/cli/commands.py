@@ -427,7 +427,7 @@ def survey(
 ) -> None:
     """Every probe on many runs: what each found, in sentences, on one page.
 
-    A run takes about a CPU minute for 1,000 episodes of 100 trials, a transformer three.
+    A run takes one to three CPU minutes for 1,000 episodes of 100 trials, a transformer most.
 
     Example: metalocus survey runs/* --agents bayes_optimal delta_rule --page found.md
 
@@ -459,9 +459,10 @@ def calibrate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure effects of known size: how often do the probes' 95% intervals hold them?
+    """How often the probes' 95% intervals hold what is known.
 
-    200 replications take one and a half CPU minutes, on as many cores as there are.
+    Effects of known size are measured again and again: 200 times take one and a half CPU minutes,
+    on as many cores as there are.
 
     Example: metalocus calibrate --replications 200 --out calibration.md
 
@@ -503,7 +504,7 @@ def bench(
     device: Literal["cpu", "cuda"] = "cpu",
     json: Json = False,
 ) -> None:
-    """Measure speed, as ratios within one run; the bench of training takes eleven minutes.
+    """Measure speed; training and probes take ten minutes each.
 
     Example: metalocus bench env
 
