@@ -11,6 +11,7 @@ from scipy import stats
 
 from metalocus import __version__
 from metalocus.experiments.calibration.calibrate import LEAST, MOST, Calibrated
+from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.scoring.intervals import CONFIDENCE
 
 NOTES: Mapping[str, Sequence[str]] = {
@@ -58,6 +59,9 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
         "over replications, *width* the standard error that is claimed over the spread that is",
         "found (1 is honest), *covered* has its own 95% interval. A number that is the same in",
         "every episode is certain: it must be what is known, and *constant* says that it was.",
+        "",
+        f"Not calibrated: {_others(found)}. What they must find of a control is not known beforehand",
+        "but for constants, or (`strategy`) one measurement takes half a minute.",
     ]
     for probe, of_probe in groupby(found, key=lambda each: each.effect.probe):
         lines += ["", f"## {probe}", "", *_table(list(of_probe))]
@@ -82,6 +86,12 @@ def as_records(found: Sequence[Calibrated]) -> list[dict[str, Any]]:
         }
         for each in found
     ]
+
+
+def _others(found: Sequence[Calibrated]) -> str:
+    """The probes without an effect, by name."""
+    among = {each.effect.probe for each in found}
+    return ", ".join(f"`{name}`" for name in PROBES if name not in among)
 
 
 def _beside(replications: int) -> float:
