@@ -60,8 +60,8 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
         "found (1 is honest), *covered* has its own 95% interval. A number that is the same in",
         "every episode is certain: it must be what is known, and *constant* says that it was.",
         "",
-        f"Not calibrated: {_others(found)}. What they must find of a control is not known beforehand",
-        "but for constants, or (`strategy`) one measurement takes half a minute.",
+        f"Not calibrated: {_others(found)}. What they must find of a control is not known",
+        "beforehand but for constants, or (`strategy`) one measurement takes half a minute.",
     ]
     for probe, of_probe in groupby(found, key=lambda each: each.effect.probe):
         lines += ["", f"## {probe}", "", *_table(list(of_probe))]
