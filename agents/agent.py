@@ -204,8 +204,8 @@ class ReferencePolicy(NamedAgent):
 
 
 def one_hot(choice: Array, n_arms: int) -> Array:
-    """Certain choices as probabilities, [N] -> [N, K]."""
-    probs: Array = (choice[:, None] == np.arange(n_arms)).astype(float)
+    """Certain choices as probabilities, [...] -> [..., K]."""
+    probs: Array = (choice[..., None] == np.arange(n_arms)).astype(float)
     return probs
 
 

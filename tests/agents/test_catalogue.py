@@ -18,7 +18,9 @@ HELPERS = {
     "online": ("learner", "value_table", "update_interval"),
     "controls": ("counting",),
 }
-WITHOUT_LEARNING = {"random", "oracle", "fixed_bias"}
+WITHOUT_LEARNING = {"random", "oracle", "fixed_bias"} | {
+    *("perseveration", "scheduled", "cue_follower", "one_gradient_step")  # rewards play no part
+}
 
 
 def modules(room):
