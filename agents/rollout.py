@@ -145,14 +145,14 @@ def rollout(
             stimulus or reward is not finite.
         InvalidTask: what is returned would take more memory than ``MOST_BYTES``.
     """
-    n, family = len(episodes), episodes.family
-    _require_room(n, family)
-    actions, rewards = np.empty((family.horizon, n), dtype=np.int64), np.empty((family.horizon, n))
-    probs, means, privileged = (np.empty((family.horizon, n, family.n_arms)) for _ in range(3))
-    stores = start = agent.start(n, np.random.default_rng(seed))
-    shadow_stores = [shadow.start(n, np.random.default_rng(seed)) for shadow in shadows]
+    _require_room(len(episodes), episodes.family)
+    size = episodes.family.horizon, len(episodes)
+    actions, rewards = np.empty(size, dtype=np.int64), np.empty(size)
+    probs, means, privileged = (np.empty((*size, episodes.family.n_arms)) for _ in range(3))
+    stores = start = agent.start(len(episodes), np.random.default_rng(seed))
+    shadow_stores = [shadow.start(len(episodes), np.random.default_rng(seed)) for shadow in shadows]
     last: Transition | None = None
-    for t in range(family.horizon):
+    for t in range(size[0]):
         stimulus = episodes.stimulus()
         _require_finite("stimulus", stimulus, t)
         means[t], privileged[t] = episodes.means(), episodes.privileged_value()
@@ -165,9 +165,7 @@ def rollout(
             for shadow, before in zip(shadows, shadow_stores, strict=True)
         )
         if observe is not None:
-            observe(
-                Trial(t, last, stimulus, shown, stores, probs[t], privileged[t], shadow_acts)
-            )
+            observe(Trial(t, last, stimulus, shown, stores, probs[t], privileged[t], shadow_acts))
         actions[t] = choose(probs[t], episodes.crn.uniform("policy", t), greedy)
         rewards[t], _ = episodes.step(actions[t])
         _require_finite("reward", rewards[t], t)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -130,8 +130,9 @@ def built(layout: Layout, family: CueBinding, loudness: float) -> SequencePolicy
         attended = entered + 2 * cues * on
         _note_what_paid(cell, at, math.sqrt(attended / at.total))
         _look_up_the_cue(cell, at, size, math.sqrt((attended + 2.0) / at.total), loudness)
+        chosen: Any = policy.action_net
         for arm in range(arms):
-            policy.action_net.weight[arm, at.read("logit", arm)] = CERTAIN
+            chosen.weight[arm, at.read("logit", arm)] = CERTAIN
     return policy
 
 
@@ -147,7 +148,8 @@ def _embed(cell: Transformer, layout: Layout, at: _Places) -> None:
 
 def _copy_the_cue_before(cell: Transformer, at: _Places, size: int, norm: float) -> None:
     """Layer 1 head 1: query the position before, copy the cue that stands there."""
-    block, scale = cell.blocks[0], NEAR * math.sqrt(size) * norm**2
+    block: Any = cell.blocks[0]
+    scale = NEAR * math.sqrt(size) * norm**2
     rates = torch.exp(-math.log(1e4) * torch.arange(0, at.total, 2) / at.total)
     width = 2 * size  # of both heads
     for pair in range(WAVES // 2):
@@ -166,7 +168,8 @@ def _copy_the_cue_before(cell: Transformer, at: _Places, size: int, norm: float)
 
 def _note_what_paid(cell: Transformer, at: _Places, norm: float) -> None:
     """Layer 1's perceptron: 1 for the action if it was rewarded, -1 if it was not, else 0."""
-    _, first, _, second = cell.blocks[0].perceptron
+    block: Any = cell.blocks[0]
+    _, first, _, second = block.perceptron
     for arm in range(at.sizes["action"]):
         for sign, unit in ((1.0, 2 * arm), (-1.0, 2 * arm + 1)):
             first.weight[unit, at.read("action", arm)] = norm
@@ -179,7 +182,8 @@ def _look_up_the_cue(
     cell: Transformer, at: _Places, size: int, norm: float, loudness: float
 ) -> None:
     """Layer 2 head 1: query the cue, among those copied; head 2 writes a constant."""
-    block, scale, width = cell.blocks[1], ALIKE * math.sqrt(size) * norm**2, 2 * size
+    block: Any = cell.blocks[1]
+    scale, width = ALIKE * math.sqrt(size) * norm**2, 2 * size
     for cue in range(at.sizes["cue"]):
         block.qkv.weight[cue, at.read("cue", cue)] = scale / 4.0
         block.qkv.weight[width + cue, at.read("before", cue)] = 1.0

@@ -57,12 +57,14 @@ def _built(layout: Layout) -> SequencePolicy:
     )
     assert isinstance(policy.cell, MLP)
     first = policy.cell.layers[0]
+    chosen = policy.action_net
     assert isinstance(first, torch.nn.Linear)
+    assert isinstance(chosen, torch.nn.Linear)
     with torch.no_grad():
         for weights in policy.parameters():
             weights.zero_()
         first.weight[0, layout.indices(["action"])[0]] = STEEP
         first.weight[0, layout.indices(["reward"])[0]] = STEEP
         first.bias[0] = -1.5 * STEEP
-        policy.action_net.weight[0, 0] = policy.action_net.bias[0] = PUSH
+        chosen.weight[0, 0] = chosen.bias[0] = PUSH
     return policy

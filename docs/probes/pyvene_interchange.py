@@ -25,7 +25,7 @@ from metalocus.agents.rollout import Trace, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting
 from metalocus.envs.layout import action_space, observation_space
-from metalocus.experiments.probes._subspace import Swap, random_directions
+from metalocus.experiments.instruments.subspace import Swap, random_directions
 
 SETTING = Setting("metalocus/BernoulliBandit-v0", n_arms=5, horizon=40)
 EPISODES, TRIAL, RANK = 64, 20, 8

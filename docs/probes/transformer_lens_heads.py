@@ -13,7 +13,7 @@ from transformer_lens.head_detector import detect_head
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
-from metalocus.experiments.probes.attention import (
+from metalocus.experiments.instruments.attention import (
     Heads,
     duplicate_token,
     head_score,

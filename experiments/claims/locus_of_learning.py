@@ -100,7 +100,9 @@ def last_shares(agent: Agent, setting: NamedSetting, preset: Preset, seed: int) 
         NonFinite: the knowledge is not a finite number.
     """
     last = setting.family.horizon - 1
-    found: dict[str, Any] = Locus([last], [HEADLINE.split()[0]]).run(agent, setting, preset.episodes, seed)
+    found: dict[str, Any] = Locus([last], [HEADLINE.split()[0]]).run(
+        agent, setting, preset.episodes, seed
+    )
     if not found["contained"]:
         raise InvalidTask("the agent keeps knowledge outside its stores; the probe cannot place it")
     if found["total"][HEADLINE][0] is None:

@@ -18,7 +18,7 @@ from metalocus.agents.trained.observing import ObservingAgent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.checks import require_choice
 from metalocus.envs.registry import FAMILIES
-from metalocus.experiments.probes._bottleneck import BY_USE, BY_VARIANCE, find
+from metalocus.experiments.instruments.bottleneck import BY_USE, BY_VARIANCE, find
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import column
 from metalocus.experiments.probes.rows import Row

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent
 from metalocus.agents.rollout import rollout
+from metalocus.experiments.instruments.interventions import BLOCKING, EveryTrial, held
+from metalocus.experiments.instruments.shapley import coalitions
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import curves_and_ends
-from metalocus.experiments.probes.interventions import BLOCKING, EveryTrial, held
-from metalocus.experiments.probes.shapley import coalitions
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import LearningCurve
 

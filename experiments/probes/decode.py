@@ -21,12 +21,12 @@ from metalocus.agents.rollout import (
 )
 from metalocus.agents.trained.frozen import FEATURES
 from metalocus.envs import Family, Setting
+from metalocus.experiments.instruments.beliefs import TARGETS, Beliefs
+from metalocus.experiments.instruments.regression import Ridge
+from metalocus.experiments.instruments.untrained import untrained
+from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
-from metalocus.experiments.probes.beliefs import TARGETS, Beliefs
 from metalocus.experiments.probes.figures import by_label, dots, line
-from metalocus.experiments.probes.regression import Ridge
-from metalocus.experiments.probes.untrained import untrained
-from metalocus.experiments.probes.vectors import Vectors, n_episodes
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
 from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
@@ -71,7 +71,7 @@ class Decode(Probe):
     """Decodes what the best reference believes from each store, then takes it out of the store.
 
     The reference takes in the agent's own transitions; what it believes are the ``TARGETS`` of
-    :mod:`~metalocus.experiments.probes.beliefs`. At each measured trial a ridge regression is
+    :mod:`~metalocus.experiments.instruments.beliefs`. At each measured trial a ridge regression is
     fitted on ``FIT_EPISODES`` other episodes, its penalty chosen on episodes held out whole, and
 
         R² = 1 - E|y - ŷ|² / E|y - ȳ|²

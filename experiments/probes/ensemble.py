@@ -14,7 +14,7 @@ from metalocus.agents.agent import Agent, Array, best_arms
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import TUNING_SEED, Observer, Trial, fresh_episodes, rollout
 from metalocus.envs import Episodes, Setting
-from metalocus.experiments.probes._posterior import entropy, matching, sampler, tempered
+from metalocus.experiments.instruments.posterior import entropy, matching, sampler, tempered
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, column, dots, line
 from metalocus.experiments.scoring.chunks import Chunks

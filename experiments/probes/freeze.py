@@ -13,9 +13,9 @@ from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
+from metalocus.experiments.instruments.interventions import BLOCKING, EveryTrial, held
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import curves_and_ends
-from metalocus.experiments.probes.interventions import BLOCKING, EveryTrial, held
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import LearningCurve
 

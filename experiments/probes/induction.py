@@ -18,7 +18,7 @@ from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.experiments.probes.attention import (
+from metalocus.experiments.instruments.attention import (
     Head,
     Heads,
     duplicate_token,
@@ -27,10 +27,10 @@ from metalocus.experiments.probes.attention import (
     prefix_matching,
     previous_token,
 )
+from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, by_label, column
 from metalocus.experiments.probes.rows import REACH, Row
-from metalocus.experiments.probes.untrained import untrained
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import choice_value, number
 from metalocus.experiments.scoring.sample import Sample

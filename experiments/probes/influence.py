@@ -13,7 +13,12 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import Agent, Array, Stores
 from metalocus.agents.rollout import Transition, Trial, act, rollout
 from metalocus.envs import Setting
-from metalocus.experiments.probes._task import mirrored, no_later_choice, steps_a_trial, unrelated
+from metalocus.experiments.instruments.task import (
+    mirrored,
+    no_later_choice,
+    steps_a_trial,
+    unrelated,
+)
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, column
 from metalocus.experiments.probes.rows import REACH, Row

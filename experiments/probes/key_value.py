@@ -16,10 +16,10 @@ from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import TUNING_SEED, Trial, rollout
 from metalocus.agents.trained.frozen import TrainedAgent, to_carry
 from metalocus.envs import Setting
+from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, by_label, column
 from metalocus.experiments.probes.rows import REACH
-from metalocus.experiments.probes.untrained import untrained
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import number
 from metalocus.experiments.scoring.sample import Sample

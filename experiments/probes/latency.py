@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import Trial, rollout
 from metalocus.envs import Family, Setting
-from metalocus.experiments.probes._task import steps_a_trial
+from metalocus.experiments.instruments.task import steps_a_trial
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, LINES, by_label, line
 from metalocus.experiments.probes.rows import REACH

@@ -14,9 +14,7 @@ from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
 from metalocus.agents.rollout import Transition, Trial, act, choose, read_out, rollout
 from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.checks import require_choice, require_count
-from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
-from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
-from metalocus.experiments.probes.interventions import (
+from metalocus.experiments.instruments.interventions import (
     CUTS,
     FORCED,
     KINDS,
@@ -30,12 +28,14 @@ from metalocus.experiments.probes.interventions import (
     n_matched,
     resample,
 )
-from metalocus.experiments.probes.rows import REACH
-from metalocus.experiments.probes.shapley import (
+from metalocus.experiments.instruments.shapley import (
     coalitions,
     shapley_interactions,
     shapley_values,
 )
+from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
+from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
+from metalocus.experiments.probes.rows import REACH
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import (
     LearningCurve,
@@ -85,7 +85,7 @@ class Locus(Probe):
     true means, 0 for chance and 1 for the best arm. Shares are exact Shapley values; the pairwise
     interactions tell knowledge that is held twice (negative) from knowledge that needs both
     stores (positive). All are measured for every kind of replacement and at both cuts of
-    :mod:`~metalocus.experiments.probes.interventions`; another episode's stores (``resample``)
+    :mod:`~metalocus.experiments.instruments.interventions`; another episode's stores (``resample``)
     before the forward pass are the headline.
 
     A fresh copy of the agent, given the stores and stimuli in another order, must make the choices

@@ -15,10 +15,10 @@ from metalocus.agents.agent import STORES, Agent, Array, Stores, best_arms, one_
 from metalocus.agents.rollout import TUNING_SEED, Trial, act, fresh_episodes, rollout
 from metalocus.envs import Setting
 from metalocus.envs.checks import require_count
+from metalocus.experiments.instruments.vectors import Vectors
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import LINES, NARROW, by_label, column, dots
 from metalocus.experiments.probes.rows import REACH, Row
-from metalocus.experiments.probes.vectors import Vectors
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import choice_value, number
 from metalocus.experiments.scoring.sample import Sample

@@ -13,7 +13,7 @@ from metalocus.agents.agent import Agent, Array, Stores
 from metalocus.agents.references.generic.policies import Random
 from metalocus.agents.rollout import rollout
 from metalocus.envs import Episodes, Setting
-from metalocus.experiments.probes._task import (
+from metalocus.experiments.instruments.task import (
     mirrored,
     no_later_choice,
     steps_a_trial,

@@ -14,11 +14,11 @@ from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.rollout import TUNING_SEED, act, choose, fresh_episodes, read_out
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.envs import Episodes, InvalidTask, Setting
+from metalocus.experiments.instruments.regression import Ridge, principal
+from metalocus.experiments.instruments.untrained import untrained
+from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, dots
-from metalocus.experiments.probes.regression import Ridge, principal
-from metalocus.experiments.probes.untrained import untrained
-from metalocus.experiments.probes.vectors import Vectors, n_episodes
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
 from metalocus.experiments.scoring.sample import Sample, require_finite

@@ -13,17 +13,17 @@ from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import TUNING_SEED
 from metalocus.envs import Setting
 from metalocus.envs.families.dataset_bandit import DatasetBandit
-from metalocus.experiments.probes._candidates import candidates
-from metalocus.experiments.probes._evidence import scored
-from metalocus.experiments.probes._fitting import entropy, surprise
-from metalocus.experiments.probes._reader import KINDS, Reader, verdict
-from metalocus.experiments.probes._strategies import Strategy
-from metalocus.experiments.probes._tiny_gru import best_network, network_log_probs
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, by_label, dots
 from metalocus.experiments.probes.rows import REACH, Row
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.sample import Sample
+from metalocus.experiments.strategies.candidates import candidates
+from metalocus.experiments.strategies.evidence import scored
+from metalocus.experiments.strategies.fitting import entropy, surprise
+from metalocus.experiments.strategies.models import Strategy
+from metalocus.experiments.strategies.reader import KINDS, Reader, verdict
+from metalocus.experiments.strategies.tiny_gru import best_network, network_log_probs
 
 CEILING = "gru"
 """The network of a few units, beside the strategies."""

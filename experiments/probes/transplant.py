@@ -15,18 +15,18 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.observing import ObservingAgent
 from metalocus.envs import Episodes, Setting
 from metalocus.envs.checks import require_count
-from metalocus.experiments.probes._exchange import Player, Task, opposite, shown_latents
-from metalocus.experiments.probes._subspace import (
+from metalocus.experiments.instruments.exchange import Player, Task, opposite, shown_latents
+from metalocus.experiments.instruments.subspace import (
     Coordinates,
     Swap,
     learned,
     random_directions,
 )
-from metalocus.experiments.probes._task import no_later_choice, steps_a_trial, unrelated
+from metalocus.experiments.instruments.task import no_later_choice, steps_a_trial, unrelated
+from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, column, dots, line
 from metalocus.experiments.probes.rows import Row
-from metalocus.experiments.probes.vectors import Vectors, n_episodes
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number, numbers
 from metalocus.experiments.scoring.sample import Sample

@@ -89,7 +89,7 @@ WRONG = {
     "import nowhere.zip": "nowhere.zip does not exist",
 }
 WRONG_WITH_A_RUN = {
-    "probe {run} --probe tricorder": "unknown probe 'tricorder'; choose from carry, ",
+    "probe {run} --probe tricorder": "unknown probe 'tricorder'; choose from capacity, ",
     "probe {run}": "Missing from metalocus probe: --probe",
     "probe {run} --probe locus --episodes 0": "episodes must be a whole number of at least 2",
     "probe {run} --probe locus --seed -1": "seed must be",

@@ -152,7 +152,7 @@ def test_what_is_not_finite_is_not_averaged(quickly, monkeypatch, tmp_path):
 
 def test_wrong_use_is_one_line(call, elsewhere):
     for more, reason in {
-        "--agents nobody": "unknown agent 'nobody'; choose from",
+        "--agents nobody": "unknown agent 'nobody'; `metalocus list` shows all",
         "--tasks nothing": "unknown task 'nothing'; choose from bandit, five_arms",
         "--preset tiny": "unknown preset 'tiny'",
         "--agents gittins --tasks reversal": "gittins can play none of reversal",

@@ -2,7 +2,9 @@
 
 import pytest
 
-from metalocus.experiments.probes import _fitting, _tiny_gru, freeze, strategy
+from metalocus.experiments.probes import freeze, strategy
+from metalocus.experiments.strategies import fitting as _fitting
+from metalocus.experiments.strategies import tiny_gru as _tiny_gru
 
 
 @pytest.fixture

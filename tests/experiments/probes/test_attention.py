@@ -6,7 +6,7 @@ import torch
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
-from metalocus.experiments.probes.attention import (
+from metalocus.experiments.instruments.attention import (
     Heads,
     duplicate_token,
     head_score,

@@ -10,8 +10,9 @@ from metalocus.agents.catalogue import make_named
 from metalocus.agents.controls.known_capacity import INERT
 from metalocus.agents.rollout import rollout
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes import _bottleneck, capacity
-from metalocus.experiments.probes._bottleneck import BY_USE, BY_VARIANCE, Numbers, find
+from metalocus.experiments.instruments import bottleneck as _bottleneck
+from metalocus.experiments.instruments.bottleneck import BY_USE, BY_VARIANCE, Numbers, find
+from metalocus.experiments.probes import capacity
 from metalocus.experiments.probes.capacity import Capacity, playing, resized
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.score import score

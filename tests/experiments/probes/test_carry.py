@@ -7,8 +7,8 @@ from metalocus.agents.agent import STORES, Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import choose, fresh_episodes
 from metalocus.envs import Setting, make_family
+from metalocus.experiments.instruments.interventions import donors
 from metalocus.experiments.probes.carry import Carryover
-from metalocus.experiments.probes.interventions import donors
 from metalocus.experiments.scoring.curves import learning_curve
 
 BANDIT = "metalocus/BernoulliBandit-v0"

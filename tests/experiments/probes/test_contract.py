@@ -13,9 +13,9 @@ from metalocus.agents.agent import Agent, NamedAgent, NonFinite, Stores
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.experiments.instruments.interventions import EveryTrial
 from metalocus.experiments.probes import decode, simulate
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.probes.interventions import EveryTrial
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.scoring import chunks
 

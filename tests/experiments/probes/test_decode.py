@@ -12,12 +12,12 @@ from metalocus.agents.rollout import TUNING_SEED, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.instruments.beliefs import Beliefs
+from metalocus.experiments.instruments.regression import Ridge, principal
+from metalocus.experiments.instruments.untrained import untrained
+from metalocus.experiments.instruments.vectors import Vectors
 from metalocus.experiments.probes import decode
-from metalocus.experiments.probes.beliefs import Beliefs
 from metalocus.experiments.probes.decode import Decode
-from metalocus.experiments.probes.regression import Ridge, principal
-from metalocus.experiments.probes.untrained import untrained
-from metalocus.experiments.probes.vectors import Vectors
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", horizon=20)
 REVERSAL = Setting("metalocus/ReversalBandit-v0", p=0.8, hazard=0.1, horizon=6)

@@ -11,8 +11,8 @@ from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.instruments.posterior import entropy, matching, sampler, tempered
 from metalocus.experiments.probes import ensemble
-from metalocus.experiments.probes._posterior import entropy, matching, sampler, tempered
 from metalocus.experiments.probes.ensemble import (
     BEYOND,
     ITSELF,

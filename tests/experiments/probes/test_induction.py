@@ -6,9 +6,9 @@ import torch
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes.attention import Heads
+from metalocus.experiments.instruments.attention import Heads
+from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.probes.induction import Induction, _played
-from metalocus.experiments.probes.untrained import untrained
 from metalocus.experiments.scoring.chunks import Chunk
 
 CUES = Setting("metalocus/CueBinding-v0", cues="fixed", n_cues=4, n_arms=3, horizon=24)

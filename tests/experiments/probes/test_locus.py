@@ -15,7 +15,7 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes, make_family
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.envs.families.bernoulli_bandit import BernoulliBandit
-from metalocus.experiments.probes.interventions import (
+from metalocus.experiments.instruments.interventions import (
     BLOCKING,
     EveryTrial,
     as_clusters,

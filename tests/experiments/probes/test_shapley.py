@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from metalocus.experiments.probes.shapley import (
+from metalocus.experiments.instruments.shapley import (
     coalitions,
     shapley_interactions,
     shapley_values,

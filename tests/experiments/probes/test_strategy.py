@@ -7,17 +7,20 @@ import pytest
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes import _fitting, _strategies, _tiny_gru, strategy
-from metalocus.experiments.probes._candidates import candidates
-from metalocus.experiments.probes._evidence import Evidence, Objects, evidence, scored
-from metalocus.experiments.probes._fitting import entropy, fitted, surprise
-from metalocus.experiments.probes._histories import foreign_histories, played, replayed
-from metalocus.experiments.probes._reader import OFFERED, Reader, verdict
-from metalocus.experiments.probes._tiny_gru import best_network, network_log_probs
-from metalocus.experiments.probes.confusion import Follower, found
+from metalocus.experiments.calibration.confusion import Follower, found
+from metalocus.experiments.probes import strategy
 from metalocus.experiments.probes.strategy import StrategyProbe
 from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.scoring.sample import Sample
+from metalocus.experiments.strategies import fitting as _fitting
+from metalocus.experiments.strategies import models as _strategies
+from metalocus.experiments.strategies import tiny_gru as _tiny_gru
+from metalocus.experiments.strategies.candidates import candidates
+from metalocus.experiments.strategies.evidence import Evidence, Objects, evidence, scored
+from metalocus.experiments.strategies.fitting import entropy, fitted, surprise
+from metalocus.experiments.strategies.histories import foreign_histories, played, replayed
+from metalocus.experiments.strategies.reader import OFFERED, Reader, verdict
+from metalocus.experiments.strategies.tiny_gru import best_network, network_log_probs
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=20)
 REVERSAL = Setting("metalocus/ReversalBandit-v0", horizon=20)

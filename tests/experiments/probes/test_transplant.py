@@ -14,9 +14,10 @@ from metalocus.agents.rollout import fresh_episodes
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
-from metalocus.experiments.probes import _subspace, transplant
-from metalocus.experiments.probes._exchange import Player, Task, opposite, shown_latents
-from metalocus.experiments.probes._subspace import Coordinates, Swap, learned, random_directions
+from metalocus.experiments.instruments import subspace as _subspace
+from metalocus.experiments.instruments.exchange import Player, Task, opposite, shown_latents
+from metalocus.experiments.instruments.subspace import Coordinates, Swap, learned, random_directions
+from metalocus.experiments.probes import transplant
 from metalocus.experiments.probes.transplant import Transplant
 
 FIVE = Setting("metalocus/BernoulliBandit-v0", n_arms=5, horizon=60)

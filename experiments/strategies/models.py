@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import softmax
 
 from metalocus.agents.agent import Array, best_arms, spread
-from metalocus.experiments.probes._evidence import Evidence, Objects
+from metalocus.experiments.strategies.evidence import Evidence, Objects
 
 WINDOW = 10
 """Trials that `recent_winner` remembers, as proposed in the debate: (10, .1)."""

@@ -18,7 +18,7 @@ from metalocus.agents.rollout import (
     rollout,
 )
 from metalocus.envs import Setting
-from metalocus.experiments.probes.regression import principal
+from metalocus.experiments.instruments.regression import principal
 
 FIT_EPISODES = 200
 """On which ranges, means and directions are found, of other seeds than the reported ones."""

@@ -1,7 +1,7 @@
 """The confusion matrix of the strategy probe: agents of known strategy, and what is found.
 
-``python -m metalocus.experiments.probes.confusion`` prints one for each family in ``TASKS``; about
-4 CPU minutes.
+``python -m metalocus.experiments.calibration.confusion`` prints one for each family in ``TASKS``;
+about 4 CPU minutes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from metalocus.agents.agent import Agent, Array, Stores
 from metalocus.agents.catalogue import CONTROLS, REFERENCES
 from metalocus.agents.rollout import TUNING_SEED
 from metalocus.envs import Family, Setting
-from metalocus.experiments.probes._candidates import candidates
-from metalocus.experiments.probes._evidence import evidence, scored
-from metalocus.experiments.probes._histories import History
-from metalocus.experiments.probes._reader import KINDS, Reader, verdict
-from metalocus.experiments.probes._strategies import Strategy
 from metalocus.experiments.probes.strategy import NEAR
 from metalocus.experiments.scoring.chunks import Chunk
+from metalocus.experiments.strategies.candidates import candidates
+from metalocus.experiments.strategies.evidence import evidence, scored
+from metalocus.experiments.strategies.histories import History
+from metalocus.experiments.strategies.models import Strategy
+from metalocus.experiments.strategies.reader import KINDS, Reader, verdict
 
 CHOICES = 300
 """Choices of an agent that are fitted, and as many that are judged."""

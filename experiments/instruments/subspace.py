@@ -16,8 +16,8 @@ from torch import Tensor
 from metalocus.agents.agent import Array, Stores
 from metalocus.agents.cells.base import Carry
 from metalocus.agents.trained.frozen import TrainedAgent, to_carry
-from metalocus.experiments.probes.regression import Ridge
-from metalocus.experiments.probes.vectors import Vectors
+from metalocus.experiments.instruments.regression import Ridge
+from metalocus.experiments.instruments.vectors import Vectors
 
 MOST = 128
 """Principal directions: all of an LSTM's of 64 units."""

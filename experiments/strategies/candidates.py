@@ -12,8 +12,8 @@ from metalocus.agents.references.bernoulli.index import IndexPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.rule_switching import RuleSwitching
 from metalocus.envs.families.two_step import TwoStep
-from metalocus.experiments.probes._evidence import Evidence
-from metalocus.experiments.probes._strategies import (
+from metalocus.experiments.strategies.evidence import Evidence
+from metalocus.experiments.strategies.models import (
     Asymmetric,
     Constant,
     Counterfactual,

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.agents.agent import Array
-from metalocus.experiments.probes._evidence import Evidence
-from metalocus.experiments.probes._fitting import surprise
+from metalocus.experiments.strategies.evidence import Evidence
+from metalocus.experiments.strategies.fitting import surprise
 
 SIZES = (1, 2, 4)
 """Units an object."""

@@ -17,7 +17,7 @@ from metalocus.agents.references.bernoulli.index import IndexPolicy
 from metalocus.envs import Family
 from metalocus.envs.families.rule_switching import RuleSwitching
 from metalocus.envs.families.two_step import TwoStep
-from metalocus.experiments.probes._histories import History, replayed
+from metalocus.experiments.strategies.histories import History, replayed
 
 LEAST = 1e-12
 """Least probability of a reference's choice whose logarithm is taken; a lapse adds far more."""

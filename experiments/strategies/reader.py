@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from metalocus.agents.agent import Agent, Array, ReferencePolicy
-from metalocus.experiments.probes._evidence import Evidence, evidence, scored
-from metalocus.experiments.probes._fitting import entropy, fitted, surprise
-from metalocus.experiments.probes._histories import History, foreign_histories, played, replayed
-from metalocus.experiments.probes._strategies import Strategy
 from metalocus.experiments.scoring.chunks import Chunk
+from metalocus.experiments.strategies.evidence import Evidence, evidence, scored
+from metalocus.experiments.strategies.fitting import entropy, fitted, surprise
+from metalocus.experiments.strategies.histories import History, foreign_histories, played, replayed
+from metalocus.experiments.strategies.models import Strategy
 
 KINDS = ("disagreeing", "own")
 """Histories: where the strategies disagree, made by others; and those the agent makes itself."""

@@ -7,8 +7,8 @@ from scipy.optimize import minimize
 from scipy.stats import qmc
 
 from metalocus.agents.agent import Array
-from metalocus.experiments.probes._evidence import Evidence
-from metalocus.experiments.probes._strategies import Strategy, Table
+from metalocus.experiments.strategies.evidence import Evidence
+from metalocus.experiments.strategies.models import Strategy, Table
 
 SPREAD = 9
 """Two to this many points, spread evenly, are tried first."""
