@@ -158,7 +158,32 @@ class RandomFeatures(Control):
         return replace(self.habit.learn(stores, stimulus, action, reward), state=after)
 
 
-class Clone(Control):
+class LikeBest(Control):
+    """Base of the controls that follow one of the exact references, and differ in one thing."""
+
+    known_shares: ClassVar[Mapping[str, float]] = {}
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(family)
+        self.reference = next(cls for cls in CLONED if cls.why_not(family) is None)(family)
+
+    @classmethod
+    def why_not(cls, family: Family) -> str | None:
+        """Only what one of the references plays."""
+        if any(reference.why_not(family) is None for reference in CLONED):
+            return None
+        return f"it follows {', '.join(reference.name for reference in CLONED)} alone"
+
+    def start(self, n: int, rng: np.random.Generator) -> Stores:
+        """The reference's stores."""
+        return self.reference.start(n, rng)
+
+    def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
+        """The reference's step."""
+        return self.reference.learn(stores, stimulus, action, reward)
+
+
+class Clone(LikeBest):
     """The best reference of a task, with its state in another basis.
 
     The real numbers of the reference's state are mirrored at a random plane and stretched after
@@ -167,11 +192,9 @@ class Clone(Control):
 
     name: ClassVar[str] = "clone"
     summary: ClassVar[str] = "control: the best reference, its state in a random basis"
-    known_shares: ClassVar[Mapping[str, float]] = {}
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.reference = next(cls for cls in CLONED if cls.why_not(family) is None)(family)
         state = self.reference.start(1, np.random.default_rng(_SEED)).state
         self.shapes = {k: a.shape[1:] for k, a in state.items() if a.dtype.kind == "f"}
         sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
@@ -180,16 +203,9 @@ class Clone(Control):
         normal = rng.normal(size=size)
         self.normal, self.stretch = normal / np.linalg.norm(normal), rng.uniform(0.5, 2.0, size)
 
-    @classmethod
-    def why_not(cls, family: Family) -> str | None:
-        """Only what one of the references plays."""
-        if any(reference.why_not(family) is None for reference in CLONED):
-            return None
-        return f"it clones {', '.join(reference.name for reference in CLONED)} alone"
-
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """That of the reference, in the other basis."""
-        return self._hide(self.reference.start(n, rng))
+        return self._hide(super().start(n, rng))
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """The reference's choice, [N, K]."""
@@ -198,7 +214,7 @@ class Clone(Control):
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """The reference's step."""
-        return self._hide(self.reference.learn(self._show(stores), stimulus, action, reward))
+        return self._hide(super().learn(self._show(stores), stimulus, action, reward))
 
     def _hide(self, stores: Stores) -> Stores:
         """The reference's stores in the other basis."""

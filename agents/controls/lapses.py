@@ -6,15 +6,12 @@ where it errs, and two of them that have seen the same lapse together no more th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Array, Stores
-from metalocus.agents.controls.beliefs import CLONED
-from metalocus.agents.controls.counting import Control
-from metalocus.envs import Family
+from metalocus.agents.controls.beliefs import LikeBest
 from metalocus.envs.common_random_numbers import mix
 
 RATE = 0.2
@@ -24,7 +21,7 @@ COMMON, CHOICE = 0, 99
 """Streams of chance: the one that all share, and the one that says where they use it."""
 
 
-class LapsesOne(Control):
+class LapsesOne(LikeBest):
     """The best reference of a task; on a fifth of the trials it chooses any action.
 
     Its lapses have nothing to do with those of :class:`LapsesTwo` and :class:`LapsesThree`.
@@ -36,24 +33,12 @@ class LapsesOne(Control):
 
     name: ClassVar[str] = "lapses_one"
     summary: ClassVar[str] = "control: the best reference with lapses of its own"
-    known_shares: ClassVar[Mapping[str, float]] = {}
     stream: ClassVar[int] = 1
     common: ClassVar[float] = 0.0
 
-    def __init__(self, family: Family) -> None:
-        super().__init__(family)
-        self.reference = next(cls for cls in CLONED if cls.why_not(family) is None)(family)
-
-    @classmethod
-    def why_not(cls, family: Family) -> str | None:
-        """Only what one of the references plays."""
-        if any(reference.why_not(family) is None for reference in CLONED):
-            return None
-        return f"it lapses from {', '.join(reference.name for reference in CLONED)} alone"
-
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """The reference's stores, and a hash of the empty history."""
-        return _with(self.reference.start(n, rng), np.zeros(n, dtype=np.uint64))
+        return _with(super().start(n, rng), np.zeros(n, dtype=np.uint64))
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
         """The reference's choice, or any, [N, K]."""
@@ -63,7 +48,7 @@ class LapsesOne(Control):
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """The reference's step, and a hash of one trial more."""
-        after = self.reference.learn(stores.without(HISTORY), stimulus, action, reward)
+        after = super().learn(stores.without(HISTORY), stimulus, action, reward)
         won = self.reward_fraction(reward) > 0.5
         told = np.uint64(2) * action.astype(np.uint64) + won.astype(np.uint64)
         return _with(after, mix(stores.state[HISTORY] + told + np.uint64(1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -324,7 +325,7 @@ class _History:
         }
 
 
-class _Watch:
+class _Watch(ABC):
     """What a trial gives to decode from and to decode.
 
     Args:
@@ -353,9 +354,9 @@ class _Watch:
         """What a decoder of shuffled tasks is given as the main target [N, Q]."""
         return target
 
+    @abstractmethod
     def look(self, trial: Trial, taken_in: Stores, targets: Mapping[str, Array]) -> None:
         """At a measured trial."""
-        raise NotImplementedError
 
     def sets(self, trial: Trial, taken_in: Stores) -> dict[str, Stores]:
         """All that is decoded from, by name."""
