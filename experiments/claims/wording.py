@@ -12,28 +12,35 @@ RELATIONS = {">=": "at least", "<=": "at most"}
 AS_BUILT = "as built"
 
 
-def measured(quantity: Mapping[str, Any]) -> str:
-    """Estimate and interval of a quantity."""
-    return f"{quantity['estimate']:.3f} [{quantity['low']:.3f}, {quantity['high']:.3f}]"
+def measured(values: Mapping[str, Any]) -> str:
+    """Mean and interval of a quantity on a task."""
+    if values["estimate"] is None:
+        return "no number"
+    return f"{values['estimate']:.3f} [{values['low']:.3f}, {values['high']:.3f}]"
 
 
 def region(prediction: Mapping[str, Any]) -> str:
     """The predicted region: ``at least 0.05``."""
-    return f"{RELATIONS[prediction['relation']]} {prediction['bound']:g}"
+    bound = f"{prediction['bound']:g}"
+    if prediction["relation"] == "within":
+        return f"between -{bound} and {bound}"
+    return f"{RELATIONS[prediction['relation']]} {bound}"
 
 
-def outcome(prediction: Mapping[str, Any]) -> str:
-    """The verdict; of an undecided prediction also how many more training seeds would decide it."""
-    if prediction["verdict"] != "undecided":
-        return str(prediction["verdict"])
-    more = prediction["more_seeds"]
+def outcome(judged: Mapping[str, Any]) -> str:
+    """The verdict on a task; of an undecided one also how many more seeds would decide it."""
+    if judged["verdict"] != "undecided":
+        return str(judged["verdict"])
+    if judged["p"] is None:
+        return "undecided, a seed has no number"
+    more = judged["more_seeds"]
     needed = f"over {MOST_SEEDS}" if more is None else str(more)
     return f"undecided, {needed} more {'seed' if more == 1 else 'seeds'} would decide"
 
 
-def check(prediction: Mapping[str, Any]) -> str:
-    """Whether what is true by construction was measured to be so."""
-    return AS_BUILT if prediction["verdict"] == "supported" else "NOT as built"
+def check(judged: Mapping[str, Any]) -> str:
+    """Whether what is true by construction was measured to be so on a task."""
+    return AS_BUILT if judged["verdict"] == "supported" else "NOT as built"
 
 
 def findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -56,8 +56,8 @@ class Entry:
         """Its training run; none for an agent that is not trained."""
         if self.agent not in TRAINABLES:
             return {}
-        part = LONGER.get(self.setting.name, 1.0)
-        return {self.agent: preset.run(self.agent, self.setting, seed, part)}
+        steps = round(STEPS[preset.name] * LONGER.get(self.setting.name, 1.0))
+        return {self.agent: RunConfig.suited(self.setting, self.agent, steps, seed)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> dict[str, float]:
         """``score`` on fresh episodes: 0 at random choice and 1 at the best reference."""
@@ -90,9 +90,7 @@ def compare(
         RunFailed: a run could not be made; all others were.
         NonFinite: a score is not finite.
     """
-    like = preset_of(preset_name)
-    steps = dict.fromkeys(TRAINABLES, STEPS[preset_name])
-    preset = Preset(like.name, like.about, like.seeds, steps, like.episodes)
+    preset = preset_of(preset_name)
     chosen = _chosen("task", tasks, _titles())
     entries = _entries(_chosen("agent", agents, _kinds()), chosen)
     playing = {entry.agent for entry in entries}

@@ -40,6 +40,11 @@ FIVE_ARMS = NamedSetting(
     "five_arms", "five-armed bandit, 100 pulls", BERNOULLI, n_arms=5, horizon=100
 )
 RULES = NamedSetting("rules", "rule switching, 100 cards", "metalocus/RuleSwitching-v0")
+INFORMATIVE = NamedSetting(
+    "informative",
+    "eleven arms, one of which tells the target, 5 pulls",
+    "metalocus/InformativeBandit-v0",
+)
 BINDING = NamedSetting(
     "binding",
     "four random cues, each bound to one of four actions, 32 trials",
@@ -58,7 +63,7 @@ DATASET = NamedSetting(
 )
 NAMED = {
     setting.name: setting
-    for setting in (BANDIT, REVERSAL, CUED, FIVE_ARMS, RULES, BINDING, DATASET)
+    for setting in (BANDIT, REVERSAL, CUED, FIVE_ARMS, RULES, INFORMATIVE, BINDING, DATASET)
 }
 """By the name on the command line."""
 

@@ -1,16 +1,14 @@
-"""Intervals over training seeds, verdicts on predictions, and how many seeds would decide.
+"""Intervals over training seeds, tests of predictions, and how many seeds would decide.
 
-The unit is the training seed. Point estimates are interquartile means over seeds and
-strata (environments); spread comes from a bootstrap stratified by environment (Agarwal et
-al. 2021, "Deep RL at the edge of the statistical precipice"). A percentile bootstrap of
-three seeds is far too narrow, so the interval is the estimate plus and minus Student's t
-times the bootstrap standard error, with n - 1 degrees of freedom for n seeds and the
-bootstrap's downward bias sqrt((n - 1) / n) taken out (Hesterberg 2015, section 5.3, "What
-teachers should know about the bootstrap").
+The unit is the training seed, and every task is judged alone: tasks that disagree, pooled, give
+an interval that excludes both. Means have Student's t intervals. A prediction is tested against
+the border of its region in both directions (Jones & Tukey 2000, "A sensible formulation of the
+significance test"); several tests are taken together by Holm 1979, "A simple sequentially
+rejective multiple test procedure". That values lie within a margin is shown by two one-sided
+tests (Schuirmann 1987).
 
-Simulated coverage at 3, 5 and 10 seeds, one stratum and two (Monte Carlo error .008): .94 to
-.99 for normal values, .93 to .98 where most seeds are near the best (Beta(8, 1)), down to .91
-for exponential values in two strata far apart.
+Simulated coverage of the interval at 3, 5 and 10 seeds (20,000 draws): .95 of normal values, .90
+to .92 of Beta(8, 1), where most seeds are near the best, and .88 to .90 of exponential ones.
 """
 
 from __future__ import annotations
@@ -28,14 +26,14 @@ from metalocus.experiments.scoring.sample import require_finite
 
 Array = NDArray[Any]
 CONFIDENCE = 0.95
-RESAMPLES = 4000
-"""Of the bootstrap: its standard error is then known to about 1%."""
 MOST_SEEDS = 1000
 """Further training seeds that are still worth naming; a need of more counts as out of reach."""
+RELATIONS = (">=", "<=", "within")
+"""Regions that a prediction can name: at least a bound, at most one, between -bound and bound."""
 
 
 class Verdict(StrEnum):
-    """What an interval says of a prediction."""
+    """What the seeds say of a prediction."""
 
     SUPPORTED = "supported"
     REFUTED = "refuted"
@@ -44,7 +42,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95% interval, over ``seeds`` training seeds."""
+    """A mean with its 95% interval, over ``seeds`` training seeds."""
 
     estimate: float
     low: float
@@ -52,83 +50,96 @@ class Interval:
     seeds: int
 
 
-def interquartile_mean(values: Array) -> Array:
-    """Mean of the middle half of the last axis, [..., M] -> [...]; of all values if M < 4."""
-    middle: Array = np.asarray(stats.trim_mean(values, 0.25, axis=-1))
-    return middle
-
-
-def interval(values: Array, seed: int = 0) -> Interval:
-    """Interquartile mean over strata and seeds, with its interval.
+def interval(values: Sequence[float] | Array) -> Interval:
+    """Mean over training seeds with Student's t interval.
 
     Args:
-        values: [strata, seeds].
-        seed: of the bootstrap.
+        values: [seeds].
 
     Raises:
         NonFinite: a value is not a finite number.
         ValueError: fewer than two seeds, which show no spread.
     """
-    values = np.atleast_2d(np.asarray(values, dtype=float))
-    require_finite("a value of a training seed", values)
-    seeds = values.shape[1]
-    if seeds < 2:
-        raise ValueError(f"an interval needs at least 2 training seeds, got {seeds}")
-    estimate = float(interquartile_mean(values.ravel()))
-    error = bootstrap_error(values, seed)
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, seeds - 1)) * error
-    return Interval(estimate, estimate - reach, estimate + reach, seeds)
+    array, error = _with_error(values)
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(array) - 1)) * error
+    mean = float(array.mean())
+    return Interval(mean, mean - reach, mean + reach, len(array))
 
 
-def bootstrap_error(values: Array, seed: int = 0) -> float:
-    """Bootstrap standard error of the interquartile mean, values [strata, seeds].
+@dataclass(frozen=True)
+class Tails:
+    """Two one-sided p values: small ``inside`` speaks for the region, small ``outside`` against."""
 
-    Each stratum's seeds are resampled separately.
-    """
-    strata, seeds = values.shape
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(seeds, size=(RESAMPLES, strata, seeds))
-    resampled = np.take_along_axis(values[None], drawn, axis=2).reshape(RESAMPLES, -1)
-    spread = float(interquartile_mean(resampled).std())
-    return spread * float(np.sqrt(seeds / (seeds - 1)))
+    inside: float
+    outside: float
+
+    @property
+    def both(self) -> float:
+        """The p value of the test in either direction."""
+        return min(1.0, 2.0 * min(self.inside, self.outside))
+
+    def verdict(self, p: float) -> Verdict:
+        """The direction that was found, if any.
+
+        Args:
+            p: of the test in both directions, after correction for all tests of its family.
+        """
+        if p > 1.0 - CONFIDENCE:
+            return Verdict.UNDECIDED
+        return Verdict.SUPPORTED if self.inside < self.outside else Verdict.REFUTED
 
 
-def judge(found: Interval, relation: str, bound: float) -> Verdict:
-    """Whether an interval lies inside the predicted region, outside it, or across its border.
+def tails(values: Sequence[float] | Array, relation: str, bound: float) -> Tails:
+    """Whether the mean over seeds lies in a region.
 
     Args:
-        found: the measured interval.
-        relation: ``>=`` or ``<=``.
+        values: [seeds].
+        relation: one of ``RELATIONS``.
         bound: border of the region.
+
+    Raises:
+        NonFinite, ValueError: as :func:`interval`.
     """
-    inside, outside = found.low >= bound, found.high < bound
-    if relation == "<=":
-        inside, outside = found.high <= bound, found.low > bound
-    if inside:
-        return Verdict.SUPPORTED
-    return Verdict.REFUTED if outside else Verdict.UNDECIDED
+    if relation == "within":
+        above, below = _tail(values, -bound), _tail(values, bound)
+        return Tails(max(above, 1.0 - below), min(1.0 - above, below))
+    above = _tail(values, bound)
+    return Tails(above, 1.0 - above) if relation == ">=" else Tails(1.0 - above, above)
 
 
-def more_seeds(values: Array, bound: float, seed: int = 0) -> int | None:
-    """Further training seeds after which the interval should leave the bound.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values corrected for being one family (Holm 1979), in the same order."""
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    stepped = np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return [float(p) for p in corrected]
 
-    Supposes that estimate and spread between seeds stay as they are.
+
+def more_seeds(
+    values: Sequence[float] | Array, relation: str, bound: float, tests: int = 1
+) -> int | None:
+    """Further training seeds after which the test should decide.
+
+    Supposes that mean and spread between seeds stay as they are.
 
     Args:
-        values: [strata, seeds].
+        values: [seeds].
+        relation: one of ``RELATIONS``.
         bound: border of the predicted region.
-        seed: of the bootstrap.
+        tests: of the family; the level is that of the strictest of them.
 
     Returns:
-        How many more (0 if the bound is outside the interval already), None if over
-        ``MOST_SEEDS``.
+        How many more (0 if it is decided already), None if over ``MOST_SEEDS``.
     """
-    values = np.atleast_2d(np.asarray(values, dtype=float))
-    now = values.shape[1]
-    distance = abs(float(interquartile_mean(values.ravel())) - bound)
-    error = bootstrap_error(values, seed) * np.sqrt(now)
+    array, error = _with_error(values)
+    now, mean = len(array), float(array.mean())
+    borders = (-bound, bound) if relation == "within" else (bound,)
+    distance = min(abs(mean - border) for border in borders)
     n = now + np.arange(MOST_SEEDS + 1)
-    enough = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * error / np.sqrt(n) < distance
+    level = 1.0 - (1.0 - CONFIDENCE) / (2 * tests)
+    enough = stats.t.ppf(level, n - 1) * error * np.sqrt(now) / np.sqrt(n) < distance
     return int(enough.argmax()) if enough.any() else None
 
 
@@ -143,3 +154,21 @@ def episode_interval(values: Sequence[float] | Array) -> tuple[float, float, flo
     reach = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * array.std(ddof=1) / np.sqrt(len(array))
     mean = float(array.mean())
     return mean, mean - reach, mean + reach
+
+
+def _with_error(values: Sequence[float] | Array) -> tuple[Array, float]:
+    """The values, and the standard error of their mean."""
+    array = np.asarray(values, dtype=float)
+    require_finite("a value of a training seed", array)
+    if array.size < 2:
+        raise ValueError(f"an interval needs at least 2 training seeds, got {array.size}")
+    return array, float(array.std(ddof=1) / np.sqrt(array.size))
+
+
+def _tail(values: Sequence[float] | Array, bound: float) -> float:
+    """The one-sided p value of a mean above ``bound``; without spread 0, 1/2 or 1."""
+    array, error = _with_error(values)
+    distance = float(array.mean()) - bound
+    if error == 0.0:
+        return float(0.5 * (1.0 - np.sign(distance)))
+    return float(stats.t.sf(distance / error, array.size - 1))

@@ -42,17 +42,17 @@ def require_measured(study: str, by_seed: Mapping[int, Measured]) -> None:
         by_seed: what it measured, by training seed.
 
     Raises:
-        NonFinite: a number is not finite or missing; the message says where.
+        NonFinite: a number is not finite; the message says where. None is no number at all,
+            and allowed.
         ValueError: two seeds differ in what was measured.
     """
     shapes = {}
     for seed, values in sorted(by_seed.items()):
         leaves = dict(_leaves(values))
         for where, value in leaves.items():
-            if value is None or (isinstance(value, float) and not math.isfinite(value)):
-                shown = "no number" if value is None else value
+            if isinstance(value, float) and not math.isfinite(value):
                 at = f"training seed {seed}"
-                raise NonFinite(f"{study}: {' / '.join(where)} at {at} is {shown}, not finite")
+                raise NonFinite(f"{study}: {' / '.join(where)} at {at} is {value}, not finite")
         shapes[seed] = list(leaves)
     first, *others = shapes
     for seed in others:

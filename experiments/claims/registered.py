@@ -1,0 +1,98 @@
+"""The register of predictions: what each claim said, and with which training, before it was run.
+
+``registry.json`` holds the entries of every claim, the newest last. A claim must equal its newest
+entry. A prediction that is changed gets a new entry with the reason; the old one stays, and the
+report shows both. To register: ``python -m metalocus.experiments.claims.registered NAME ...
+--because REASON``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from metalocus.agents.ppo.files import record_digest, write_atomically
+from metalocus.experiments.claims.base import CLAIMS, Claim
+from metalocus.experiments.studies.presets import PRESETS
+
+REGISTRY = Path(__file__).with_name("registry.json")
+Entry = dict[str, Any]
+
+
+def registered(name: str) -> list[Entry]:
+    """The entries of a claim, the newest last; none for one from outside the package."""
+    return _all().get(name, [])
+
+
+def content(claim: Claim) -> Entry:
+    """What is registered of a claim: all that it says, and the training that it is judged on."""
+    preset = PRESETS["full"]
+    runs = claim.runs(preset, 0)
+    said = {
+        "number": claim.number,
+        "statement": claim.statement,
+        "holds": dict(claim.holds),
+        "quantities": dict(claim.quantities),
+        "predictions": [asdict(each) for each in claim.predictions],
+        "tasks": {each.name: each.to_dict() for each in claim.settings},
+        "training": {name: config.to_dict() for name, config in runs.items()},
+        "seeds": preset.seeds,
+        "episodes": preset.episodes,
+    }
+    plain: Entry = json.loads(json.dumps(said))
+    return plain
+
+
+def digest(entry: Mapping[str, Any]) -> str:
+    """Of an entry's content, without its date and reason."""
+    return record_digest({k: v for k, v in entry.items() if k not in ("date", "because", "digest")})
+
+
+def is_registered(claim: Claim) -> bool:
+    """Whether a claim equals its newest entry."""
+    entries = registered(claim.name)
+    return bool(entries) and entries[-1]["digest"] == digest(content(claim))
+
+
+def register(names: Sequence[str], because: str) -> list[str]:
+    """Add an entry for every claim named that differs from its newest; returns their names.
+
+    Raises:
+        InvalidTask: no such claim.
+    """
+    entries, added = _all(), []
+    for claim in map(CLAIMS.find, names):
+        if is_registered(claim):
+            continue
+        entry = content(claim)
+        now = {"date": datetime.now(UTC).isoformat(timespec="minutes"), "because": because}
+        entries.setdefault(claim.name, []).append({**now, "digest": digest(entry), **entry})
+        added.append(claim.name)
+    if added:
+        write_atomically(REGISTRY, (json.dumps(entries, indent=1) + "\n").encode())
+    return added
+
+
+def _all() -> dict[str, list[Entry]]:
+    """Every entry, by claim."""
+    found: dict[str, list[Entry]] = json.loads(REGISTRY.read_text())
+    return found
+
+
+def main() -> None:
+    """Register the claims named on the command line."""
+    parser = argparse.ArgumentParser(description="Register claims before they are run.")
+    parser.add_argument("names", nargs="+", metavar="NAME")
+    parser.add_argument("--because", required=True, help="the reason for the entry")
+    given = parser.parse_args()
+    for name in register(given.names, given.because):
+        print(f"registered {name}")
+
+
+if __name__ == "__main__":
+    main()
