@@ -32,9 +32,18 @@ def make_named(name: str, family: Family) -> NamedAgent:
     Raises:
         InvalidTask: unknown name, or the agent cannot play this family.
     """
+    return find_named(name)(family)
+
+
+def find_named(name: str) -> type[NamedAgent]:
+    """The class of an untrained agent.
+
+    Raises:
+        InvalidTask: unknown name.
+    """
     for registry in (REFERENCES, ONLINE, CONTROLS):
         if name in registry:
-            return registry[name](family)
+            return registry[name]
     raise InvalidTask(unknown("policy", name, chain(REFERENCES, ONLINE, CONTROLS)))
 
 

@@ -37,6 +37,7 @@ REGISTRIES = (
     "metalocus.envs.registry:FAMILIES",
     "metalocus.agents.cells.base:CELLS",
     "metalocus.agents.cells.base:TRAINABLES",
+    "metalocus.agents.trainers.base:TRAINERS",
     "metalocus.agents.catalogue:REFERENCES",
     "metalocus.agents.catalogue:ONLINE",
     "metalocus.agents.catalogue:CONTROLS",
@@ -140,7 +141,7 @@ class Registry(Mapping[str, Entry]):
 def load(*files: str | Path) -> None:
     """Enter what files of one's own define, beside what is there; installed plugins come first.
 
-    A file is a Python module with any of a Family, a Cell, AGENTS, an online rule, a
+    A file is a Python module with any of a Family, a Cell, AGENTS, a TRAINER, an online rule, a
     ReferencePolicy, a control, a Probe and a Claim. Families are registered with Gymnasium.
 
     Args:

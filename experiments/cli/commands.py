@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from metalocus.experiments.runs.named import NamedSetting
     from metalocus.experiments.runs.subject import Subject
 
-Kind = Literal["envs", "agents", "references", "probes", "claims"]
+Kind = Literal["envs", "agents", "trainers", "references", "probes", "claims"]
 
 
 def debate(
@@ -86,7 +86,7 @@ def list_(kind: Positional[Kind | None] = None, json: Json = False) -> None:
 
 
 def show(name: Positional[str]) -> None:
-    """Print the page of an environment, agent, reference, probe or claim; takes seconds.
+    """Print the page of an environment, agent, trainer, reference, probe or claim; takes seconds.
 
     Example: metalocus show lstm
 
@@ -107,6 +107,7 @@ def train(
     n_envs: int | None = None,
     device: str = "cpu",
     out: Path = Path("runs"),
+    trainer: str = "rl",
     env_kwargs: EnvKwargs = (),
     agent_kwargs: Texts = (),
     train_kwargs: Texts = (),
@@ -127,10 +128,12 @@ def train(
         n_envs: environments stepped together; if left out, what suits the agent.
         device: cpu or cuda.
         out: folder of runs; a finished run is not repeated, an unfinished one continued.
+        trainer: how, see `metalocus list trainers`; rl is reinforcement learning.
         agent_kwargs: of the agent's network, such as hidden_size=32 n_layers=2 critic=separate
             net_arch=[64,64]; `metalocus show AGENT` lists them with their defaults.
-        train_kwargs: of SequencePPO, such as learning_rate=1e-3 gamma=.9 ent_coef=.01 n_epochs=2;
-            a number in place of a schedule is constant; `metalocus show AGENT` lists them too.
+        train_kwargs: of the trainer, such as learning_rate=1e-3 gamma=.9 ent_coef=.01 n_epochs=2;
+            a number in place of a schedule is constant; `metalocus show TRAINER` lists them.
+            With start=RUN training begins with the weights of a finished run.
     """
     import torch
 
@@ -149,6 +152,7 @@ def train(
         *(agent, steps, seed or 0, device),
         keywords(agent_kwargs, "--agent-kwargs"),
         keywords(train_kwargs, "--train-kwargs"),
+        trainer,
     )
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)
@@ -423,6 +427,7 @@ def survey(
     episodes: int = 1000,
     out: Path = Path("survey"),
     page: Path | None = None,
+    intro: Path | None = None,
     quiet: Quiet = False,
 ) -> None:
     """Every probe on many runs: what each found, in sentences, on one page.
@@ -437,8 +442,9 @@ def survey(
         episodes: fresh episodes to play for each measurement.
         out: folder of findings; what is there already is not measured again.
         page: write the findings to this Markdown file, which must not exist.
+        intro: a Markdown file whose text stands at the top of the page.
     """
-    from metalocus.experiments.cli.outputs import require_new, write_page
+    from metalocus.experiments.cli.outputs import read_text, require_new, write_page
     from metalocus.experiments.display import hush
     from metalocus.experiments.survey.page import survey_page
     from metalocus.experiments.survey.survey import survey as measure
@@ -446,8 +452,9 @@ def survey(
     hush(quiet)
     if page is not None:
         require_new(page, "--page")
+    top = "" if intro is None else read_text(intro, "--intro")
     runs = [Path(each) for each in what]
-    text = survey_page(measure(runs, agents, episodes, out))
+    text = survey_page(measure(runs, agents, episodes, out), top)
     if page is not None:
         write_page(page, text)
     print(page or text)

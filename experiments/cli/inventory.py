@@ -10,12 +10,14 @@ from typing import Any
 
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
 from metalocus.agents.cells.base import TRAINABLES, Trainable
+from metalocus.agents.trainers.base import TRAINERS, Trainer
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import unknown
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.arguments import agent_defaults, env_defaults, train_defaults
+from metalocus.experiments.runs.config import RL
 from metalocus.experiments.scoring.returns import configurations, pairs
 
 Entry = dict[str, Any]
@@ -68,6 +70,11 @@ def agents() -> list[Entry]:
     ]
 
 
+def trainers() -> list[Entry]:
+    """The ways to train an agent."""
+    return [{"name": name, "about": each.summary} for name, each in TRAINERS.items()]
+
+
 def references() -> list[Entry]:
     """The references, each with what it can play.
 
@@ -101,6 +108,7 @@ def claims() -> list[Entry]:
 ENTRIES = {
     "envs": environments,
     "agents": agents,
+    "trainers": trainers,
     "references": references,
     "probes": probes,
     "claims": claims,
@@ -146,6 +154,7 @@ def described(name: str) -> str:
     kinds: dict[str, Mapping[str, Any]] = {
         "environment": FAMILIES,
         "trained agent": TRAINABLES,
+        "trainer": TRAINERS,
         "reference": REFERENCES,
         "online rule": ONLINE,
         "control": CONTROLS,
@@ -171,7 +180,13 @@ def _page(thing: Any) -> list[str]:
         return [
             *about,
             f"Arguments (--agent-kwargs) and their defaults:\n{_arguments(given)}",
-            f"Of training (--train-kwargs), as for all agents:\n{_arguments(train_defaults())}",
+            f"Of training (--train-kwargs), as for all agents:\n{_arguments(train_defaults(RL))}",
+        ]
+    if isinstance(thing, Trainer):
+        given = train_defaults(thing.name)
+        return [
+            *(thing.summary, _docstring(thing.algorithm)),
+            f"Arguments (--train-kwargs) and their defaults:\n{_arguments(given)}",
         ]
     lines = ("separates", "summary", "question", "statement")
     said = [str(getattr(thing, line)) for line in lines if hasattr(thing, line)]

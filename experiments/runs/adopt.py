@@ -25,7 +25,7 @@ from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.checks import require
 from metalocus.experiments.runs.arguments import train_defaults
 from metalocus.experiments.runs.build import build_policy, fill
-from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.config import RL, RunConfig
 from metalocus.experiments.runs.exchange import write_imported
 from metalocus.experiments.runs.records import versions
 from metalocus.experiments.runs.subject import load_own_model
@@ -114,7 +114,7 @@ def _heads(policy: SequencePolicy) -> dict[str, Any]:
 def _training(model: SequencePPO, file: Path) -> dict[str, Any]:
     """Arguments of training that a run can hold; one line on those that it cannot."""
     found, lost = {}, set(_read(file)["_described"]["not stored"])
-    defaults = train_defaults()
+    defaults = train_defaults(RL)
     for name in defaults.keys() & STORED.keys() - lost:
         value = getattr(model, STORED[name])
         value = value.value_schedule if isinstance(value, FloatSchedule) else value

@@ -1,7 +1,8 @@
 """The arguments of a run: what may be given to environment, agent and trainer, and the defaults.
 
 What an agent is built of (its cell's arguments, and the critic and the heads of its policy) is told
-from how it is trained (those of :class:`~metalocus.agents.ppo.algorithm.SequencePPO`).
+from how it is trained (those of its trainer's algorithm, such as
+:class:`~metalocus.agents.ppo.algorithm.SequencePPO`).
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from inspect import Parameter, signature
 from itertools import chain
 from typing import Any
 
-from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from metalocus.agents.cells.base import TRAINABLES, Trainable
-from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.ppo.settings import plain
+from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.checks import require, require_count, short_repr
 from metalocus.envs.discovery import unknown
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.layout import Layout
 from metalocus.envs.registry import EPISODE_OPTIONS
+from metalocus.experiments.runs.other_runs import RUN_ARGUMENTS, START
 
 POLICY = ("critic", "action_values", "net_arch", "ortho_init")
 """Arguments of the policy beside those of its cell that an agent can be given."""
@@ -36,7 +37,7 @@ _DECIDED = frozenset(
         "_init_setup_model",
     }
 )
-"""Arguments of SequencePPO that the run decides, or that are no numbers or flags."""
+"""Arguments of an algorithm that the run decides, or that are no numbers or flags."""
 _TYPES: dict[type, tuple[Any, str]] = {
     bool: (bool, "True or False"),
     int: (int, "a whole number"),
@@ -68,11 +69,17 @@ def agent_defaults(agent: Trainable, layout: Layout) -> dict[str, Any]:
     return own | {name: policy[name] for name in POLICY}
 
 
-def train_defaults() -> dict[str, Any]:
-    """The arguments of training with their defaults; schedules as they are."""
-    found = _defaults(SequencePPO)
-    found |= {name: value for name, value in _defaults(PPO).items() if name not in found}
-    return {name: value for name, value in found.items() if name not in _DECIDED}
+def train_defaults(trainer: str) -> dict[str, Any]:
+    """The arguments of training with their defaults; schedules as they are.
+
+    Raises:
+        InvalidTask: no such trainer.
+    """
+    found: dict[str, Any] = {}
+    for made in TRAINERS.find(trainer).constructors:
+        found |= {name: value for name, value in _defaults(made).items() if name not in found}
+    own = {name: value for name, value in found.items() if name not in _DECIDED}
+    return own | {START: None}
 
 
 def differing(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +95,8 @@ def differing(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str
 
 def listed(name: str, given: Mapping[str, Any]) -> str:
     """A name and arguments, for people: ``lstm, hidden_size 32``."""
-    return ", ".join([name, *(f"{argument} {value}" for argument, value in given.items())])
+    said = [name, *(f"{argument} {value}" for argument, value in given.items())]
+    return ", ".join(part for part in said if part)
 
 
 def require_known(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -140,20 +148,30 @@ def argument_values(
     agent: Trainable,
     layout: Layout,
     agent_kwargs: Mapping[str, Any],
+    trainer: str,
     train_kwargs: Mapping[str, Any],
 ) -> dict[str, float | str]:
     """Every argument of agent and trainer with its value, under the same names for every run.
 
-    A schedule is told by its first value. What an agent does not have is NaN, or no text.
+    A schedule is told by its first value. What agent or trainer does not have is NaN, or no text.
     """
     found: dict[str, float | str] = {}
-    trained = train_defaults()
-    for name, default in trained.items():
-        value = train_kwargs.get(name, default)
-        found[name] = _cell(value(1.0) if callable(value) else value, default)
+    trained = train_defaults(trainer)
+    for name, default in _all_trainers().items():
+        value = train_kwargs.get(name, trained.get(name))
+        like = "" if name in RUN_ARGUMENTS else default
+        found[name] = _cell(value(1.0) if callable(value) else value, like)
     own = agent_defaults(agent, layout)
     for name, default in _all_agents(layout).items():
         found[name] = _cell(agent_kwargs.get(name, own.get(name)), default)
+    return found
+
+
+def _all_trainers() -> dict[str, Any]:
+    """The arguments of all trainers, each with the default of one that has it."""
+    found: dict[str, Any] = {}
+    for name in TRAINERS:
+        found = train_defaults(name) | found
     return found
 
 

@@ -12,11 +12,13 @@ from torch import Tensor
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require, short_repr
 from metalocus.envs.layout import action_space, observation_space
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.runs.arguments import POLICY
+from metalocus.experiments.runs.other_runs import START
 
 if TYPE_CHECKING:  # so that the code of a RunConfig is not among what decides a run's result
     from metalocus.experiments.runs.config import RunConfig
@@ -39,14 +41,7 @@ def build_model(config: RunConfig) -> SequencePPO:
         InvalidTask: an argument of training is impossible.
     """
     env = BatchVecEnv(config.setting.env, config.n_envs, **config.setting.kwargs)
-    model = SequencePPO(
-        "SequencePolicy",
-        env,
-        policy_kwargs=policy_kwargs(config),
-        seed=config.seed,
-        device=config.device,
-        **config.train_kwargs,
-    )
+    model = _model(config, env, seed=config.seed, device=config.device)
     env.seed(config.seed * SEED_SPACING)
     return model
 
@@ -73,9 +68,7 @@ def try_out(config: RunConfig) -> None:
             policy = build_policy(config)
             obs = torch.as_tensor(config.setting.episodes().observation())
             policy(obs, policy.initial_carry(1), torch.ones(1))
-            env = BatchVecEnv(config.setting.env, 1, **config.setting.kwargs)
-            kwargs = policy_kwargs(config)
-            SequencePPO("SequencePolicy", env, policy_kwargs=kwargs, **config.train_kwargs)
+            _model(config, BatchVecEnv(config.setting.env, 1, **config.setting.kwargs))
     except InvalidTask:
         raise
     except Exception as error:  # of whatever kind a constructor or a kernel raises
@@ -83,6 +76,12 @@ def try_out(config: RunConfig) -> None:
         arguments = " ".join(f"{name}={short_repr(value)}" for name, value in given.items())
         reason = str(error).partition("\n")[0]
         raise InvalidTask(f"{config.agent} cannot be built with {arguments}: {reason}") from None
+
+
+def _model(config: RunConfig, env: BatchVecEnv, **given: Any) -> SequencePPO:
+    own = {name: value for name, value in config.train_kwargs.items() if name != START}
+    algorithm = TRAINERS.find(config.trainer).algorithm
+    return algorithm("SequencePolicy", env, policy_kwargs=policy_kwargs(config), **own, **given)
 
 
 def _policy(config: RunConfig, **kwargs: Any) -> SequencePolicy:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from metalocus.agents.catalogue import find_named
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.settings import plain
+from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.checks import MOST_ROWS, require, require_count, short_repr
 from metalocus.experiments.runs.arguments import (
@@ -26,6 +28,13 @@ from metalocus.experiments.runs.arguments import (
 from metalocus.experiments.runs.build import try_out
 from metalocus.experiments.runs.made_with import made_with, require_there
 from metalocus.experiments.runs.named import title_of
+from metalocus.experiments.runs.other_runs import (
+    REFERENCE,
+    deciding,
+    require_start,
+    shown,
+    with_runs,
+)
 from metalocus.experiments.runs.source import source_digest
 
 DEVICES = ("cpu", "cuda")
@@ -39,7 +48,9 @@ LARGEST_SEED = 2**32 - 1
 """NumPy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
 LONGEST_SLUG, LONGEST_SLUGS = 32, 80
 """Characters of a run's name that one argument may take, and all: a file system takes 255."""
-_OWN = ("agent", "agent_kwargs", "train_kwargs", "steps", "seed", "n_envs", "device")
+RL = "rl"
+"""The trainer of a run that names none; it stands in no run's name."""
+_OWN = ("agent", "agent_kwargs", "trainer", "train_kwargs", "steps", "seed", "n_envs", "device")
 
 
 @dataclass(frozen=True)
@@ -55,11 +66,13 @@ class RunConfig:
         device: ``cpu`` or ``cuda``.
         agent_kwargs: arguments of the agent's cell, and of its policy
             (:data:`~metalocus.experiments.runs.arguments.POLICY`), of types that JSON has.
-        train_kwargs: arguments of :class:`~metalocus.agents.ppo.algorithm.SequencePPO`, of types
-            that JSON has.
+        train_kwargs: arguments of the trainer's algorithm, for ``rl`` of
+            :class:`~metalocus.agents.ppo.algorithm.SequencePPO`, of types that JSON has. Of any
+            trainer ``start`` is the folder of a run whose weights training begins with.
+        trainer: name of one in ``agents/trainers``.
 
     Raises:
-        InvalidTask: an argument has no form in JSON.
+        InvalidTask: an argument has no form in JSON, or is a folder that holds no finished run.
     """
 
     setting: Setting
@@ -70,10 +83,12 @@ class RunConfig:
     device: str = "cpu"
     agent_kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     train_kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    trainer: str = RL
 
     def __post_init__(self) -> None:
         for name in ("agent_kwargs", "train_kwargs"):
             object.__setattr__(self, name, _as_json(name, getattr(self, name)))
+        object.__setattr__(self, "train_kwargs", with_runs(self.train_kwargs))
 
     @classmethod
     def suited(
@@ -85,6 +100,7 @@ class RunConfig:
         device: str = "cpu",
         agent_kwargs: Mapping[str, Any] | None = None,
         train_kwargs: Mapping[str, Any] | None = None,
+        trainer: str = RL,
     ) -> RunConfig:
         """A run with as many environments as suit the agent and the length of the episodes.
 
@@ -97,19 +113,22 @@ class RunConfig:
         most = min(rollout, steps) if steps > 0 else rollout
         n_envs = max(1, most // setting.family.horizon)
         given = dict(agent_kwargs or {}), dict(train_kwargs or {})
-        return cls(setting, agent, steps, seed, n_envs, device, *given)
+        return cls(setting, agent, steps, seed, n_envs, device, *given, trainer)
 
     def check(self) -> None:
         """Raise :class:`InvalidTask`, in one line, unless the run can be made."""
         self.setting.episodes()
         TRAINABLES.find(self.agent)
+        trained = train_defaults(self.trainer)
         require_count("steps", self.steps, 0)
         require_count("seed", self.seed, 0, LARGEST_SEED)
         require_count("n_envs", self.n_envs, 1, MOST_ROWS)
         self.setting.family.check_size(self.n_envs)
-        if self.agent_kwargs or self.train_kwargs:
+        if self.agent_kwargs or self.train_kwargs or self.trainer != RL:
+            by = "" if self.trainer == RL else f" by {self.trainer}"
             require_known(f"argument of {self.agent}", self.agent_kwargs, self._agent_defaults)
-            require_known("argument of training", self.train_kwargs, train_defaults())
+            require_known(f"argument of training{by}", self.train_kwargs, trained)
+            require_start(self.train_kwargs)
             require_alike(self.agent_kwargs, self._agent_defaults)
             require_sizes(self.agent_kwargs, self._agent_defaults)
             try_out(self)
@@ -134,14 +153,20 @@ class RunConfig:
 
     @property
     def source(self) -> str:
-        """A digest of the code that decides the result: the engine, the cell and the family."""
+        """A digest of the code that decides the result.
+
+        That is the engine, the trainer, the cell, the family, and a reference that is imitated.
+        """
         return source_digest(ENGINE, *self._modules)
 
     @property
     def _modules(self) -> tuple[str, ...]:
-        """The modules of the agent, of its cell and of the family."""
+        """The modules of the agent, its cell, the family, the trainer and whom it imitates."""
         cell, family = TRAINABLES.find(self.agent).cell, FAMILIES.find(self.setting.env)
-        return TRAINABLES.home(self.agent), cell.__module__, family.__module__
+        reference = self.train_kwargs.get(REFERENCE)
+        named = [find_named(reference).__module__] if isinstance(reference, str) else []
+        own = TRAINABLES.home(self.agent), cell.__module__, family.__module__
+        return *own, TRAINERS.home(self.trainer), *named
 
     @property
     def name(self) -> str:
@@ -166,12 +191,16 @@ class RunConfig:
         """
         env, agent, training = self.differing()
         decided: dict[str, Any] = {"env": self.setting.env, "env_kwargs": env}
-        decided |= {"agent": self.agent, "agent_kwargs": agent, "train_kwargs": training}
+        decided |= {"agent": self.agent, "agent_kwargs": agent}
+        decided |= {"train_kwargs": deciding(training)}
         decided |= {"steps": self.steps, "n_envs": self.n_envs, "device": self.device}
+        if self.trainer != RL:
+            decided["trainer"] = self.trainer
         text = json.dumps({**decided, "source": source}, sort_keys=True)
         short = self.setting.env.removeprefix("metalocus/").lower()
-        slugs = _slugs({**env, **agent, **training})
-        parts = [_slug(self.agent), _slug(short), *slugs]
+        slugs = _slugs({**env, **agent, **shown(training)})
+        by = [] if self.trainer == RL else [_slug(self.trainer)]
+        parts = [_slug(self.agent), _slug(short), *by, *slugs]
         parts += [hashlib.sha256(text.encode()).hexdigest()[:8], f"s{self.seed}"]
         return "-".join(parts)
 
@@ -184,8 +213,9 @@ class RunConfig:
         """
         _, agent, training = self.differing()
         parts = [listed(self.agent, agent), title_of(self.setting)]
-        if training:
-            parts.append(", ".join(f"{name} {value}" for name, value in training.items()))
+        trained = listed("" if self.trainer == RL else self.trainer, shown(training))
+        if trained:
+            parts.append(trained)
         return " · ".join([*parts, f"seed {self.seed}"])
 
     def differing(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -197,7 +227,7 @@ class RunConfig:
         return (
             differing(self.setting.kwargs, env_defaults(self.setting)),
             differing(self.agent_kwargs, self._agent_defaults),
-            differing(self.train_kwargs, train_defaults()),
+            differing(self.train_kwargs, train_defaults(self.trainer)),
         )
 
     @property
@@ -215,6 +245,7 @@ class RunConfig:
     def _made_with(self) -> dict[str, Any]:
         """Where agent and environment are from, if they are from outside the package."""
         known = self.agent in TRAINABLES and self.setting.env in FAMILIES
+        known = known and self.trainer in TRAINERS
         found = made_with(*self._modules) if known else []
         return {"made_with": found} if found else {}
 
@@ -234,10 +265,11 @@ class RunConfig:
             config = cls(setting, **found)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError("not the settings of a run") from None
-        if not all(isinstance(each, str) for each in (setting.env, config.agent, config.device)):
+        texts = setting.env, config.agent, config.device, config.trainer
+        if not all(isinstance(each, str) for each in texts):
             raise ValueError("not the settings of a run")
         try:
-            require_there(setting.env, config.agent, outside)
+            require_there(setting.env, config.agent, config.trainer, outside)
         except TypeError:
             raise ValueError("not the settings of a run") from None
         return config

@@ -1,4 +1,4 @@
-"""A finished run as an agent."""
+"""A finished run as an agent, and the runs that another is made from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 
 from metalocus.agents.ppo.files import Corrupt, read_record, read_tensors
 from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.envs import InvalidTask
+from metalocus.envs.checks import require
 from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import META, WEIGHTS
+from metalocus.experiments.runs.folder import META, WEIGHTS, NotARun
+from metalocus.experiments.runs.other_runs import START, is_run
 from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest, read_config
 
 
@@ -47,3 +50,41 @@ def load_agent(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, 
     except ValueError as error:
         raise Corrupt(f"{folder / WEIGHTS} does not fit its config ({error}); {AGAIN}") from None
     return TrainedAgent(policy, config.setting.layout), config
+
+
+def load_other_runs(config: RunConfig) -> dict[str, TrainedAgent]:
+    """The runs that a run is made from, by the argument of training that names each.
+
+    Raises:
+        InvalidTask: one is not where it was, is another one than was recorded, or does not fit the
+            run.
+    """
+    found = {}
+    for name, kept in config.train_kwargs.items():
+        if is_run(kept):
+            try:
+                agent, other = load_agent(kept["folder"], results=False)
+                same = load_manifest(Path(kept["folder"]), False)["sha256"] == kept["sha256"]
+            except (NotARun, Corrupt, InvalidTask) as error:
+                raise InvalidTask(f"{name}: {error}") from None
+            require(same, f"{name}: {kept['folder']} holds another run than {kept['run']}")
+            _require_fit(name, agent, other, config)
+            found[name] = agent
+    return found
+
+
+def _require_fit(name: str, agent: TrainedAgent, other: RunConfig, config: RunConfig) -> None:
+    """Raise :class:`InvalidTask` unless a run can be started from, or imitated by, another."""
+    own, theirs = config.setting.family, other.setting.family
+    sizes = (own.n_arms, own.stimulus_size), (theirs.n_arms, theirs.stimulus_size)
+    differ = f"{name}: {other.title} chooses among {theirs.n_arms} arms and sees"
+    differ += f" {theirs.stimulus_size} numbers, not {own.n_arms} and {own.stimulus_size}"
+    require(sizes[0] == sizes[1], differ)
+    if name == START:
+        try:
+            fill(build_policy(config), agent.policy.state_dict())
+        except ValueError as error:
+            raise InvalidTask(
+                f"{name}: {other.title} is another network ({error}); give this run its agent and"
+                " --agent-kwargs"
+            ) from None

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from metalocus.agents.cells.base import TRAINABLES
+from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import FAMILIES, InvalidTask
 from metalocus.envs.discovery import OUTSIDE
 from metalocus.envs.outside import Origin
@@ -16,12 +17,13 @@ def made_with(*modules: str) -> list[dict[str, str]]:
     return [asdict(OUTSIDE[name]) for name in sorted({*modules}) if name in OUTSIDE]
 
 
-def require_there(env: str, agent: str, recorded: Any) -> None:
-    """Check that a run's environment and agent are known, if they are from outside the package.
+def require_there(env: str, agent: str, trainer: str, recorded: Any) -> None:
+    """Check that what a run is made of is known, if it is from outside the package.
 
     Args:
         env: the environment's id.
         agent: the agent's name.
+        trainer: the trainer's name.
         recorded: what :func:`made_with` gave when the run was made.
 
     Raises:
@@ -29,7 +31,7 @@ def require_there(env: str, agent: str, recorded: Any) -> None:
         TypeError: nothing of that kind was recorded.
     """
     origins = [Origin(**each) for each in recorded]
-    if not (env in FAMILIES and agent in TRAINABLES):
+    if not (env in FAMILIES and agent in TRAINABLES and trainer in TRAINERS):
         missing = [each for each in origins if each.module not in OUTSIDE]
         if missing:
             said = " and ".join(map(str, missing))

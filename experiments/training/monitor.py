@@ -27,6 +27,7 @@ from metalocus.experiments.probes.optimality import Optimality
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
+from metalocus.experiments.runs.other_runs import shown
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.results import SCORE, Measurement, read_results, write_results
 from metalocus.experiments.scoring.curves import learning_curve
@@ -281,13 +282,14 @@ def hyperparameters(config: RunConfig) -> dict[str, float | str]:
     given = {
         "env_kwargs": setting.kwargs,
         "agent_kwargs": config.agent_kwargs,
-        "train_kwargs": config.train_kwargs,
+        "train_kwargs": shown(config.train_kwargs),
     }
     texts = {
         name: " ".join(f"{argument}={value}" for argument, value in arguments.items())
         for name, arguments in given.items()
     }
-    own = argument_values(agent, setting.layout, config.agent_kwargs, config.train_kwargs)
+    training = config.trainer, shown(config.train_kwargs)
+    own = argument_values(agent, setting.layout, config.agent_kwargs, *training)
     return {**config.to_dict(), **texts, **own}
 
 

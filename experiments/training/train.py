@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.checkpoint import load_checkpoint
 from metalocus.agents.ppo.files import read_tensors, write_atomically
+from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask
 from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
+from metalocus.experiments.runs.load import load_other_runs
+from metalocus.experiments.runs.other_runs import START
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, write_finished
 from metalocus.experiments.training.monitor import Monitor
@@ -55,7 +58,8 @@ def train(
         The run's folder.
 
     Raises:
-        InvalidTask: the config describes no run, or none that this machine can make.
+        InvalidTask: the config describes no run, or none that this machine can make, or a run
+            that it is made from is not where it was.
         WrongUse: ``out`` cannot be written.
         Busy: another process is making it.
         Corrupt: its checkpoint, or a file of the finished run, is damaged or of another run.
@@ -69,13 +73,14 @@ def train(
     if is_done(folder):
         LOG.info("%s is done: %s", config.title, folder)
         return folder
+    others = load_other_runs(config)
     with locked(folder):
         LOG.info("%s: %s", config.title, folder)
         if not is_done(folder):
             _warn_of_a_short_run(config)
             (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
             write_atomically(folder / CONFIG, config.to_json().encode())
-            _train(config, folder, report, callback)
+            _train(config, folder, others, report, callback)
     return folder
 
 
@@ -90,9 +95,17 @@ def _warn_of_a_short_run(config: RunConfig) -> None:
         )
 
 
-def _train(config: RunConfig, folder: Path, report: Report | None, callback: MaybeCallback) -> None:
+def _train(
+    config: RunConfig,
+    folder: Path,
+    runs: Mapping[str, TrainedAgent],
+    report: Report | None,
+    callback: MaybeCallback,
+) -> None:
     monitor, others = Monitor(config, folder, report), _callbacks(callback)
     model = build_model(config)
+    if START in runs:
+        model.policy.load_state_dict(runs[START].policy.state_dict())
     if (folder / CHECKPOINT).exists():
         spent = load_checkpoint(model, folder / CHECKPOINT, {"run": config.name})
         monitor.resume(model.num_timesteps, spent)

@@ -22,6 +22,7 @@ from metalocus.experiments.runs.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import WEIGHTS
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import NAMED, setting_called
+from metalocus.experiments.runs.other_runs import START
 from metalocus.experiments.training.train import train
 
 BANDIT = "metalocus/BernoulliBandit-v0"
@@ -32,6 +33,7 @@ DRAWN = {
     str: st.text(max_size=300),
 }
 ANYTHING = st.one_of(*DRAWN.values(), st.none(), st.lists(st.integers(0, 99), max_size=200))
+OTHER_RUN = {"folder": "/elsewhere/lstm-x-00000000-s1", "run": "lstm-x-00000000-s1", "sha256": "0"}
 NAME = re.compile(r"[A-Za-z0-9_.-]+-[0-9a-f]{8}-s\d+")
 
 
@@ -54,7 +56,9 @@ def configs(draw):
     setting = Setting(env, **draw(st.sampled_from([{}, *FAMILIES[env].examples])))
     own = draw(subsets(agent_defaults(TRAINABLES[agent], setting.layout)))
     numbers = draw(st.integers(0, 10**9)), draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 99))
-    return RunConfig(setting, agent, *numbers, "cpu", own, draw(subsets(train_defaults())))
+    kept = {name: value for name, value in train_defaults("rl").items() if name != START}
+    training = draw(subsets(kept)) | draw(st.sampled_from([{}, {START: OTHER_RUN}]))
+    return RunConfig(setting, agent, *numbers, "cpu", own, training)
 
 
 @settings(max_examples=60, deadline=None)
@@ -87,7 +91,7 @@ def test_arguments_given_as_by_default_change_nothing():
         setting = Setting(BANDIT, n_arms=3)
         plain = RunConfig(setting, name, 0, 1, 4)
         whole = Setting(BANDIT, **env_defaults(setting) | setting.kwargs)
-        trained = {key: value for key, value in train_defaults().items() if not callable(value)}
+        trained = {key: value for key, value in train_defaults("rl").items() if not callable(value)}
         given = dataclasses.replace(
             plain,
             setting=whole,
@@ -112,7 +116,7 @@ def test_every_argument_of_training_reaches_the_model(tiny):
         **{"clip_range": 0.1, "clip_range_vf": 0.3, "normalize_advantage": False},
         **{"max_grad_norm": 7.0, "target_kl": 0.01, "stats_window_size": 3},
     }
-    assert changed.keys() == train_defaults().keys()
+    assert changed.keys() == train_defaults("rl").keys() - {START}
     assert signature(SequencePPO).parameters.keys() - changed.keys() == {
         *("policy", "env", "rollout_buffer_class", "device", "_init_setup_model", "kwargs")
     }

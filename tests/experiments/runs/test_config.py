@@ -45,7 +45,7 @@ def test_a_config_survives_its_file(tiny):
     again.check()
     assert RunConfig.from_json(tiny.to_json()) == tiny
     assert set(json.loads(tiny.to_json())) == {
-        *("env", "env_kwargs", "agent", "agent_kwargs", "train_kwargs"),
+        *("env", "env_kwargs", "agent", "agent_kwargs", "trainer", "train_kwargs"),
         *("steps", "seed", "n_envs", "device"),
     }
 
@@ -53,12 +53,13 @@ def test_a_config_survives_its_file(tiny):
 def test_what_is_no_config_is_a_value_error(tiny):
     good = json.loads(tiny.to_json())
     bad = ["", "{", "[]", "5", '"x"', "null", "[" * 100_000, '{"env": ' * 100_000, b"\xff", "{}"]
-    for key in good.keys() - {"device", "agent_kwargs", "train_kwargs"}:
+    for key in good.keys() - {"device", "agent_kwargs", "trainer", "train_kwargs"}:
         bad += [json.dumps({name: value for name, value in good.items() if name != key})]
     bad += [json.dumps({**good, "colour": "red"})]
     bad += [json.dumps({**good, "env": value}) for value in (5, None, [], {})]
     bad += [json.dumps({**good, "agent": value}) for value in (5, None, [], {})]
     bad += [json.dumps({**good, "env_kwargs": value}) for value in (5, None, [1], "n_arms")]
+    bad += [json.dumps({**good, "trainer": value}) for value in (5, None, [], {})]
     for key in ("agent_kwargs", "train_kwargs"):
         bad += [json.dumps({**good, key: value}) for value in (5, None, [1], "gamma")]
     for text in bad:
@@ -71,6 +72,8 @@ def test_impossible_configs_are_refused_and_nothing_is_written(tiny, tmp_path):
         ({"setting": Setting("Nothing-v0")}, "unknown environment"),
         ({"agent": "nobody"}, "unknown agent 'nobody'; choose from .*lstm"),
         ({"agent": "thompson"}, "unknown agent"),
+        ({"trainer": "imitat"}, "unknown trainer 'imitat'"),
+        ({"trainer": 5}, "unknown trainer 5"),
         ({"steps": -1}, "steps must be a whole number of at least 0, got -1"),
         ({"steps": 1.5}, "steps must be"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
