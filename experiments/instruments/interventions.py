@@ -7,7 +7,7 @@ learned may change with what that is. So every kind has a name, and numbers are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
@@ -35,6 +35,8 @@ class Moment:
         earlier: at the same moment of trial ``t // 2``.
         last: what happened in the trial before; None at the first.
         crn: chance of the episodes, [N].
+        typical: the mean over other episodes at the same moment, arrays [1, ...]; see
+            :func:`averaged`. Empty if there are none.
     """
 
     t: int
@@ -43,6 +45,7 @@ class Moment:
     earlier: Stores
     last: Transition | None
     crn: CommonRandomNumbers
+    typical: Stores = field(default_factory=Stores)
 
 
 Replacement = Callable[[Moment], Stores]
@@ -55,8 +58,11 @@ def reset(moment: Moment) -> Stores:
 
 
 def mean(moment: Moment) -> Stores:
-    """The mean over the episodes; of whole numbers and flags the value that is most frequent."""
-    return moment.stores.map(lambda _store, _key, array: _averaged(array))
+    """The mean over other episodes, none of which is measured.
+
+    The mean over the measured ones leans to the arms that are better in these.
+    """
+    return moment.typical.rows(np.zeros(len(moment.crn), dtype=np.int64))
 
 
 def resample(moment: Moment) -> Stores:
@@ -90,7 +96,7 @@ FORCED = "forced"
 KINDS = {
     "resample": "another episode's, same trial",
     "reset": "the episode's start",
-    "mean": "the mean over episodes",
+    "mean": "the mean over other episodes",
     "matched": "another episode's with the same last stimulus, action and reward",
     FORCED: "the same, the last action drawn at random",
     "rollback": "its own of half the trials ago",
@@ -114,7 +120,7 @@ class EveryTrial:
     """Intervention for :func:`~metalocus.agents.rollout.rollout`: a replacement before every act.
 
     Args:
-        kind: ``reset``, ``mean`` or ``resample``.
+        kind: one of :data:`BLOCKING`.
         names: of the stores that are replaced.
         crn: chance of the episodes.
     """
@@ -131,6 +137,20 @@ class EveryTrial:
             return stores
         moment = Moment(t, stores, self.start, self.start, None, self.crn)
         return stores.restore(self.replace(moment), self.names)
+
+
+def averaged(stores: Stores) -> Stores:
+    """The mean over episodes, arrays [1, ...]; of what are no real numbers the most frequent."""
+
+    def middle(_store: str, _key: str, array: Array) -> Array:
+        if array.dtype.kind == "f":
+            found: Array = array.mean(axis=0, keepdims=True)
+            return found
+        whole = array.astype(np.int64) if array.dtype.kind == "b" else array
+        found = stats.mode(whole, axis=0, keepdims=True).mode.astype(array.dtype)
+        return found
+
+    return stores.map(middle)
 
 
 def n_matched(last: Transition | None, n: int) -> int:
@@ -201,13 +221,3 @@ def _kinds(last: Transition | None, n: int) -> Array:
         return np.zeros(n, dtype=np.int64)
     seen = np.column_stack([last.action, last.reward, last.stimulus])
     return np.unique(seen, axis=0, return_inverse=True)[1].reshape(n)
-
-
-def _averaged(array: Array) -> Array:
-    """The mean over episodes in every row, [N, ...]; the mode of what are no real numbers."""
-    if array.dtype.kind == "f":
-        middle = array.mean(axis=0)
-    else:
-        whole = array.astype(np.int64) if array.dtype.kind == "b" else array
-        middle = stats.mode(whole, axis=0).mode.astype(array.dtype)
-    return np.broadcast_to(middle, array.shape).copy()

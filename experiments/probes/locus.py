@@ -11,7 +11,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
-from metalocus.agents.rollout import Transition, Trial, act, choose, read_out, rollout
+from metalocus.agents.rollout import (
+    TUNING_SEED,
+    Transition,
+    Trial,
+    act,
+    choose,
+    read_out,
+    rollout,
+)
 from metalocus.envs import Episodes, InvalidTask
 from metalocus.envs.checks import require_choice, require_count
 from metalocus.experiments.instruments.interventions import (
@@ -22,9 +30,11 @@ from metalocus.experiments.instruments.interventions import (
     REPLACEMENTS,
     Moment,
     as_clusters,
+    averaged,
     donors,
     donors_of,
     matched,
+    mean,
     n_matched,
     resample,
 )
@@ -50,13 +60,15 @@ from metalocus.experiments.scoring.sample import Sample
 
 KEPT = coalitions(STORES)
 """The stores that a lesion leaves alone, by the name of their coalition."""
+Typical = dict[int, dict[str, Stores]]
+"""By trial and cut, the mean over other episodes, arrays [1, ...]."""
 PAIRS = ["+".join(pair) for pair in combinations(STORES, 2)]
 HEADLINE = "resample before"
 """Kind and cut of the numbers in the sentence."""
 STORES_OF = {
     "resample": "another episode's stores",
     "reset": "those of the episode's start",
-    "mean": "their means over episodes",
+    "mean": "their means over other episodes",
     "matched": "those of an episode with the same last stimulus, action and reward",
     FORCED: "those of an episode with the same last trial, its action drawn at random,",
     "rollback": "its own of half the trials ago",
@@ -72,6 +84,9 @@ SAME = 1e-6
 TOO_LITTLE = 0.02
 """Knowledge that is not surely more than this choice value, up or down, is not divided into
 fractions: noise would rule them."""
+AVERAGED = 1000
+"""Other episodes, at most, whose mean ``mean`` puts in place: the error of a mean is then 1/30 of
+the spread of one."""
 KNOWN = 0.25
 """Fractions whose intervals reach farther than this are left out of the range over kinds: they
 would widen it by noise alone."""
@@ -133,12 +148,13 @@ class Locus(Probe):
         """
         trials = self._trials(chunks.setting.family.horizon)
         untouched = copy.deepcopy(agent)
+        typical = self._typical(agent, chunks, trials)
         curve, returns, contained = LearningCurve(), 0.0, True
         games = {f"{kind} {cut}": Sample() for kind, cut in product(self.kinds, CUTS)}
         leaks, matches = Sample(), {kind: np.zeros(len(trials)) for kind in self.kinds}
         for chunk in chunks:
             episodes = chunk.episodes()
-            seen = _Lesions(agent, untouched, chunk, episodes, trials, self.kinds)
+            seen = _Lesions(agent, untouched, chunk, episodes, trials, self.kinds, typical)
             trace = rollout(agent, episodes, chunk.start_seed, observe=seen)
             curve.add(trace)
             returns += float(trace.value.sum())
@@ -271,6 +287,22 @@ class Locus(Probe):
         )
         return figure
 
+    def _typical(self, agent: Agent, chunks: Chunks, trials: Sequence[int]) -> Typical:
+        """The mean over other episodes at the trials and cuts; empty if no kind asks for it."""
+        found: Typical = {}
+        player = copy.deepcopy(agent)
+
+        def observe(trial: Trial) -> None:
+            if trial.t in trials:
+                now = _at_cuts(player, trial.shown, trial.stores)
+                found[trial.t] = {cut: averaged(stores) for cut, stores in now.items()}
+
+        if mean.__name__ in self.kinds:
+            seed = TUNING_SEED + chunks.seed
+            others = Chunk(chunks.setting, seed, 0, min(chunks.n, AVERAGED))
+            rollout(player, others.episodes(), seed, observe=observe)
+        return found
+
     def _trials(self, horizon: int) -> list[int]:
         if self.trials is None:
             spaced = np.geomspace(1, max(1, horizon - 1), 8).round().astype(int)
@@ -284,6 +316,11 @@ class Locus(Probe):
 def _headline(result: Result) -> str:
     """Kind and cut of the numbers in the sentence, among those that were measured."""
     return HEADLINE if HEADLINE in result["total"] else next(iter(result["total"]))
+
+
+def _at_cuts(agent: Agent, shown: Array, stores: Stores) -> dict[str, Stores]:
+    """The stores at each of the :data:`CUTS`."""
+    return dict(zip(CUTS, (stores, agent.take_in(shown, stores)), strict=True))
 
 
 class _Lesions:
@@ -306,8 +343,10 @@ class _Lesions:
         episodes: Episodes,
         trials: Sequence[int],
         kinds: Sequence[str],
+        typical: Typical,
     ) -> None:
         self.agent, self.episodes, self.trials, self.kinds = agent, episodes, trials, kinds
+        self.typical = typical
         self.copy, self.start_seed = copy.deepcopy(untouched), chunk.start_seed
         self.earlier = {t // 2 for t in trials}
         self.past: dict[int, dict[str, Stores]] = {}
@@ -319,7 +358,7 @@ class _Lesions:
     def __call__(self, trial: Trial) -> None:
         t, following = trial.t, [each for each in self.trials if each > trial.t]
         if t == 0 or t in self.earlier:
-            self.past[t] = self._at_cuts(trial.shown, trial.stores)
+            self.past[t] = _at_cuts(self.agent, trial.shown, trial.stores)
         if t in self.trials:
             self._give_to_copy(trial)
             kinds = [kind for kind in self.kinds if kind != FORCED or t == 0]  # nothing to force
@@ -329,10 +368,6 @@ class _Lesions:
             self._force(trial)
         needed = {0, *(each // 2 for each in following)}
         self.past = {each: stores for each, stores in self.past.items() if each in needed}
-
-    def _at_cuts(self, shown: Array, stores: Stores) -> dict[str, Stores]:
-        """The stores at each of the :data:`CUTS`."""
-        return dict(zip(CUTS, (stores, self.agent.take_in(shown, stores)), strict=True))
 
     def _measure(
         self,
@@ -353,8 +388,8 @@ class _Lesions:
             last: what happened in the trial before.
             value: privileged value of each action, [N, K].
         """
-        n, now, past = len(value), self._at_cuts(shown, stores), self.past
-        crn = self.episodes.crn
+        n, now, past = len(value), _at_cuts(self.agent, shown, stores), self.past
+        crn, typical = self.episodes.crn, self.typical.get(t, dict.fromkeys(CUTS, Stores()))
         bounds = choice_bounds(value)
         plain = {cut: self._value(cut, t, shown, now[cut], value) for cut in CUTS}
         for kind in kinds:
@@ -366,7 +401,7 @@ class _Lesions:
                 if cut == "after" and now["after"] is now["before"]:  # nothing is left to take in
                     outcomes[cut] = outcomes["before"]
                     continue
-                moment = Moment(t, now[cut], past[0][cut], past[t // 2][cut], last, crn)
+                moment = Moment(t, now[cut], past[0][cut], past[t // 2][cut], last, crn, typical[cut])
                 replaced = replace(moment)
                 by_loss: dict[tuple[str, ...], Array] = {(): plain[cut]}
                 for lost in _losses(now[cut]):

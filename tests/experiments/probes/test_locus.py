@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from metalocus.agents.agent import STORES, NamedAgent, Stores, one_hot
 from metalocus.agents.catalogue import CONTROLS, ONLINE, make_named
-from metalocus.agents.rollout import Transition, fresh_episodes, rollout
+from metalocus.agents.rollout import TUNING_SEED, Transition, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting, make_episodes, make_family
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
@@ -194,7 +194,7 @@ def others_of(kind, t, stores, past, last, crn):
     if kind == "rollback":
         return past[t // 2]
     if kind == "mean":
-        return stores.map(lambda _s, _k, a: np.stack([a.mean(axis=0)] * n))
+        return past["others"].map(lambda _s, _k, a: np.stack([a.mean(axis=0)] * n))
     same = [(0,)] * n
     if kind == "matched":
         same = [(last.action[i], last.reward[i], *last.stimulus[i]) for i in range(n)]
@@ -219,6 +219,7 @@ def test_a_lesion_equals_playing_on_from_edited_stores(kind):
         setting, past = Setting(BANDIT, **kwargs), {}
         found = Locus([trial], [kind]).run(agent(name, **kwargs), setting, episodes=60, seed=3)
         plain = rollout(agent(name, **kwargs), fresh_episodes(setting, 60, 3), 3)
+        past["others"] = stores_at(trial, agent(name, **kwargs), setting, TUNING_SEED + 3)
         last = Transition(np.zeros((60, 0)), plain.action[trial - 1], plain.reward[trial - 1])
         for coalition, kept in KEPT.items():
             lost = [store for store in STORES if store not in kept]
@@ -234,6 +235,32 @@ def test_a_lesion_equals_playing_on_from_edited_stores(kind):
             value = expected_choice_value(trace, trial)
             got = found["values"][f"{kind} before"][coalition]
             np.testing.assert_allclose(got, [value], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def stores_at(trial, player, setting, seed):
+    """Its stores before the act of a trial, in 60 episodes."""
+    seen = {}
+
+    def keep(now):
+        seen[now.t] = now.stores
+
+    rollout(player, fresh_episodes(setting, 60, seed), seed, observe=keep)
+    return seen[trial]
+
+
+def test_the_mean_of_other_episodes_knows_nothing_of_those_measured():
+    """Without its counts a greedy agent earns chance, and its intervals hold that of 93% and more.
+
+    The mean over the measured episodes themselves would lean to their better arm: choice value .07.
+    """
+    probe, setting, left, held = Locus([6], ["mean"]), Setting(BANDIT, horizon=7), [], 0
+    for seed in range(100):
+        found = probe.run(agent("counts_in_state", horizon=7), setting, 100, seed)
+        value, error = (found[key]["mean before"]["none"][0] for key in ("values", "values_se"))
+        left.append(value)
+        held += abs(value) <= 1.96 * error
+    assert np.mean(left) == pytest.approx(0.0, abs=0.04)  # four standard errors
+    assert held >= 88
 
 
 def expected_choice_value(trace, trial):
@@ -395,7 +422,7 @@ def test_online_learners_know_in_their_weights_alone():
     for rule in ONLINE:
         found = Locus([30], ["resample"]).run(agent(rule), Setting(BANDIT), episodes=600)
         shares = found["shares_fraction"]["resample before"]
-        assert found["total"]["resample before"][0] > 0.4, rule
+        assert found["total"]["resample before"][0] > 0.3, rule
         assert shares["weights"] == pytest.approx([1.0], abs=1e-9), rule
         assert found["contained"], rule
 
