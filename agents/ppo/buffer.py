@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from metalocus.agents.cells.base import Carry
 
+Array = np.ndarray[Any, Any]
 MANY = 32
 """Environments from which the mean of the others is a good enough baseline: with N of them, its
 own noise adds a share 1 / (N - 1) to the advantages' variance, here 3 per cent."""
@@ -43,6 +44,7 @@ class SequenceBuffer(RolloutBuffer):
 
     carry: Carry
     in_step = True
+    holds: ClassVar[type[Sequences]] = Sequences
 
     def reset(self) -> None:
         """Empty all arrays; continuous actions are kept as the policy drew them, in float32."""
@@ -62,7 +64,18 @@ class SequenceBuffer(RolloutBuffer):
         Yields:
             Minibatches that together hold every environment once.
         """
-        arrays = {
+        arrays = self.arrays()
+        order = torch.randperm(self.n_envs).numpy()
+        n_batches = max(1, round(self.n_envs / n_sequences))
+        for rows in np.array_split(order, n_batches):
+            chosen = slice(None) if n_batches == 1 else rows
+            tensors = {name: self.to_torch(array[:, chosen]) for name, array in arrays.items()}
+            carry = {name: value[chosen] for name, value in self.carry.items()}
+            yield self.holds(**tensors, carry=carry)
+
+    def arrays(self) -> dict[str, Array]:
+        """What minibatches are made of, [T, N, ...] each, by the names in ``holds``."""
+        return {
             "obs": self.observations,
             "actions": self._shaped_actions(),
             "starts": self.episode_starts,
@@ -71,13 +84,6 @@ class SequenceBuffer(RolloutBuffer):
             "advantages": self.advantages,
             "returns": self.returns,
         }
-        order = torch.randperm(self.n_envs).numpy()
-        n_batches = max(1, round(self.n_envs / n_sequences))
-        for rows in np.array_split(order, n_batches):
-            chosen = slice(None) if n_batches == 1 else rows
-            tensors = {name: self.to_torch(array[:, chosen]) for name, array in arrays.items()}
-            carry = {name: value[chosen] for name, value in self.carry.items()}
-            yield Sequences(**tensors, carry=carry)
 
     def center_advantages(self) -> None:
         """Subtract the mean of the other environments' advantages at the same step.
@@ -93,11 +99,11 @@ class SequenceBuffer(RolloutBuffer):
             self.advantages = centered * np.float32(n / (n - 1))
             self.returns = self.advantages + self.values
 
-    def to_torch(self, array: np.ndarray[Any, Any], copy: bool = False) -> Tensor:
+    def to_torch(self, array: Array, copy: bool = False) -> Tensor:
         """On the training device, without a copy where none is needed."""
         return torch.as_tensor(array, device=self.device)
 
-    def _shaped_actions(self) -> np.ndarray[Any, Any]:
+    def _shaped_actions(self) -> Array:
         """Actions without SB3's extra axis for discrete ones, [T, N] or [T, N, A]."""
         if not self.action_space.shape:
             return self.actions[..., 0]

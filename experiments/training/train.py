@@ -18,13 +18,14 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.checkpoint import load_checkpoint
 from metalocus.agents.ppo.files import read_tensors, write_atomically
 from metalocus.agents.trained.frozen import TrainedAgent
+from metalocus.agents.trainers.imitate import Imitation
 from metalocus.envs import InvalidTask
 from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
 from metalocus.experiments.runs.load import load_other_runs
-from metalocus.experiments.runs.other_runs import START
+from metalocus.experiments.runs.other_runs import REFERENCE, START
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, write_finished
 from metalocus.experiments.training.monitor import Monitor
@@ -104,6 +105,8 @@ def _train(
 ) -> None:
     monitor, others = Monitor(config, folder, report), _callbacks(callback)
     model = build_model(config)
+    if isinstance(model, Imitation):
+        model.teacher = runs.get(REFERENCE)
     if START in runs:
         model.policy.load_state_dict(runs[START].policy.state_dict())
     if (folder / CHECKPOINT).exists():
