@@ -3,41 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
-from metalocus.envs import Setting
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.named import title_of
+from metalocus.experiments.survey.standing import EPISODES, SIMPLE
+from metalocus.experiments.survey.survey import Task
 
 
-def survey_page(findings: Sequence[Mapping[str, Any]]) -> str:
-    """Every task with every probe, and under it a sentence for each agent.
+def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
+    """Every task with a table of its agents, then every probe with a sentence for each agent.
 
     Agents of which a probe has nothing to say are named in one line for each reason.
 
     Args:
-        findings: of :func:`~metalocus.experiments.survey.survey.survey`.
+        tasks: of :func:`~metalocus.experiments.survey.survey.survey`.
+        intro: Markdown that stands at the top, under the title.
     """
-    episodes = findings[0]["episodes"]
     lines = [
         "# What the probes find",
         "",
-        f"Every probe on every agent, {episodes:,} fresh episodes each, intervals 95% over",
+        *([intro.strip(), ""] if intro else []),
+        "## How to read it",
+        "",
+        f"Every probe on every agent, {tasks[0].findings[0]['episodes']:,} fresh episodes each,"
+        " intervals 95% over",
         "episodes of one agent: another training seed may differ. One line of it is made again by",
-        "`metalocus probe RUN --probe NAME`, the whole by `metalocus survey`.",
+        "`metalocus probe RUN --probe NAME` with as many `--episodes`, the whole by",
+        "`metalocus survey RUNS --agents NAMES --page FILE`.",
+        "",
+        f"Before the probes, each task has a table of {EPISODES:,} episodes. Its score is the"
+        " mean return on",
+        "the scale where random choice is 0 and the best reference of the task is 1. An agent has"
+        " learned the task if it",
+        f"earns more than each of {', '.join(SIMPLE)} that can play it: the whole 95% interval of"
+        " the difference over",
+        "the same episodes is above 0. What a probe says of an agent that has not is about an agent"
+        " without that knowledge.",
     ]
-    for title, of_task in groupby(findings, key=_task):
-        lines += ["", f"## {title}"]
-        found = list(of_task)
+    for task in tasks:
+        lines += ["", f"## {title_of(task.setting)}", "", *_table(task.standing)]
         for probe in PROBES:
             lines += ["", f"### {probe}: {PROBES[probe].question}", ""]
-            lines += _about([each for each in found if each["probe"] == probe])
+            lines += _about([each for each in task.findings if each["probe"] == probe])
     return "\n".join(lines) + "\n"
 
 
-def _task(finding: Mapping[str, Any]) -> str:
-    return title_of(Setting(finding["env"], **finding["env_kwargs"]))
+def _table(standing: Mapping[str, Any]) -> list[str]:
+    """A row for each agent, then for each rule that it stands beside."""
+    lines = ["| | steps trained | return | score | |", "| --- | ---: | --- | ---: | --- |"]
+    for row in standing["agents"]:
+        behind = ", ".join(row["not_above"])
+        verdict = f"has not learned this task: not above {behind}" if behind else "learned"
+        steps = "-" if row["steps"] is None else f"{row['steps']:,}"
+        lines.append(f"| {row['agent']} | {steps} | {_earned(row)} | {verdict} |")
+    return lines + [f"| *{row['agent']}* | | {_earned(row)} | |" for row in standing["rules"]]
+
+
+def _earned(row: Mapping[str, Any]) -> str:
+    mean, low, high = row["return"]
+    places = 1 if abs(mean) >= 10 else 3
+    score = "-" if row["score"] is None else f"{row['score']:.2f}"
+    return f"{mean:.{places}f} [{low:.{places}f}, {high:.{places}f}] | {score}"
 
 
 def _about(findings: Sequence[Mapping[str, Any]]) -> list[str]:

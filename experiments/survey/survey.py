@@ -1,28 +1,25 @@
-"""Every probe on every agent, each finding kept in a file of its own."""
+"""Every probe on every agent, task by task, each finding kept in a file of its own."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import Any
 
 from metalocus.agents.catalogue import ONLINE, REFERENCES
-from metalocus.agents.ppo.files import Corrupt, read_record, record_digest, write_record
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.display import Stage
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.probes import measure as measuring
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.runs.folder import require_writable
-from metalocus.experiments.runs.records import load_manifest, versions
-from metalocus.experiments.runs.source import source_digest
-from metalocus.experiments.runs.subject import Subject, find_subject
+from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.studies.pool import in_processes
-
-Finding = dict[str, Any]
+from metalocus.experiments.survey.kept import Player, Record, decided_by, kept
+from metalocus.experiments.survey.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -30,67 +27,66 @@ class Question:
     """One probe on one agent.
 
     Attributes:
-        what: a run directory, or the name of a reference or an online rule.
-        setting: that a named agent plays; None for a run, which knows its own.
+        player: the agent.
         probe: its name.
         episodes: fresh episodes, of seed 0.
         out: folder of findings.
+        others: runs of the same setting, for a probe that compares several agents.
     """
 
-    what: str
-    setting: Setting | None
+    player: Player
     probe: str
     episodes: int
     out: Path
+    others: Sequence[Player] = ()
 
-    def answer(self) -> Finding:
-        """What is kept, or what is found now: a sentence, or why there is no answer.
+    def answer(self) -> Record:
+        """What is kept, or what is found now: a ``sentence``, or why there is ``none``.
 
         Raises:
-            NotARun, Corrupt, NonFinite: the run cannot be read.
+            NotARun, Corrupt, NonFinite: a run cannot be read.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of other code that made a run: the survey says it once
-            subject = find_subject(self.what, self.setting)
-        key = self._key(subject)
-        file = self.out / f"{self.probe}-{record_digest(key)[:12]}.json"
-        try:
-            kept = read_record(file, "it is made again")
-            if {name: kept.get(name) for name in key} == key:
-                return kept
-        except Corrupt:
-            pass  # there is none, or it is damaged
-        write_record(file, {**key, **self._find(subject)})
-        return read_record(file, "measure it again")
-
-    def _key(self, subject: Subject) -> Finding:
-        """All that decides the finding, ready for JSON."""
-        weights = None
-        if subject.folder is not None:
-            weights = load_manifest(subject.folder)["sha256"]
-        probe = PROBES[self.probe].__module__
-        return {
+        subject, rest = self.player.subject(), [other.subject() for other in self._others()]
+        modules = PROBES[self.probe].__module__, measuring.__name__
+        key = {
             "probe": self.probe,
-            "agent": subject.name,
-            "title": subject.title,
-            **subject.setting.to_dict(),
-            "weights": weights,
+            **decided_by(subject, *modules),
+            "others": [decided_by(other)["weights"] for other in rest],
             "episodes": self.episodes,
-            "source": source_digest(probe, __name__),
-            "versions": versions(),
         }
 
-    def _find(self, subject: Subject) -> Finding:
-        try:
-            result = measure(subject, self.probe, self.episodes)
-        except InvalidTask as reason:
-            return {"none": str(reason)}
-        return {"sentence": PROBES[self.probe]().sentence(result)}
+        def find() -> Record:
+            given = {"others": [other.agent for other in rest]} if rest else {}
+            try:
+                result = measure(subject, self.probe, self.episodes, probe_kwargs=given)
+            except InvalidTask as reason:
+                return {"none": str(reason)}
+            return {"sentence": PROBES[self.probe]().sentence(result)}
+
+        return kept(self.out, self.probe, key, find)
+
+    def _others(self) -> list[Player]:
+        """Those with which the agent is compared, if the probe compares several."""
+        compares = "others" in signature(PROBES[self.probe]).parameters
+        return [other for other in self.others if compares and other != self.player]
 
 
-def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path) -> list[Finding]:
+@dataclass(frozen=True)
+class Task:
+    """What was found on one task.
+
+    Attributes:
+        setting: the task.
+        standing: how its agents score, see :meth:`Standing.answer`.
+        findings: by agent, then probe, see :meth:`Question.answer`.
+    """
+
+    setting: Setting
+    standing: Record
+    findings: Sequence[Record]
+
+
+def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path) -> list[Task]:
     """The finding of every probe on every run, and on named agents that play the same settings.
 
     Args:
@@ -100,7 +96,7 @@ def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path)
         out: folder of findings; what is there already is not measured again.
 
     Returns:
-        By setting, then agent, then probe.
+        By setting, in the order of the runs.
 
     Raises:
         WrongUse: no run is named, a name is unknown, or ``out`` cannot be written.
@@ -114,30 +110,37 @@ def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path)
         raise WrongUse(f"{', '.join(unknown)}: not the name of a reference or an online rule")
     require_writable(out)
     out.mkdir(parents=True, exist_ok=True)
-    questions = [
-        Question(what, setting, probe, episodes, out)
-        for what, setting in _subjects(runs, names)
-        for probe in PROBES
-    ]
-    answers: dict[int, Finding] = {}
-    with Stage("surveying", len(questions), "findings") as stage:
-        done = in_processes([partial(Question.answer, each) for each in questions])
+    asked: list[Question | Standing] = []
+    tasks = []
+    for setting, players in _by_setting(runs, names):
+        others = [each for each in players if each.setting is None]
+        first = len(asked)
+        asked.append(Standing(players, out))
+        asked += [
+            Question(player, probe, episodes, out, others) for player in players for probe in PROBES
+        ]
+        tasks.append((setting, first, len(asked)))
+    answers: dict[int, Record] = {}
+    with Stage("surveying", len(asked), "findings") as stage:
+        done = in_processes([partial(type(each).answer, each) for each in asked])
         for count, (number, finding) in enumerate(done, 1):
             answers[number] = finding
-            stage.update(count)
-    return [answers[number] for number in range(len(questions))]
+            stage.advance(count)
+    return [
+        Task(setting, answers[first], [answers[number] for number in range(first + 1, end)])
+        for setting, first, end in tasks
+    ]
 
 
-def _subjects(runs: Sequence[Path], names: Iterable[str]) -> list[tuple[str, Setting | None]]:
-    """Every run, and after those of a setting the named agents that can play it."""
-    by_setting: dict[str, tuple[Setting, list[str]]] = {}
+def _by_setting(
+    runs: Sequence[Path], names: Iterable[str]
+) -> Iterator[tuple[Setting, list[Player]]]:
+    """The runs of every setting, and after them the named agents that can play it."""
+    found: dict[str, tuple[Setting, list[Player]]] = {}
     for run in runs:
         setting = find_subject(run).setting
-        by_setting.setdefault(str(setting), (setting, []))[1].append(str(run))
+        found.setdefault(str(setting), (setting, []))[1].append(Player(str(run)))
     registry = {**REFERENCES, **ONLINE}
-    found: list[tuple[str, Setting | None]] = []
-    for setting, folders in by_setting.values():
-        found += [(folder, None) for folder in folders]
+    for setting, players in found.values():
         able = [name for name in names if registry[name].why_not(setting.family) is None]
-        found += [(name, setting) for name in able]
-    return found
+        yield setting, players + [Player(name, setting) for name in able]

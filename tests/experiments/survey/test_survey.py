@@ -1,25 +1,31 @@
-"""The survey: every probe on every agent, each finding kept, and the page."""
+"""The survey: every probe on every agent, each finding kept, scores beside rules, and the page."""
 
+import numpy as np
 import pytest
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes.base import PROBES
+from metalocus.experiments.scoring.returns import expected_returns
+from metalocus.experiments.survey import standing as standings
 from metalocus.experiments.survey import survey as module
+from metalocus.experiments.survey.kept import Player
 from metalocus.experiments.survey.page import survey_page
-from metalocus.experiments.survey.survey import Question, survey
+from metalocus.experiments.survey.standing import Standing
+from metalocus.experiments.survey.survey import Question, Task, survey
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=6)
+WSLS, RANDOM, ORACLE = (Player(name, BANDIT) for name in ("wsls", "random", "oracle"))
 
 
 def test_a_finding_is_the_sentence_of_the_probe_and_is_kept(tmp_path, monkeypatch):
-    question = Question("wsls", BANDIT, "optimality", 50, tmp_path)
+    question = Question(WSLS, "optimality", 50, tmp_path)
     found = question.answer()
     result = PROBES["optimality"]().run(make_named("wsls", BANDIT.family), BANDIT, 50)
     assert found["sentence"] == PROBES["optimality"]().sentence(result)
 
-    def measured_again(*_args):
+    def measured_again(*_args, **_kwargs):
         raise AssertionError("it was kept")
 
     monkeypatch.setattr(module, "measure", measured_again)
@@ -30,25 +36,60 @@ def test_a_finding_is_the_sentence_of_the_probe_and_is_kept(tmp_path, monkeypatc
         question.answer()
 
 
+def test_a_probe_that_compares_agents_is_given_the_others_of_the_setting(tmp_path):
+    alone = Question(WSLS, "ensemble", 50, tmp_path, [WSLS]).answer()
+    assert "--others" in alone["none"]
+    found = Question(WSLS, "ensemble", 50, tmp_path, [WSLS, RANDOM]).answer()
+    agents = [make_named(name, BANDIT.family) for name in ("wsls", "random")]
+    result = PROBES["ensemble"]([agents[1]]).run(agents[0], BANDIT, 50)
+    assert found["sentence"] == PROBES["ensemble"]().sentence(result)
+    one = Question(WSLS, "optimality", 50, tmp_path, [WSLS, RANDOM]).answer()
+    assert one["others"] == [], "other probes do not depend on who else is there"
+
+
 def test_where_a_probe_has_no_answer_the_finding_says_why(tmp_path):
-    found = Question("wsls", BANDIT, "stay", 50, tmp_path).answer()
+    found = Question(WSLS, "stay", 50, tmp_path).answer()
     assert found["none"] == "stay probabilities are of TwoStep, not of BernoulliBandit-v0"
     assert "sentence" not in found
 
 
-def test_the_page_has_a_sentence_for_each_agent_and_a_line_for_each_reason(tmp_path):
-    questions = [
-        Question(name, BANDIT, probe, 50, tmp_path)
-        for name in ("wsls", "random")
+def test_scores_stand_beside_the_rules_that_an_agent_must_surpass(tmp_path, monkeypatch):
+    monkeypatch.setattr(standings, "EPISODES", 400)
+    found = Standing([WSLS, RANDOM, ORACLE], tmp_path).answer()
+    rules = ["random", "wsls", "rescorla_wagner", "greedy", "bayes_optimal"]
+    assert [row["agent"] for row in found["rules"]] == rules
+    means = {
+        name: expected_returns(make_named(name, BANDIT.family), BANDIT, 400, 0).mean()
+        for name in {*rules, "oracle"}
+    }
+    chance, best = means["random"], means["bayes_optimal"]
+    for row in found["agents"] + found["rules"]:
+        np.testing.assert_allclose(row["return"][0], means[row["agent"]], rtol=1e-12)
+        np.testing.assert_allclose(row["score"], (row["return"][0] - chance) / (best - chance))
+    # none surpasses itself; what the oracle is told, no rule knows
+    not_above = {row["agent"]: row["not_above"] for row in found["agents"]}
+    simple = ["wsls", "rescorla_wagner", "greedy"]
+    assert not_above == {"wsls": simple, "random": simple, "oracle": []}
+
+
+def test_the_page_has_a_sentence_for_each_agent_and_a_line_for_each_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(standings, "EPISODES", 50)
+    players = WSLS, RANDOM, ORACLE
+    findings = [
+        Question(player, probe, 50, tmp_path).answer()
+        for player in players
         for probe in ("optimality", "stay")
     ]
-    findings = [each.answer() for each in questions]
-    page = survey_page(findings)
+    task = Task(BANDIT, Standing(players, tmp_path).answer(), findings)
+    page = survey_page([task], "What was *found*.\n")
+    assert page.startswith("# What the probes find\n\nWhat was *found*.\n\n")
     for finding in findings:
         if "sentence" in finding:
             assert f"* **{finding['agent']}.** {finding['sentence']}\n" in page
-    assert "* No answer for wsls, random: stay probabilities are of TwoStep" in page
-    assert page.count("\n## ") == 1
+    assert "* No answer for wsls, random, oracle: stay probabilities are of TwoStep" in page
+    assert page.count("| has not learned this task: not above wsls") == 2
+    (row,) = (line for line in page.split("\n") if line.startswith("| oracle "))
+    assert row.endswith("| learned |")
 
 
 def test_runs_and_names_that_do_not_exist_are_refused(tmp_path):
