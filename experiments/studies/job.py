@@ -15,7 +15,7 @@ from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import load_manifest, versions
 from metalocus.experiments.runs.source import source_digest
 from metalocus.experiments.studies.presets import Preset
-from metalocus.experiments.studies.study import Measured, Study, require_measured
+from metalocus.experiments.studies.study import Measured, Study, all_runs, require_measured
 
 RUNS, MEASURED = "runs", "measured"
 EVALUATION_SEED = 20_000
@@ -50,7 +50,7 @@ class Job:
             NotARun, Corrupt: a run is not finished, or is another one than its folder's name says.
         """
         runs = {}
-        for name, config in study.runs(preset, seed).items():
+        for name, config in all_runs(study, preset, seed, out / RUNS).items():
             manifest = load_manifest(out / RUNS / config.name)
             runs[name] = {"run": config.name, "sha256": manifest["sha256"]}
         key = {
@@ -88,9 +88,10 @@ class Job:
             NonFinite: something that was measured is not a finite number.
             NotARun, Corrupt: see :func:`~metalocus.experiments.runs.load.load_agent`.
         """
+        runs = self.out / RUNS
         agents = {
-            name: load_agent(self.out / RUNS / config.name)[0]
-            for name, config in self.study.runs(self.preset, self.seed).items()
+            name: load_agent(runs / config.name)[0]
+            for name, config in all_runs(self.study, self.preset, self.seed, runs).items()
         }
         values = self.study.measure(agents, self.preset, EVALUATION_SEED + self.seed)
         require_measured(self.study.name, {self.seed: values})

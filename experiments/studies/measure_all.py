@@ -35,11 +35,14 @@ def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
     """
     require_writable(out)
     studies, seeds = list(studies), range(preset.seeds)
-    configs = (run for each in studies for s in seeds for run in each.runs(preset, s).values())
-    sweep(configs, out / RUNS)
+    runs = out / RUNS
+    pairs = [(study, seed) for study in studies for seed in seeds]
+    sweep((run for study, seed in pairs for run in study.runs(preset, seed).values()), runs)
+    later = (study.later_runs(preset, seed, runs).values() for study, seed in pairs)
+    sweep((run for found in later for run in found), runs)
     found: Found = {study.name: {} for study in studies}
     missing = []
-    for each in [Job.of(study, preset, seed, out) for study in studies for seed in seeds]:
+    for each in [Job.of(study, preset, seed, out) for study, seed in pairs]:
         try:
             found[each.study.name][each.seed] = each.kept()
         except Corrupt as error:

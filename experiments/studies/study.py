@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from metalocus.agents.agent import Agent, NonFinite
@@ -15,7 +16,10 @@ Measured = Mapping[str, Any]
 
 
 class Study(Protocol):
-    """Something that agents are trained for, and that is measured on them at each training seed."""
+    """Something that agents are trained for, and that is measured on them at each training seed.
+
+    Studies inherit from it.
+    """
 
     @property
     def name(self) -> str:
@@ -24,14 +28,36 @@ class Study(Protocol):
     def runs(self, preset: Preset, seed: int) -> Mapping[str, RunConfig]:
         """The training runs of one seed, by the name that :meth:`measure` knows them by."""
 
+    def later_runs(self, preset: Preset, seed: int, folder: Path) -> Mapping[str, RunConfig]:
+        """The training runs that begin with the weights of :meth:`runs`, or imitate them.
+
+        Args:
+            preset: how much is trained.
+            seed: of training.
+            folder: where the runs of :meth:`runs` are by now, each in a folder of its name.
+        """
+        return {}
+
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """The measurement on the agents of one training seed.
 
         Args:
-            agents: the trained agents of :meth:`runs`, by the same names.
+            agents: the trained agents of :meth:`runs` and :meth:`later_runs`, by the same names.
             preset: how many episodes to play.
             seed: of the fresh episodes.
         """
+
+
+def all_runs(study: Study, preset: Preset, seed: int, folder: Path) -> dict[str, RunConfig]:
+    """The training runs of one seed, those that need others last.
+
+    Args:
+        study: that they are for.
+        preset: how much is trained.
+        seed: of training.
+        folder: of the runs, the first of which are finished.
+    """
+    return {**study.runs(preset, seed), **study.later_runs(preset, seed, folder)}
 
 
 def require_measured(study: str, by_seed: Mapping[int, Measured]) -> None:

@@ -3,9 +3,10 @@
 import pytest
 
 from metalocus.experiments.studies.presets import PRESETS
+from metalocus.experiments.studies.study import Study
 
 
-class Counted:
+class Counted(Study):
     """Something to measure on one run; counts how often it was measured."""
 
     name = "counted"

@@ -19,10 +19,11 @@ from metalocus.experiments.display import hush
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.studies import measure_all as studies
 from metalocus.experiments.studies.measure_all import measure_all
+from metalocus.experiments.studies.study import Study
 from metalocus.experiments.training.sweep import RunFailed
 
 
-class Fatal:
+class Fatal(Study):
     """Kills the process that measures it, as a machine short of memory does."""
 
     name = "fatal"
@@ -78,7 +79,9 @@ STUDY = """
 import os, time
 from pathlib import Path
 
-class Slow:
+from metalocus.experiments.studies.study import Study
+
+class Slow(Study):
     name = "slow"
 
     def runs(self, preset, seed):
