@@ -41,7 +41,7 @@ class Rule:
     Attributes:
         interval: steps from one update to the next, k.
         loss: ``actor_critic`` or ``ppo``.
-        optimizer: ``adam``, ``rmsprop`` or ``sgd``.
+        optimizer: ``sgd``, ``rmsprop`` or ``adam``.
         gamma: discount.
         vf_coef: weight of the critic's squared error.
         ent_coef: weight of the policy's entropy.
@@ -55,7 +55,7 @@ class Rule:
 
     interval: int = 5
     loss: str = "actor_critic"
-    optimizer: str = "adam"
+    optimizer: str = "sgd"
     gamma: float = 0.9
     vf_coef: float = 0.5
     ent_coef: float = 0.01

@@ -28,6 +28,12 @@ class Stream:
         self.learning, self.weights, self.episodes = learning, weights, episodes
         self.n_episodes = 0
 
+    def go_on(self, weights: Weights, n_episodes: int) -> None:
+        """Stand where a stream of the same environments stood after so many episodes."""
+        self.weights, self.n_episodes = weights, n_episodes
+        self.episodes.number += n_episodes - 1
+        self.episodes.reset()
+
     def play(self) -> Array:
         """One episode in every row, learning on the way; its return, [N]."""
         weights, carry = self.learning.begin(self.weights)

@@ -17,20 +17,22 @@ class Trainer:
     Attributes:
         name: as given on the command line.
         summary: one line for ``metalocus list trainers``.
-        algorithm: is made with a policy, an environment and arguments, and then learns.
+        algorithm: is made with a policy, an environment and arguments, and then learns; None
+            where every environment has a network of its own, which no such algorithm trains.
         takes: the classes whose constructors have the arguments that a run can give; by default
             the algorithm alone.
     """
 
     name: str
     summary: str
-    algorithm: type[SequencePPO]
+    algorithm: type[SequencePPO] | None
     takes: tuple[type, ...] = ()
 
     @property
     def constructors(self) -> tuple[type, ...]:
         """The classes whose arguments a run can give, the most special first."""
-        return self.takes or (self.algorithm,)
+        own = () if self.algorithm is None else (self.algorithm,)
+        return self.takes or own
 
 
 def _trainer(module: ModuleType) -> Iterator[tuple[str, Trainer]]:

@@ -185,7 +185,7 @@ def _page(thing: Any) -> list[str]:
     if isinstance(thing, Trainer):
         given = train_defaults(thing.name)
         return [
-            *(thing.summary, _docstring(thing.algorithm)),
+            *(thing.summary, _docstring(thing.constructors[0])),
             f"Arguments (--train-kwargs) and their defaults:\n{_arguments(given)}",
         ]
     lines = ("separates", "summary", "question", "statement")

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores
+from metalocus.agents.replicas.agent import REPLICA
 from metalocus.agents.rollout import Transition
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
 from metalocus.experiments.scoring.chunks import Chunks
@@ -160,9 +161,14 @@ def n_matched(last: Transition | None, n: int) -> int:
 
 
 def donors_of(moment: Moment, match: bool = False) -> Array:
-    """For every episode the one whose stores it is given, [N], of all or of those that match."""
-    kinds = _kinds(moment.last, len(moment.crn)) if match else None
-    return donors(moment.crn, moment.t, kinds)
+    """For every episode the one whose stores it is given, [N], of all or of those that match.
+
+    Episodes of replicas, networks with weights of their own, exchange with those of the same one.
+    """
+    none = np.zeros(len(moment.crn), dtype=np.int64)
+    kinds = _kinds(moment.last, len(moment.crn)) if match else none
+    replica = moment.stores.weights.get(REPLICA, none)
+    return donors(moment.crn, moment.t, replica * (kinds.max() + 1) + kinds)
 
 
 def donors(crn: CommonRandomNumbers, t: int, kinds: Array | None = None) -> Array:

@@ -81,6 +81,7 @@ def try_out(config: RunConfig) -> None:
 def _model(config: RunConfig, env: BatchVecEnv, **given: Any) -> SequencePPO:
     own = {name: value for name, value in config.train_kwargs.items() if name != START}
     algorithm = TRAINERS.find(config.trainer).algorithm
+    assert algorithm is not None  # where there is none, replicas are trained
     return algorithm("SequencePolicy", env, policy_kwargs=policy_kwargs(config), **own, **given)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from metalocus.agents.catalogue import find_named
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.agents.ppo.settings import plain
+from metalocus.agents.ppo.settings import plain, require_alike, require_known, require_sizes
 from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.checks import MOST_ROWS, require, require_count, short_repr
@@ -20,9 +20,6 @@ from metalocus.experiments.runs.arguments import (
     differing,
     env_defaults,
     listed,
-    require_alike,
-    require_known,
-    require_sizes,
     train_defaults,
 )
 from metalocus.experiments.runs.build import try_out
@@ -35,11 +32,14 @@ from metalocus.experiments.runs.other_runs import (
     shown,
     with_runs,
 )
+from metalocus.experiments.runs.replicas import ONLINE, replicas_suited, try_out_replicas
 from metalocus.experiments.runs.source import source_digest
 
 DEVICES = ("cpu", "cuda")
 ENGINE = "metalocus.experiments.runs.build"
 """The module that builds what is trained: the engine is all that it imports."""
+REPLICAS = "metalocus.experiments.runs.replicas"
+"""The module that builds what is trained online."""
 MOST_BYTES = 2**32
 """Memory that one rollout may take: half of a machine of 8 GiB."""
 NUMBERS_A_STEP = 64
@@ -104,7 +104,9 @@ class RunConfig:
     ) -> RunConfig:
         """A run with as many environments as suit the agent and the length of the episodes.
 
-        One rollout of one episode in each is at most the steps asked for, if that can be.
+        One rollout of one episode in each is at most the steps asked for, if that can be. Of what
+        learns online there are
+        :data:`~metalocus.agents.trainers.online.REPLICAS` of each learning rate.
 
         Raises:
             InvalidTask: no such environment or agent.
@@ -113,6 +115,8 @@ class RunConfig:
         most = min(rollout, steps) if steps > 0 else rollout
         n_envs = max(1, most // setting.family.horizon)
         given = dict(agent_kwargs or {}), dict(train_kwargs or {})
+        if trainer == ONLINE:
+            n_envs = replicas_suited(given[1])
         return cls(setting, agent, steps, seed, n_envs, device, *given, trainer)
 
     def check(self) -> None:
@@ -131,7 +135,7 @@ class RunConfig:
             require_start(self.train_kwargs)
             require_alike(self.agent_kwargs, self._agent_defaults)
             require_sizes(self.agent_kwargs, self._agent_defaults)
-            try_out(self)
+            try_out_replicas(self) if self.trainer == ONLINE else try_out(self)
         self._check_rollout()
         if self.device not in DEVICES:
             raise InvalidTask(f"device must be one of {', '.join(DEVICES)}, got {self.device!r}")
@@ -166,7 +170,8 @@ class RunConfig:
         reference = self.train_kwargs.get(REFERENCE)
         named = [find_named(reference).__module__] if isinstance(reference, str) else []
         own = TRAINABLES.home(self.agent), cell.__module__, family.__module__
-        return *own, TRAINERS.home(self.trainer), *named
+        built = [REPLICAS] if self.trainer == ONLINE else []
+        return *own, TRAINERS.home(self.trainer), *built, *named
 
     @property
     def name(self) -> str:

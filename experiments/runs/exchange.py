@@ -19,7 +19,7 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.build import build_model, build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CONFIG, LOCK, WRITTEN, locked
-from metalocus.experiments.runs.load import load_agent
+from metalocus.experiments.runs.load import load_policy
 from metalocus.experiments.runs.records import IDENTITY, load_manifest, write_finished
 from metalocus.experiments.runs.results import write_results
 
@@ -37,11 +37,11 @@ def export_run(folder: Path, file: Path) -> None:
 
     Raises:
         WrongUse: the file exists.
-        NotARun, Corrupt: see :func:`metalocus.experiments.runs.load.load_agent`.
+        NotARun, Corrupt: see :func:`metalocus.experiments.runs.load.load_policy`.
     """
     if file.exists():
         raise WrongUse(f"{file} exists; choose another name")
-    agent, config = load_agent(folder, results=False)
+    agent, config = load_policy(folder, results=False)
     manifest = load_manifest(folder, results=False)
     model = build_model(config)
     weights = agent.policy.state_dict()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from metalocus.agents.ppo.files import Corrupt, read_record, read_tensors
+from metalocus.agents.agent import Agent
+from metalocus.agents.ppo.files import Corrupt, Tensors, read_record, read_tensors
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require
@@ -14,10 +15,26 @@ from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import META, WEIGHTS, NotARun
 from metalocus.experiments.runs.other_runs import START, is_run
 from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest, read_config
+from metalocus.experiments.runs.replicas import ONLINE, replicas_agent
 
 
-def load_agent(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, RunConfig]:
-    """The trained agent of a finished run; nothing is unpickled.
+def load_agent(folder: str | Path, results: bool = True) -> tuple[Agent, RunConfig]:
+    """The agent of a finished run, frozen or, of replicas, learning on; nothing is unpickled.
+
+    Args and errors as for :func:`load_policy`.
+    """
+    folder = Path(folder)
+    tensors, config = _read(folder, results)
+    if config.trainer != ONLINE:
+        return _frozen(folder, tensors, config), config
+    try:
+        return replicas_agent(config, tensors), config
+    except ValueError as error:
+        raise Corrupt(f"{folder / WEIGHTS} does not fit its config ({error}); {AGAIN}") from None
+
+
+def load_policy(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, RunConfig]:
+    """The one policy of a finished run, frozen; nothing is unpickled.
 
     Warns if the run was made by another version of the source that decides its result.
 
@@ -29,8 +46,16 @@ def load_agent(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, 
         NotARun: no finished run is there.
         Corrupt: one of its files is damaged or of another run, or the folder bears the name of
             another run.
+        InvalidTask: it is a run of many replicas.
     """
     folder = Path(folder)
+    tensors, config = _read(folder, results)
+    require(config.trainer != ONLINE, f"{folder} holds a network for each environment, no policy")
+    return _frozen(folder, tensors, config), config
+
+
+def _read(folder: Path, results: bool) -> tuple[Tensors, RunConfig]:
+    """The tensors and settings of a finished run, all of its files being whole."""
     manifest, config = load_manifest(folder, results), read_config(folder)
     tensors, header = read_tensors(folder / WEIGHTS)
     meta = read_record(folder / META, AGAIN)
@@ -42,14 +67,18 @@ def load_agent(folder: str | Path, results: bool = True) -> tuple[TrainedAgent, 
         made = manifest["versions"]["metalocus"]
         warnings.warn(
             f"{folder} was made by other code (metalocus {made}): trained again, it may differ",
-            stacklevel=2,
+            stacklevel=3,
         )
+    return tensors, config
+
+
+def _frozen(folder: Path, tensors: Tensors, config: RunConfig) -> TrainedAgent:
     policy = build_policy(config)
     try:
         fill(policy, tensors)
     except ValueError as error:
         raise Corrupt(f"{folder / WEIGHTS} does not fit its config ({error}); {AGAIN}") from None
-    return TrainedAgent(policy, config.setting.layout), config
+    return TrainedAgent(policy, config.setting.layout)
 
 
 def load_other_runs(config: RunConfig) -> dict[str, TrainedAgent]:
@@ -63,7 +92,7 @@ def load_other_runs(config: RunConfig) -> dict[str, TrainedAgent]:
     for name, kept in config.train_kwargs.items():
         if is_run(kept):
             try:
-                agent, other = load_agent(kept["folder"], results=False)
+                agent, other = load_policy(kept["folder"], results=False)
                 same = load_manifest(Path(kept["folder"]), False)["sha256"] == kept["sha256"]
             except (NotARun, Corrupt, InvalidTask) as error:
                 raise InvalidTask(f"{name}: {error}") from None

@@ -10,7 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from metalocus.agents.ppo.files import Corrupt, read_record, write_record, write_tensors
+from metalocus.agents.ppo.files import (
+    Corrupt,
+    Tensors,
+    read_record,
+    write_record,
+    write_tensors,
+)
 from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
 from metalocus.envs import InvalidTask
 from metalocus.experiments.runs.config import RunConfig
@@ -44,22 +50,36 @@ def write_finished(
     account: Mapping[str, Any],
     made_by: Mapping[str, Any],
 ) -> None:
+    """Write a policy as trained, and all that :func:`write_tensors_finished` writes."""
+    weights, count = dict(policy.state_dict()), n_parameters(policy)
+    write_tensors_finished(folder, config, weights, count, account, made_by)
+
+
+def write_tensors_finished(
+    folder: Path,
+    config: RunConfig,
+    weights: Tensors,
+    parameters: int,
+    account: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+) -> None:
     """Write the weights, what they are, and last of all the manifest.
 
     Args:
         folder: of the run, with its config and its results.
         config: of the run.
-        policy: as trained.
+        weights: as trained, by name.
+        parameters: how many of their numbers were trained.
         account: what training took, ready for JSON.
         made_by: the run's :func:`identity`, where it was trained.
     """
     made_by = {name: made_by[name] for name in IDENTITY}
-    digest = write_tensors(folder / WEIGHTS, dict(policy.state_dict()), made_by)
+    digest = write_tensors(folder / WEIGHTS, weights, made_by)
     parts = config.setting.layout.slices
     layout = {name: [where.start, where.stop] for name, where in parts.items()}
     write_record(folder / META, {**made_by, "sha256": digest, "layout": layout})
     files = {name: hashlib.sha256(read_whole(folder / name)).hexdigest() for name in FILES}
-    counted = {"parameters": n_parameters(policy), "sha256": digest, "files": files}
+    counted = {"parameters": parameters, "sha256": digest, "files": files}
     write_record(folder / MANIFEST, {**account, **made_by, **counted})
     (folder / CHECKPOINT).unlink(missing_ok=True)
 

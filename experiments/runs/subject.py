@@ -12,6 +12,7 @@ from typing import Any
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.replicas.agent import OnlineAgent
 from metalocus.agents.trained.foreign import ALGORITHMS, load_foreign
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting
@@ -60,7 +61,8 @@ def find_subject(
     """The agent that a person names, and what it is measured on.
 
     Args:
-        what: a run directory; a zip that ``SequencePPO.save`` or the ``save`` of one of
+        what: a run directory; of many replicas the first is measured; a zip that
+            ``SequencePPO.save`` or the ``save`` of one of
             :data:`~metalocus.agents.trained.foreign.ALGORITHMS` wrote; or the name of a
             reference, an online rule or a control. What is there as a file or folder is that.
         setting: what a zip was trained on, or a named agent plays; a run knows its own.
@@ -100,6 +102,8 @@ def _of_run(folder: Path, setting: Setting | None) -> Subject:
     if setting is not None:
         raise WrongUse(f"{folder} is a run, measured on its own environment; leave out --env")
     agent, config = load_agent(folder)
+    if isinstance(agent, OnlineAgent):  # a probe exchanges stores, which takes one network
+        agent = agent.only(0)
     return Subject(agent, config.setting.whole(), config.agent, config.title, folder)
 
 

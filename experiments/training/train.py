@@ -20,6 +20,7 @@ from metalocus.agents.ppo.files import read_tensors, write_atomically
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trainers.imitate import Imitation
 from metalocus.envs import InvalidTask
+from metalocus.envs.checks import require
 from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
@@ -28,7 +29,9 @@ from metalocus.experiments.runs.load import load_other_runs
 from metalocus.experiments.runs.other_runs import REFERENCE, START
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, write_finished
+from metalocus.experiments.runs.replicas import ONLINE
 from metalocus.experiments.training.monitor import Monitor
+from metalocus.experiments.training.online import train_online
 
 Report = Callable[[Progress], None]
 """Called with how far the run is, about twice a second."""
@@ -67,6 +70,8 @@ def train(
         NonFinite: a number is; the message names the last good checkpoint.
     """
     config.check()
+    online = config.trainer == ONLINE
+    require(callback is None or not online, "callbacks: training online calls none; leave them out")
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
     out = Path(out)
@@ -81,7 +86,10 @@ def train(
             _warn_of_a_short_run(config)
             (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
             write_atomically(folder / CONFIG, config.to_json().encode())
-            _train(config, folder, others, report, callback)
+            if online:
+                train_online(config, folder, report)
+            else:
+                _train(config, folder, others, report, callback)
     return folder
 
 

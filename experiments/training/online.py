@@ -1,0 +1,151 @@
+"""Running a run of replicas that learn online: episode after episode, saved on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from metalocus.agents.agent import Array, NonFinite
+from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
+from metalocus.agents.replicas.learning import PARAMETERS, RATE
+from metalocus.agents.replicas.stream import Stream
+from metalocus.envs import InvalidTask
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.folder import CHECKPOINT
+from metalocus.experiments.runs.progress import Progress
+from metalocus.experiments.runs.records import AGAIN, identity, write_tensors_finished
+from metalocus.experiments.runs.replicas import build_stream, replicas_agent, require_fit
+from metalocus.experiments.runs.results import SCORE, Measurement, write_results
+from metalocus.experiments.scoring.returns import expected_returns
+from metalocus.experiments.scoring.score import return_bounds
+from metalocus.experiments.training.monitor import EPISODES, SEED
+
+RETURN = "return"
+"""Mean reward of an episode during training; ``return/rate=0.1`` is that of the replicas of a
+learning rate, and so are scores of a rate."""
+POINTS = 50
+"""Of a learning curve: episodes in a row are averaged."""
+SAVE_SECONDS, REPORT_SECONDS = 20.0, 0.5
+"""Between two checkpoints, and between two reports, as with other trainers."""
+
+
+def train_online(
+    config: RunConfig, folder: Path, report: Callable[[Progress], None] | None = None
+) -> None:
+    """Train the replicas of a run to its end and write it down; goes on where it was interrupted.
+
+    Every replica plays whole episodes, until all together have made the steps asked for.
+
+    Args:
+        config: the run.
+        folder: its folder, held by this process.
+        report: called with progress.
+
+    Raises:
+        Corrupt: the checkpoint is damaged or of another run.
+        NonFinite: a weight is; nothing was saved since the last checkpoint.
+    """
+    began, stream = time.process_time(), build_stream(config)
+    history = np.zeros((0, config.n_envs))
+    spent = 0.0
+    if (folder / CHECKPOINT).exists():
+        history, spent = _resume(config, folder / CHECKPOINT, stream)
+    n_episodes = -(-config.steps // config.rollout)
+    totals, saved, reported = list(history), time.monotonic(), time.monotonic()
+    while stream.n_episodes < n_episodes:
+        totals.append(stream.play())
+        now = time.monotonic()
+        if now - saved > SAVE_SECONDS:
+            _require_finite(stream, config)
+            seconds = spent + time.process_time() - began
+            _save(config, folder / CHECKPOINT, stream, np.array(totals), seconds)
+            saved = now
+        if report is not None and now - reported > REPORT_SECONDS:
+            mean = float(np.mean(totals[-10:]))
+            report(Progress(stream.n_episodes * config.rollout, config.steps, mean))
+            reported = now
+    _require_finite(stream, config)
+    seconds = spent + time.process_time() - began
+    rates = stream.weights[RATE].numpy()
+    rows = _curves(np.array(totals).reshape(-1, config.n_envs), rates, config.rollout)
+    rows += _scores(config, stream, rates)
+    write_results(folder, config.name, rows)
+    account = {
+        "steps": stream.n_episodes * config.rollout,
+        "training_cpu_seconds": round(seconds, 1),
+        "cpu_seconds": round(spent + time.process_time() - began, 1),
+        "threads": torch.get_num_threads(),
+    }
+    trained = stream.weights[PARAMETERS].numel()
+    write_tensors_finished(folder, config, stream.weights, trained, account, identity(config))
+
+
+def _curves(totals: Array, rates: Array, steps: int) -> list[Measurement]:
+    """Return over training of all replicas, and of those of each rate; totals [E, N]."""
+    found = []
+    parts = np.array_split(np.arange(len(totals)), min(POINTS, max(len(totals), 1)))
+    for part in parts if len(totals) else []:
+        mean, step = totals[part].mean(axis=0), int(part[-1] + 1) * steps
+        found += _by_rate(step, RETURN, mean, rates)
+    return found
+
+
+def _scores(config: RunConfig, stream: Stream, rates: Array) -> list[Measurement]:
+    """Score in fresh episodes, in which the replicas learn on; none where all arms are equal."""
+    setting, n = config.setting.whole(), len(rates)
+    try:
+        chance, best = return_bounds(setting, EPISODES, SEED)
+    except InvalidTask:
+        return []
+    each = -(-EPISODES // n)
+    agent = replicas_agent(config, stream.weights)
+    earned = expected_returns(agent, setting, each * n, SEED).reshape(each, n).mean(axis=0)
+    steps = stream.n_episodes * config.rollout
+    return _by_rate(steps, SCORE, (earned - chance) / (best - chance), rates)
+
+
+def _by_rate(step: int, metric: str, values: Array, rates: Array) -> list[Measurement]:
+    """The mean of values [N] over all replicas, and over those of each rate if they are several."""
+    found = [Measurement(step, metric, float(values.mean()))]
+    different = np.unique(rates)
+    for rate in different if len(different) > 1 else []:
+        mean = float(values[rates == rate].mean())
+        found.append(Measurement(step, f"{metric}/rate={rate:.6g}", mean))
+    return found
+
+
+def _save(config: RunConfig, file: Path, stream: Stream, totals: Array, seconds: float) -> None:
+    header = {"run": config.name, "n_episodes": stream.n_episodes, "seconds": seconds}
+    tensors = {**stream.weights, "totals": torch.from_numpy(totals)}
+    write_tensors(file, tensors, header)
+
+
+def _resume(config: RunConfig, file: Path, stream: Stream) -> tuple[Array, float]:
+    """Put a stream where a checkpoint was made; returns of its episodes [E, N], CPU seconds."""
+    tensors, header = read_tensors(file)
+    totals = tensors.pop("totals", None)
+    try:
+        require_fit(stream.weights, tensors, config.n_envs)
+        if totals is None or header["run"] != config.name:
+            raise ValueError("it is of another run")
+        n_episodes, seconds = int(header["n_episodes"]), float(header["seconds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Corrupt(f"{file} does not fit the run ({error}); {AGAIN}") from None
+    stream.go_on(tensors, n_episodes)
+    return totals.numpy(), seconds
+
+
+def _require_finite(stream: Stream, config: RunConfig) -> None:
+    """Raise :class:`NonFinite` if a replica's weights are not finite."""
+    fine = torch.isfinite(stream.weights[PARAMETERS]).all(dim=1)
+    if not fine.all():
+        row = int((~fine).nonzero()[0, 0])
+        rate = float(stream.weights[RATE][row])
+        raise NonFinite(
+            f"the weights of replica {row} at rate {rate:g} are not finite after"
+            f" {stream.n_episodes * config.rollout} steps; lower the rate"
+        )
