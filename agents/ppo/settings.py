@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+from inspect import Parameter, signature
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule
 
-from metalocus.envs.checks import require, require_count, require_flag, require_number
+from metalocus.envs.checks import (
+    InvalidTask,
+    require,
+    require_count,
+    require_flag,
+    require_number,
+    short_repr,
+)
+from metalocus.envs.discovery import unknown
 
 Check = Callable[[str, Any], Any]
 """Given a setting's name and the value assigned, returns what is kept or raises InvalidTask."""
+_TYPES: dict[type, tuple[Any, str]] = {
+    bool: (bool, "True or False"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "a text"),
+}
+"""By the type of a default: the types that may be given in its place, and what they are called."""
 
 
 class CheckedSchedule(FloatSchedule):
@@ -139,3 +156,60 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return value
+
+
+def defaults_of(made: type) -> dict[str, Any]:
+    """The arguments of a constructor that have a default, by name, in its order."""
+    return {name: plain(default) for name, default in _raw_defaults(made).items()}
+
+
+@cache
+def _raw_defaults(made: type) -> dict[str, Any]:
+    """As the constructor has them; not to be changed."""
+    parameters = signature(made).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not Parameter.empty}
+
+
+def require_known(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise :class:`InvalidTask`, with the nearest name, if an argument is not known.
+
+    Args:
+        kind: of argument, for the message.
+        given: names.
+        known: names.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            raise InvalidTask(unknown(kind, name, known))
+
+
+def require_alike(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise :class:`InvalidTask` if an argument is of another type than its default.
+
+    A whole number may stand for any number; what is None or a list by default is not checked.
+    """
+    for name, value in given.items():
+        default = defaults[name]
+        for kind, (types, said) in _TYPES.items():
+            fits = isinstance(value, types) and isinstance(value, bool) == (kind is bool)
+            if type(default) is kind and not fits:
+                raise InvalidTask(f"{name} must be {said}, got {short_repr(value)}")
+
+
+def require_sizes(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise :class:`InvalidTask` if a size of an agent's network is below 1.
+
+    Sizes are the whole numbers that are at least 1 by default, and those of ``net_arch``.
+    """
+    for name, value in given.items():
+        if type(defaults[name]) is int and defaults[name] >= 1:
+            require_count(name, value, 1)
+    heads = given.get("net_arch")
+    by_head = heads if isinstance(heads, dict) else {"pi": heads, "vf": heads}
+    layers = [each for each in by_head.values() if each is not None]
+    form = "net_arch must be a list of sizes such as [64,64], or {'pi': [64], 'vf': [64]}"
+    fits = by_head.keys() <= {"pi", "vf"} and all(isinstance(each, list) for each in layers)
+    require(fits, f"{form}, got {short_repr(heads)}")
+    for size in chain.from_iterable(layers):
+        require_count("every size in net_arch", size, 1)

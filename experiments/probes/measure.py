@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.ppo.settings import require_known
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.rewritten import RewrittenAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.envs import Setting
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes.base import PROBES, Result
-from metalocus.experiments.runs.arguments import require_known
 from metalocus.experiments.runs.subject import Subject, find_subject
 
 

@@ -8,21 +8,16 @@ from how it is trained (those of its trainer's algorithm, such as
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from functools import cache
-from inspect import Parameter, signature
-from itertools import chain
+from collections.abc import Mapping
 from typing import Any
 
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from metalocus.agents.cells.base import TRAINABLES, Trainable
 from metalocus.agents.ppo.policy import SequencePolicy
-from metalocus.agents.ppo.settings import plain
+from metalocus.agents.ppo.settings import defaults_of, plain
 from metalocus.agents.trainers.base import TRAINERS
-from metalocus.envs import FAMILIES, InvalidTask, Setting
-from metalocus.envs.checks import require, require_count, short_repr
-from metalocus.envs.discovery import unknown
+from metalocus.envs import FAMILIES, Setting
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.layout import Layout
 from metalocus.envs.registry import EPISODE_OPTIONS
@@ -38,13 +33,6 @@ _DECIDED = frozenset(
     }
 )
 """Arguments of an algorithm that the run decides, or that are no numbers or flags."""
-_TYPES: dict[type, tuple[Any, str]] = {
-    bool: (bool, "True or False"),
-    int: (int, "a whole number"),
-    float: (int | float, "a number"),
-    str: (str, "a text"),
-}
-"""By the type of a default: the types that may be given in its place, and what they are called."""
 _NO_NUMBER = math.nan
 """Of an argument that an agent does not have: an empty place in TensorBoard's table."""
 
@@ -55,16 +43,16 @@ def env_defaults(setting: Setting) -> dict[str, Any]:
     Raises:
         InvalidTask: no such environment.
     """
-    own = _defaults(FAMILIES.find(setting.env))
-    options = _defaults(Episodes)
+    own = defaults_of(FAMILIES.find(setting.env))
+    options = defaults_of(Episodes)
     return own | {name: options[name] for name in EPISODE_OPTIONS}
 
 
 def agent_defaults(agent: Trainable, layout: Layout) -> dict[str, Any]:
     """The arguments that an agent can be given with their defaults, its cell's first."""
     told = {} if agent.from_layout is None else agent.from_layout(layout)
-    cell = _defaults(agent.cell) | plain(agent.cell_kwargs)
-    policy = _defaults(ActorCriticPolicy) | _defaults(SequencePolicy)
+    cell = defaults_of(agent.cell) | plain(agent.cell_kwargs)
+    policy = defaults_of(ActorCriticPolicy) | defaults_of(SequencePolicy)
     own = {name: value for name, value in cell.items() if name not in told}
     return own | {name: policy[name] for name in POLICY}
 
@@ -77,7 +65,7 @@ def train_defaults(trainer: str) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for made in TRAINERS.find(trainer).constructors:
-        found |= {name: value for name, value in _defaults(made).items() if name not in found}
+        found |= {name: value for name, value in defaults_of(made).items() if name not in found}
     own = {name: value for name, value in found.items() if name not in _DECIDED}
     return own | {START: None}
 
@@ -97,51 +85,6 @@ def listed(name: str, given: Mapping[str, Any]) -> str:
     """A name and arguments, for people: ``lstm, hidden_size 32``."""
     said = [name, *(f"{argument} {value}" for argument, value in given.items())]
     return ", ".join(part for part in said if part)
-
-
-def require_known(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise :class:`InvalidTask`, with the nearest name, if an argument is not known.
-
-    Args:
-        kind: of argument, for the message.
-        given: names.
-        known: names.
-    """
-    known = list(known)
-    for name in given:
-        if name not in known:
-            raise InvalidTask(unknown(kind, name, known))
-
-
-def require_alike(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raise :class:`InvalidTask` if an argument is of another type than its default.
-
-    A whole number may stand for any number; what is None or a list by default is not checked.
-    """
-    for name, value in given.items():
-        default = defaults[name]
-        for kind, (types, said) in _TYPES.items():
-            fits = isinstance(value, types) and isinstance(value, bool) == (kind is bool)
-            if type(default) is kind and not fits:
-                raise InvalidTask(f"{name} must be {said}, got {short_repr(value)}")
-
-
-def require_sizes(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raise :class:`InvalidTask` if a size of an agent's network is below 1.
-
-    Sizes are the whole numbers that are at least 1 by default, and those of ``net_arch``.
-    """
-    for name, value in given.items():
-        if type(defaults[name]) is int and defaults[name] >= 1:
-            require_count(name, value, 1)
-    heads = given.get("net_arch")
-    by_head = heads if isinstance(heads, dict) else {"pi": heads, "vf": heads}
-    layers = [each for each in by_head.values() if each is not None]
-    form = "net_arch must be a list of sizes such as [64,64], or {'pi': [64], 'vf': [64]}"
-    fits = by_head.keys() <= {"pi", "vf"} and all(isinstance(each, list) for each in layers)
-    require(fits, f"{form}, got {short_repr(heads)}")
-    for size in chain.from_iterable(layers):
-        require_count("every size in net_arch", size, 1)
 
 
 def argument_values(
@@ -189,18 +132,6 @@ def _cell(value: Any, default: Any) -> float | str:
     if text:
         return "" if value is None else str(value)
     return _NO_NUMBER if value is None else float(value)
-
-
-def _defaults(made: type) -> dict[str, Any]:
-    """The arguments of a constructor that have a default, by name, in its order."""
-    return {name: plain(default) for name, default in _raw_defaults(made).items()}
-
-
-@cache
-def _raw_defaults(made: type) -> dict[str, Any]:
-    """As the constructor has them; not to be changed."""
-    parameters = signature(made).parameters.values()
-    return {each.name: each.default for each in parameters if each.default is not Parameter.empty}
 
 
 def _same(one: Any, other: Any) -> bool:
