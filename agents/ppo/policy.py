@@ -19,7 +19,14 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS, Carry, Cell
 from metalocus.agents.ppo.distributions import Categorical, LogitsAsGiven
 from metalocus.agents.ppo.finite import require_finite_rows, require_weights
-from metalocus.agents.ppo.settings import mapping, plain
+from metalocus.agents.ppo.settings import (
+    defaults_of,
+    mapping,
+    plain,
+    require_alike,
+    require_known,
+    require_sizes,
+)
 from metalocus.envs.checks import InvalidTask, require, require_count, require_flag
 
 CRITICS = ("shared", "detached", "separate")
@@ -34,6 +41,14 @@ _UNSUPPORTED = {
     "squash_output": (False, "actions are clipped to the bounds"),
 }
 """SB3's arguments that must keep the value given here, and what to do instead."""
+
+
+def _require_sound(cell: str, given: Mapping[str, Any], heads: Any) -> None:
+    """Raise :class:`InvalidTask` if a cell's arguments or the heads' sizes are impossible."""
+    defaults = defaults_of(CELLS[cell])
+    require_known(f"argument of cell {cell}:", given, defaults)
+    require_alike(given, defaults)
+    require_sizes({**given, "net_arch": heads}, {**defaults, "net_arch": None})
 
 
 class Evaluation(NamedTuple):
@@ -96,19 +111,26 @@ class SequencePolicy(ActorCriticPolicy):
     ) -> None:
         CELLS.find(cell)
         require(critic in CRITICS, f"critic must be one of {', '.join(CRITICS)}, got {critic!r}")
+        known = {**defaults_of(SequencePolicy), **defaults_of(ActorCriticPolicy)}
+        require_known("argument of the policy", kwargs, known)
+        require_flag("ortho_init", kwargs.get("ortho_init", True))
         for name, (only, instead) in _UNSUPPORTED.items():
             given = kwargs.get(name, only)
             require(given in (only, None), f"{name}={given} is not supported: {instead}")
         require_flat(action_space)
         self.cell_name, self.cell_kwargs = cell, mapping("cell_kwargs", cell_kwargs)
+        listed = inputs is None or isinstance(inputs, Sequence | np.ndarray)
+        require(listed, f"inputs must be a list of positions, got {inputs!r}")
         self.inputs = None if inputs is None else [require_count("inputs", i, 0) for i in inputs]
         self.critic = critic
         self.action_values = require_flag("action_values", action_values) and isinstance(
             action_space, spaces.Discrete
         )
         heads = [HEAD] if net_arch is None else plain(net_arch)
+        _require_sound(cell, self.cell_kwargs, heads)
         if issubclass(kwargs.get("optimizer_class", torch.optim.Adam), torch.optim.Adam):
-            kwargs["optimizer_kwargs"] = OPTIMIZER | (kwargs.get("optimizer_kwargs") or {})
+            own = mapping("optimizer_kwargs", kwargs.get("optimizer_kwargs"))
+            kwargs["optimizer_kwargs"] = OPTIMIZER | own
         super().__init__(observation_space, action_space, lr_schedule, heads, **plain(kwargs))
 
     def _build(self, lr_schedule: Schedule) -> None:

@@ -191,9 +191,13 @@ REFUSED = {
     "squash_output": (True,),
     "critic": ("none", 3),
     "cell": ("lstn",),
-    "inputs": ([5], [-1], [0.5], [True]),
+    "inputs": ([5], [-1], [0.5], [True], 3, "12"),
     "action_values": NOT_A_FLAG,
+    "ortho_init": NOT_A_FLAG,
     "cell_kwargs": (5,),
+    "net_arch": ("text", 5, [0], [-1], [1.5], [True], {"pi": 3}, {"other": [3]}),
+    "optimizer_kwargs": (5,),
+    "ortho": (True,),
 }
 
 
@@ -225,6 +229,23 @@ def test_every_impossible_argument_of_the_policy_is_refused_in_one_line():
             with pytest.raises(InvalidTask, match=name) as raised:
                 policy(**{name: value})
             assert len(str(raised.value).splitlines()) == 1
+
+
+def test_every_impossible_argument_of_every_cell_is_refused_in_one_line():
+    bad = {int: (*NOT_WHOLE, "text"), bool: NOT_A_FLAG, str: (3,)}
+    tried = set()
+    for cell, kind in CELLS.items():
+        for name, parameter in signature(kind).parameters.items():
+            for value in bad.get(type(parameter.default), ()):
+                if type(value) is int and value == parameter.default:
+                    continue  # none of some units
+                with pytest.raises(InvalidTask, match=name) as raised:
+                    policy(cell=cell, cell_kwargs={name: value})
+                assert len(str(raised.value).splitlines()) == 1
+                tried.add(type(parameter.default))
+        with pytest.raises(InvalidTask, match=f"cell {cell}: 'hidden_siz'.*mean 'hidden_size'"):
+            policy(cell=cell, cell_kwargs={"hidden_siz": 3})
+    assert tried == set(bad)
 
 
 def test_every_argument_of_every_cell_may_be_numpys(bandits):
