@@ -32,3 +32,16 @@ def require_new(file: Path, option: str) -> None:
 def write_page(file: Path, page: str) -> None:
     """Write a page of text whole or not at all."""
     write_atomically(file, page.encode())
+
+
+def read_text(file: Path, option: str) -> str:
+    """The text of a file that a user names.
+
+    Raises:
+        WrongUse: it cannot be read, or is no text.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise WrongUse(f"cannot read {file} ({reason}); give {option} another") from None

@@ -19,6 +19,7 @@ from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.checks import require_choice
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.instruments.bottleneck import BY_USE, BY_VARIANCE, find
+from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import column
 from metalocus.experiments.probes.rows import Row
@@ -77,6 +78,10 @@ class Capacity(Probe):
     def __init__(self, stores: Sequence[str] = ("state", "weights")) -> None:
         given = [stores] if isinstance(stores, str) else list(stores)
         self.stores = [require_choice("stores", store, STORES) for store in given]
+
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """Only where something that was learned can be carried to a choice."""
+        return no_later_choice(setting.family)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """Scores by store and by how far it is squeezed."""

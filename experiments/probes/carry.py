@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 from metalocus.agents.agent import STORES, Agent
 from metalocus.agents.rollout import rollout
+from metalocus.envs import Setting
 from metalocus.experiments.instruments.interventions import BLOCKING, EveryTrial, held
 from metalocus.experiments.instruments.shapley import coalitions
+from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import curves_and_ends
 from metalocus.experiments.scoring.chunks import Chunks
@@ -38,6 +40,10 @@ class Carryover(Probe):
     }
 
     shown: ClassVar[int] = 2
+
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """Only where something that was learned can be carried to a choice."""
+        return no_later_choice(setting.family)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``kept`` -> kind of replacement -> stores kept -> the learning curve."""

@@ -24,6 +24,7 @@ from metalocus.agents.trained.frozen import FEATURES
 from metalocus.envs import Family, Setting
 from metalocus.experiments.instruments.beliefs import TARGETS, Beliefs
 from metalocus.experiments.instruments.regression import Ridge
+from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
@@ -107,10 +108,10 @@ class Decode(Probe):
         self.trials = trials
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
-        """Only where a reference has a belief."""
+        """Only where a reference has a belief, and a choice can go by it."""
         if best_reference(setting.family).omniscient:
             return f"no reference of {setting.family.name} has a belief to decode"
-        return None
+        return no_later_choice(setting.family)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """Lists over the measured ``trials``.

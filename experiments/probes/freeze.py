@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Stores
-from metalocus.agents.rollout import TUNING_SEED, Trial, fresh_episodes, rollout
+from metalocus.agents.rollout import TUNING_SEED, Trial, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
+from metalocus.envs import Setting
 from metalocus.experiments.instruments.interventions import BLOCKING, EveryTrial, held
+from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import curves_and_ends
 from metalocus.experiments.scoring.chunks import Chunks
@@ -21,7 +24,7 @@ from metalocus.experiments.scoring.curves import LearningCurve
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Of test-time learning, tried for every trained agent."""
-TUNING_EPISODES = 150
+TUNING_EPISODES = 100
 """All rates play the same ones, so that their differences are known better than their returns."""
 CALLED = {
     "all": "weights updating, state kept",
@@ -65,6 +68,10 @@ class Freeze(Probe):
         "tried": "mean reward at each rate of updating that was tried",
     }
 
+    def why_not(self, agent: Agent, setting: Setting) -> str | None:
+        """Only where something that was learned can be carried to a choice."""
+        return no_later_choice(setting.family)
+
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``kept`` -> learning curve and what changed, by the stores kept.
 
@@ -73,40 +80,38 @@ class Freeze(Probe):
         of replacement. For a trained agent also the ``rate`` of updating, and the mean reward at
         each rate that was ``tried``, with 0 for comparison.
         """
-        about, with_state, without = self._learners(agent, chunks)
+        stateful = "state" in held(agent, chunks)
+        about, with_state, without = self._learners(agent, chunks, stateful)
         found = {
             "all": _condition(with_state, chunks),
             "state+context": _condition(agent, chunks, frozen=True),
         }
-        stateless = "state" not in held(agent, chunks)
-        for kept, learner, frozen in (
-            ("weights+context", without, False),
-            ("context", agent, True),
+        for kept, learner, frozen, with_any in (
+            ("weights+context", without, False, "all"),
+            ("context", agent, True, "state+context"),
         ):
-            for kind in BLOCKING:
-                same = stateless and kind != BLOCKING[0]  # nothing is replaced
+            for kind in BLOCKING:  # without a state nothing is replaced
                 found[f"{kept} {kind}"] = (
-                    found[f"{kept} {BLOCKING[0]}"]
-                    if same
-                    else _condition(learner, chunks, kind, frozen)
+                    _condition(learner, chunks, kind, frozen) if stateful else found[with_any]
                 )
         return {**about, "kept": found}
 
-    def _learners(self, agent: Agent, chunks: Chunks) -> tuple[Result, Agent, Agent]:
+    def _learners(
+        self, agent: Agent, chunks: Chunks, stateful: bool
+    ) -> tuple[Result, Agent, Agent]:
         """The agents that update with and without the state, and what is told of their rates."""
         if isinstance(agent, UpdatingAgent):
             return {"rate": {"all": agent.rate, "weights+context": agent.rate}}, agent, agent
         if not isinstance(agent, TrainedAgent) or agent.policy.cell.n_logits:
             return {}, agent, agent
-        tried = {
-            "all": _try_rates(agent, chunks, None),
-            "weights+context": _try_rates(agent, chunks, BLOCKING[0]),
-        }
-        rate = {kept: max(RATES, key=earned.__getitem__) for kept, earned in tried.items()}
+        kept = _try_rates(agent, chunks, None)
+        lost = _try_rates(agent, chunks, BLOCKING[0]) if stateful else kept
+        tried = {"all": kept, "weights+context": lost}
+        rate = {name: max(RATES, key=earned.__getitem__) for name, earned in tried.items()}
         with_state, without = (
             UpdatingAgent(agent.policy, agent.layout, each) for each in rate.values()
         )
-        told = {"rate": rate, "tried": {kept: _by_name(each) for kept, each in tried.items()}}
+        told = {"rate": rate, "tried": {name: _by_name(each) for name, each in tried.items()}}
         return told, with_state, without
 
     def sentence(self, result: Result) -> str:
@@ -132,13 +137,14 @@ class Freeze(Probe):
 
 def _try_rates(agent: TrainedAgent, chunks: Chunks, kind: str | None) -> dict[float, float]:
     """Mean reward on the tuning episodes at each rate, and at 0; None keeps the state."""
-    setting, seed = chunks.setting.whole(), chunks.seed
-    earned = {}
-    for rate in (0.0, *RATES):
-        episodes = fresh_episodes(setting, TUNING_EPISODES, TUNING_SEED + seed)
+    tuning = Chunks(chunks.setting.whole(), TUNING_EPISODES, TUNING_SEED + chunks.seed)
+    earned = dict.fromkeys((0.0, *RATES), 0.0)
+    for rate, chunk in product(earned, tuning):
+        episodes = chunk.episodes()
         learner = UpdatingAgent(agent.policy, agent.layout, rate) if rate else agent
         intervene = None if kind is None else EveryTrial(kind, ("state",), episodes.crn)
-        earned[rate] = float(rollout(learner, episodes, seed, intervene=intervene).value.mean())
+        trace = rollout(learner, episodes, chunk.start_seed, intervene=intervene)
+        earned[rate] += float(trace.value.mean()) * chunk.n / tuning.n
     return earned
 
 

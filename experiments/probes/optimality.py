@@ -16,11 +16,8 @@ from metalocus.envs import Setting
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, by_label, line
 from metalocus.experiments.scoring.chunks import Chunks
-from metalocus.experiments.scoring.curves import numbers
+from metalocus.experiments.scoring.curves import number, numbers
 from metalocus.experiments.scoring.sample import Sample
-
-OVERALL = ("total_lost", "agreed")
-"""Quantities of a whole episode; the others are of each trial."""
 
 
 class Optimality(Probe):
@@ -35,7 +32,9 @@ class Optimality(Probe):
     * ``lost``: reward to come given up by the choice, max_k Q_k - sum_k p_k Q_k. Over an
       episode it adds up to the agent's shortfall from the optimal return. None where the
       reference gives its choices but no values Q.
-    * ``agreement``: the agent's probability of one of the best arms, ties included.
+    * ``agreement``: the agent's probability of one of the best arms, ties included. Its mean,
+      ``agreed``, is over choices between better and worse: where all actions are best, as where
+      nothing is paid, there is nothing to agree on.
 
     There is no divergence from the reference: it is certain of its choice or indifferent among
     ties, so that a divergence would be infinite, or depend on how ties are broken at no loss.
@@ -45,7 +44,7 @@ class Optimality(Probe):
     question: ClassVar[str] = "how far is it from Bayes-optimal on its own histories?"
     quantities: ClassVar[Mapping[str, str]] = {
         "total_lost": "reward given up over an episode",
-        "agreed": "probability of one of the reference's best choices, mean over trials",
+        "agreed": "probability of one of the reference's best choices, where not all are",
         "lost": "reward to come that is given up by each choice",
         "agreement": "probability of one of the reference's best choices",
         "exact": "whether the reference is Bayes-optimal (0 no, 1 yes)",
@@ -62,7 +61,7 @@ class Optimality(Probe):
         """Lists over all trials, the sum of ``lost`` and the mean of ``agreement``."""
         family = chunks.setting.family
         reference = best_reference(family)
-        samples = {name: Sample() for name in ("total_lost", "agreed", "lost", "agreement")}
+        samples = {name: Sample() for name in ("total_lost", "lost", "agreement", "choices")}
         for chunk in chunks:
             rows: list[Mapping[str, Array]] = []
 
@@ -70,18 +69,17 @@ class Optimality(Probe):
                 rows.append(_compare(reference, trial))
 
             rollout(agent, chunk.episodes(), chunk.start_seed, shadows=[reference], observe=observe)
-            for name, measured in _by_name(rows).items():
-                samples[name].add(measured[None])
+            for name, columns in _by_name(rows).items():
+                samples[name].add(columns)
         fixed_tasks = chunks.setting.kwargs.get("n_tasks") is not None
         result: Result = {
             "reference": reference.name,
             "exact": reference.optimality(family) == EXACT and not fixed_tasks,
         }
-        for name, sample in samples.items():
-            mean, error = _summary(sample, 1 if name in OVERALL else family.horizon)
-            result |= {name: mean, f"{name}_se": error}
-            if name in OVERALL:
-                ((result[name],), (result[f"{name}_se"],)) = mean, error
+        result["total_lost"], result["total_lost_se"] = _mean(samples["total_lost"])
+        result["agreed"], result["agreed_se"] = _ratio(samples["choices"])
+        for name in ("lost", "agreement"):
+            result |= _by_trial(name, samples[name], family.horizon)
         return result
 
     def sentence(self, result: Result) -> str:
@@ -108,9 +106,10 @@ class Optimality(Probe):
 
 
 def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:
-    """Agreement and, where it is known, reward to come lost, at one trial, [N]."""
+    """Agreement, whether it matters and, where it is known, reward to come lost, [N] each."""
     policy, stores = trial.shadows[0]
-    found = {"agreement": (trial.probs * best_arms(policy)).sum(axis=1)}
+    best = best_arms(policy)
+    found = {"agreement": (trial.probs * best).sum(axis=1), "matters": ~best.all(axis=1)}
     values = reference.values(stores)
     if values is not None:
         found["lost"] = values.max(axis=1) - (trial.probs * values).sum(axis=1)
@@ -118,17 +117,41 @@ def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:
 
 
 def _by_name(rows: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """What :func:`_compare` found at all trials, [T, N], and over all of them, [1, N]."""
-    found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    found["agreed"] = found["agreement"].mean(axis=0, keepdims=True)
+    """What :func:`_compare` found as columns: by trial [1, T, N]; of episodes [1 or 2, N].
+
+    ``choices`` are the agreement summed over the choices that matter, and how many these are.
+    """
+    found = {name: np.stack([row[name] for row in rows])[None] for name in rows[0]}
+    matters = found.pop("matters")[0]
+    agreed = found["agreement"][0] * matters
+    found["choices"] = np.stack([agreed.sum(axis=0), matters.sum(axis=0)])
     if "lost" in found:
-        found["total_lost"] = found["lost"].sum(axis=0, keepdims=True)
+        found["total_lost"] = found["lost"].sum(axis=1)
     return found
 
 
-def _summary(sample: Sample, length: int) -> tuple[list[float | None], list[float | None]]:
-    """Means and their standard errors; None for all of them if nothing was measured."""
+def _mean(sample: Sample) -> tuple[float | None, float | None]:
+    """Mean of a number of each episode, and its standard error; None if nothing was measured."""
     if not sample.n:
-        return [None] * length, [None] * length
-    (measured,) = sample.columns
-    return numbers(measured.mean(axis=1)), numbers(sample.standard_error(measured))
+        return None, None
+    (column,) = sample.columns
+    return number(float(column.mean())), number(float(sample.standard_error(column)))
+
+
+def _ratio(sample: Sample) -> tuple[float | None, float | None]:
+    """Ratio of the means of two numbers of each episode; None if the second is always 0."""
+    above, below = sample.columns
+    if below.mean() <= 0.0:
+        return None, None
+    ratio = above.mean() / below.mean()
+    error = sample.standard_error((above - ratio * below) / below.mean())
+    return number(float(ratio)), number(float(error))
+
+
+def _by_trial(name: str, sample: Sample, length: int) -> Result:
+    """Means at every trial and their standard errors; None if nothing was measured."""
+    if not sample.n:
+        return {name: [None] * length, f"{name}_se": [None] * length}
+    (columns,) = sample.columns
+    errors = numbers(sample.standard_error(columns))
+    return {name: numbers(columns.mean(axis=1)), f"{name}_se": errors}

@@ -15,6 +15,7 @@ from metalocus.agents.rollout import TUNING_SEED, act, choose, fresh_episodes, r
 from metalocus.agents.trained.test_time import UpdatingAgent
 from metalocus.envs import Episodes, InvalidTask, Setting
 from metalocus.experiments.instruments.regression import Ridge, principal
+from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
@@ -91,7 +92,7 @@ class Simulate(Probe):
             return "an agent whose head is updated goes on from no state alone; leave out the rate"
         if best_reference(setting.family).omniscient:
             return f"no reference of {setting.family.name} has a state to compare with"
-        return None
+        return no_later_choice(setting.family)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """Numbers by direction, such as ``agent to Bayes``, pooled over the launch trials."""
@@ -124,14 +125,16 @@ class Simulate(Probe):
         """Both dissimilarities in both directions, beside the untrained network's and WSLS's."""
         there, back = f"{AGENT} to {BAYES}", f"{BAYES} to {AGENT}"
         reference = result["reference"]
-        found = [
-            f"{way} state dissimilarity {self.row(result, 'state', key)}, output dissimilarity"
-            f" {self.row(result, 'output', key)}"
-            for way, key in (
-                (f"from the agent to {reference}", there),
-                (f"from {reference} to the agent", back),
-            )
-        ]
+        found = []
+        for way, key in (
+            (f"from the agent to {reference}", there),
+            (f"from {reference} to the agent", back),
+        ):
+            said = f"{way} state dissimilarity {self.row(result, 'state', key)}"
+            output = self.row(result, "output", key)
+            if output.value is not None:  # a choice pays at one of the trials compared
+                said += f", output dissimilarity {output}"
+            found.append(said)
         beside = []
         for name in list(CANDIDATES)[1:]:
             ways = (f"{name} to {BAYES}", f"{BAYES} to {name}")

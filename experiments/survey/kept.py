@@ -77,7 +77,7 @@ def decided_by(subject: Subject, *modules: str) -> Record:
     return {
         "agent": called(subject),
         **subject.setting.to_dict(),
-        "weights": None if subject.folder is None else load_manifest(subject.folder)["sha256"],
+        "weights": weights(subject),
         "source": source_digest(*modules, *found),
         "versions": versions(),
     }
@@ -87,3 +87,8 @@ def called(subject: Subject) -> str:
     """An agent's name; of an imported run the class that trained it too."""
     manifest = {} if subject.folder is None else load_manifest(subject.folder)
     return f"{manifest['algo']} ({subject.name})" if "algo" in manifest else subject.name
+
+
+def weights(subject: Subject) -> str | None:
+    """The digest of a run's weights; None of what is no run."""
+    return None if subject.folder is None else load_manifest(subject.folder)["sha256"]

@@ -10,6 +10,8 @@ from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.survey.standing import EPISODES, SIMPLE
 from metalocus.experiments.survey.survey import Task
 
+ABOVE = "above every simple rule"
+
 
 def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
     """Every task with a table of its agents, then every probe with a sentence for each agent.
@@ -54,7 +56,7 @@ def _table(standing: Mapping[str, Any]) -> list[str]:
     lines = ["| | steps trained | return | score | |", "| --- | ---: | --- | ---: | --- |"]
     for row in standing["agents"]:
         behind = ", ".join(row["not_above"])
-        verdict = f"has not learned this task: not above {behind}" if behind else "learned"
+        verdict = f"has not learned this task: not above {behind}" if behind else ABOVE
         steps = "-" if row["steps"] is None else f"{row['steps']:,}"
         lines.append(f"| {row['agent']} | {steps} | {_earned(row)} | {verdict} |")
     return lines + [f"| *{row['agent']}* | | {_earned(row)} | |" for row in standing["rules"]]
@@ -69,11 +71,15 @@ def _earned(row: Mapping[str, Any]) -> str:
 
 def _about(findings: Sequence[Mapping[str, Any]]) -> list[str]:
     """A line for each agent of which there is a finding, and for each reason why there is none."""
-    lines = [
-        f"* **{each['agent']}.** {each['sentence']}" for each in findings if "sentence" in each
-    ]
+    lines = [f"* **{_who(each)}.** {each['sentence']}" for each in findings if "sentence" in each]
     silent: dict[str, list[str]] = {}
     for each in findings:
         if "none" in each:
-            silent.setdefault(each["none"], []).append(each["agent"])
+            silent.setdefault(each["none"], []).append(_who(each))
     return lines + [f"* No answer for {', '.join(who)}: {why}." for why, who in silent.items()]
+
+
+def _who(finding: Mapping[str, Any]) -> str:
+    """The agent; where several are compared the one that makes the histories comes first."""
+    others = [each["agent"] for each in finding["others"]]
+    return f"{finding['agent']} with {', '.join(others)}" if others else str(finding["agent"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
+from itertools import product
 from pathlib import Path
 
 from metalocus.agents.catalogue import ONLINE, REFERENCES
@@ -18,7 +19,7 @@ from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.studies.pool import in_processes
-from metalocus.experiments.survey.kept import Player, Record, decided_by, kept
+from metalocus.experiments.survey.kept import Player, Record, called, decided_by, kept, weights
 from metalocus.experiments.survey.standing import Standing
 
 
@@ -31,7 +32,7 @@ class Question:
         probe: its name.
         episodes: fresh episodes, of seed 0.
         out: folder of findings.
-        others: runs of the same setting, for a probe that compares several agents.
+        others: of the same setting, with which the agent is compared.
     """
 
     player: Player
@@ -46,12 +47,12 @@ class Question:
         Raises:
             NotARun, Corrupt, NonFinite: a run cannot be read.
         """
-        subject, rest = self.player.subject(), [other.subject() for other in self._others()]
+        subject, rest = self.player.subject(), [other.subject() for other in self.others]
         modules = PROBES[self.probe].__module__, measuring.__name__
         key = {
             "probe": self.probe,
             **decided_by(subject, *modules),
-            "others": [decided_by(other)["weights"] for other in rest],
+            "others": [{"agent": called(each), "weights": weights(each)} for each in rest],
             "episodes": self.episodes,
         }
 
@@ -64,11 +65,6 @@ class Question:
             return {"sentence": PROBES[self.probe]().sentence(result)}
 
         return kept(self.out, self.probe, key, find)
-
-    def _others(self) -> list[Player]:
-        """Those with which the agent is compared, if the probe compares several."""
-        compares = "others" in signature(PROBES[self.probe]).parameters
-        return [other for other in self.others if compares and other != self.player]
 
 
 @dataclass(frozen=True)
@@ -113,12 +109,9 @@ def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path)
     asked: list[Question | Standing] = []
     tasks = []
     for setting, players in _by_setting(runs, names):
-        others = [each for each in players if each.setting is None]
         first = len(asked)
         asked.append(Standing(players, out))
-        asked += [
-            Question(player, probe, episodes, out, others) for player in players for probe in PROBES
-        ]
+        asked += _questions(players, episodes, out)
         tasks.append((setting, first, len(asked)))
     answers: dict[int, Record] = {}
     with Stage("surveying", len(asked), "findings") as stage:
@@ -130,6 +123,16 @@ def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path)
         Task(setting, answers[first], [answers[number] for number in range(first + 1, end)])
         for setting, first, end in tasks
     ]
+
+
+def _questions(players: Sequence[Player], episodes: int, out: Path) -> Iterator[Question]:
+    """Every probe on every agent; one that compares agents once, on all the runs together."""
+    runs = [player for player in players if player.setting is None]
+    for player, probe in product(players, PROBES):
+        if "others" not in signature(PROBES[probe]).parameters:
+            yield Question(player, probe, episodes, out)
+        elif player == runs[0]:
+            yield Question(player, probe, episodes, out, runs[1:])
 
 
 def _by_setting(

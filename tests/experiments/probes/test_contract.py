@@ -118,6 +118,14 @@ def test_a_probe_repeats_itself_and_varies_with_the_seed(probe):
             assert {**runs[2], "seed": 0} != runs[0], name  # those two make no errors
 
 
+def test_what_is_carried_from_trial_to_trial_is_not_asked_of_a_single_one():
+    """There a number would be one of nothing: no store has been carried anywhere."""
+    single = Setting("metalocus/DatasetBandit-v0", n_examples=4)
+    agent = make_named("posterior", single.family)
+    asked = {probe for probe in PROBES if not isinstance(answer(probe, agent, single, 8), str)}
+    assert asked <= {"ensemble", "forward_pass", "locus", "optimality", "ponder"}
+
+
 # Chunks.
 
 

@@ -94,7 +94,7 @@ def test_chance_agrees_half_without_ties():
     result = found("random", REVERSAL)
     assert result["agreement"][0] == 1.0  # all arms tie at first
     np.testing.assert_allclose(result["agreement"][1:], 0.5)
-    assert result["agreed"] == pytest.approx((1.0 + 99 * 0.5) / 100)
+    assert result["agreed"] == pytest.approx(0.5)  # the first choice does not count
     assert result["agreed_se"] == pytest.approx(0.0, abs=1e-12)
 
 
@@ -179,3 +179,11 @@ def test_a_family_without_a_near_optimum_is_refused(monkeypatch):
     with pytest.raises(InvalidTask, match="no reference policy"):
         Optimality().run(make_named("wsls", make_family(BANDIT)), Setting(BANDIT), 50)
     assert best_reference(make_family(BANDIT)).name == "oracle"
+
+
+def test_trials_at_which_nothing_is_paid_are_not_counted_as_agreement():
+    """Of five trials of examples in sequence only the last choice pays."""
+    result = found("random", "metalocus/DatasetBandit-v0", sequence=True, n_examples=4)
+    assert result["agreement"][:4] == pytest.approx([1.0] * 4)
+    assert 0.5 < result["agreement"][4] < 0.8, "some of the examples tell the two arms apart"
+    assert result["agreed"] == pytest.approx(0.5)

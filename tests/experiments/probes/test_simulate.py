@@ -42,7 +42,7 @@ def test_the_clone_acts_as_the_best_reference_and_carries_other_numbers():
         BANDIT,
         HABIT,
         Setting("metalocus/BernoulliBandit-v0", n_arms=5, horizon=30),
-        Setting("metalocus/VolatileBandit-v0", horizon=20),
+        Setting("metalocus/VolatileBandit-v1", horizon=20),
         Setting("metalocus/TwoStep-v0", horizon=20),
     ]
     for setting in settings:
@@ -132,6 +132,14 @@ def test_nothing_is_fitted_on_the_reported_episodes(monkeypatch):
     )
     found("wsls", episodes=20)
     assert played == [TUNING_SEED]
+
+
+def test_the_sentence_is_silent_on_outputs_where_no_choice_pays():
+    """Of the examples in sequence none pays; the states are compared all the same."""
+    dataset = Setting("metalocus/DatasetBandit-v0", sequence=True, n_examples=20)
+    said = Simulate().sentence(found("posterior", dataset, 20))
+    assert "state dissimilarity" in said
+    assert "no number" not in said
 
 
 def test_the_sentence_has_both_directions_and_what_stands_beside():

@@ -36,15 +36,20 @@ def test_a_finding_is_the_sentence_of_the_probe_and_is_kept(tmp_path, monkeypatc
         question.answer()
 
 
-def test_a_probe_that_compares_agents_is_given_the_others_of_the_setting(tmp_path):
-    alone = Question(WSLS, "ensemble", 50, tmp_path, [WSLS]).answer()
-    assert "--others" in alone["none"]
-    found = Question(WSLS, "ensemble", 50, tmp_path, [WSLS, RANDOM]).answer()
+def test_a_probe_that_compares_agents_is_asked_once_about_all_runs(tmp_path):
+    runs = [Player("first"), Player("second"), Player("third")]
+    questions = list(module._questions([*runs, WSLS], 50, tmp_path))
+    compared = [each for each in questions if each.probe == "ensemble"]
+    assert [(each.player, each.others) for each in compared] == [(runs[0], runs[1:])]
+    assert all(each.others == () for each in questions if each.probe != "ensemble")
+    assert len(questions) == 4 * (len(PROBES) - 1) + 1
+
+    found = Question(WSLS, "ensemble", 50, tmp_path, [RANDOM]).answer()
     agents = [make_named(name, BANDIT.family) for name in ("wsls", "random")]
     result = PROBES["ensemble"]([agents[1]]).run(agents[0], BANDIT, 50)
     assert found["sentence"] == PROBES["ensemble"]().sentence(result)
-    one = Question(WSLS, "optimality", 50, tmp_path, [WSLS, RANDOM]).answer()
-    assert one["others"] == [], "other probes do not depend on who else is there"
+    page = survey_page([Task(BANDIT, {"agents": [], "rules": []}, [found])])
+    assert "* **wsls with random.** " in page
 
 
 def test_where_a_probe_has_no_answer_the_finding_says_why(tmp_path):
@@ -89,7 +94,7 @@ def test_the_page_has_a_sentence_for_each_agent_and_a_line_for_each_reason(tmp_p
     assert "* No answer for wsls, random, oracle: stay probabilities are of TwoStep" in page
     assert page.count("| has not learned this task: not above wsls") == 2
     (row,) = (line for line in page.split("\n") if line.startswith("| oracle "))
-    assert row.endswith("| learned |")
+    assert row.endswith("| above every simple rule |")
 
 
 def test_runs_and_names_that_do_not_exist_are_refused(tmp_path):
