@@ -186,6 +186,13 @@ def ended(pid):
         return True
 
 
+def ignores_interrupts(pid):
+    """Whether a process has told the system to keep SIGINT from it."""
+    with open(f"/proc/{pid}/status") as file:
+        (ignored,) = (line.split()[1] for line in file if line.startswith("SigIgn:"))
+    return int(ignored, 16) >> (signal.SIGINT - 1) & 1 == 1
+
+
 def is_free(folder):
     try:
         with locked(folder):
@@ -201,7 +208,7 @@ def test_a_worker_without_its_driver_does_nothing(tmp_path, tiny):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_ends_with_a_driver_killed_at_once(tmp_path, tiny):
+def test_a_worker_leaves_an_interrupt_to_its_driver_and_ends_with_one_killed_at_once(tmp_path):
     """Long before the worker has imported what it trains with."""
     driver = """
         import os, subprocess, sys, time
@@ -214,6 +221,8 @@ def test_a_worker_ends_with_a_driver_killed_at_once(tmp_path, tiny):
     pipe = subprocess.PIPE  # both wait for what is never written to it
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
         pid = int(process.stdout.readline())
+        eventually(lambda: ignores_interrupts(pid))
+        os.kill(pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers too
         time.sleep(0.3)
         assert not ended(pid)
         process.kill()
@@ -307,7 +316,8 @@ def test_an_interrupted_sweep_trains_no_longer(monkeypatch, tiny, tmp_path):
 
     def interrupted(*_):
         eventually((folder / PROGRESS).is_file)
-        os.kill(pids[0], signal.SIGINT)  # a terminal's Ctrl-C reaches the workers too
+        assert ignores_interrupts(pids[0])
+        os.kill(pids[0], signal.SIGINT)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sweep, "_show", interrupted)
