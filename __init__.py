@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metalocus.agents.trained.frozen import TrainedAgent
 
 __version__ = version("metalocus")
 
@@ -31,3 +35,22 @@ def load(*files: str | os.PathLike[str]) -> None:
     from metalocus.envs import discovery  # waits until it is needed: it imports NumPy
 
     discovery.load(*map(Path, files))
+
+
+def shipped(agent: str, task: str) -> TrainedAgent:
+    """An agent that comes with the package, trained for the full debate: ready to probe.
+
+    Example: ``metalocus.shipped("lstm", "five_arms")``
+
+    Args:
+        agent: its name, as for ``metalocus train``.
+        task: short name of the setting that it was trained on.
+
+    Raises:
+        NotARun: this version ships nothing.
+        InvalidTask: that agent, or that task of it, is not among what is shipped.
+        Corrupt: it is damaged.
+    """
+    from metalocus.experiments.shipped import read  # waits until it is needed: it imports torch
+
+    return read.shipped_agent(agent, task)

@@ -8,7 +8,7 @@ the measured values alone, task by task.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +22,7 @@ from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.studies.presets import Preset
-from metalocus.experiments.studies.study import Measured, require_measured
+from metalocus.experiments.studies.study import Measured, Study, require_measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ class Prediction:
     by_construction: bool = False
 
 
-class Claim(ABC):
+class Claim(Study, ABC):
     """One claim of the debate: a study whose measurements are judged.
 
     Subclasses in ``experiments/claims`` are found by their presence there. The agent that a claim
@@ -88,6 +88,8 @@ class Claim(ABC):
         predictions: of the sides, as a holder would sign them.
         settings: the tasks it is judged on.
         players: agents without training that the claim sets beside the one that it is about.
+        small: constants of its module with values that make it quick, where the preset's steps and
+            episodes do not; tests of every claim set them.
     """
 
     number: ClassVar[int | None]
@@ -98,6 +100,7 @@ class Claim(ABC):
     predictions: ClassVar[tuple[Prediction, ...]]
     settings: ClassVar[tuple[NamedSetting, ...]]
     players: ClassVar[tuple[str, ...]] = ()
+    small: ClassVar[Mapping[str, Any]] = {}
 
     def asked_on(self, preset: Preset) -> tuple[NamedSetting, ...]:
         """The tasks: those of the claim, unless the preset asks about another."""
@@ -135,6 +138,8 @@ class Claim(ABC):
 
     def drawn(self, shown: list[Any]) -> Figure | None:
         """The figure that shows the answer; None for the measured values beside the bounds.
+
+        The first line of a claim's own docstring here is the caption.
 
         Args:
             shown: what :meth:`measure` kept under ``SHOWN``, by training seed in order.
@@ -181,6 +186,16 @@ CLAIMS = Registry("claim", "metalocus.experiments.claims", _claims)
 """Every claim in ``experiments/claims``, by name."""
 
 
-def in_order(claims: Mapping[str, Claim]) -> list[Claim]:
-    """Claims by number, checks of the apparatus last."""
-    return sorted(claims.values(), key=lambda claim: (claim.number is None, claim.number or 0))
+def in_order(claims: Iterable[Claim]) -> list[Claim]:
+    """Claims by number, those without one last."""
+    return sorted(claims, key=lambda claim: (claim.number is None, claim.number or 0, claim.name))
+
+
+def claim_called(word: str) -> Claim:
+    """The claim of a number or name.
+
+    Raises:
+        InvalidTask: there is none.
+    """
+    numbered = {str(claim.number): claim for claim in CLAIMS.values()}
+    return numbered[word] if word.isdecimal() and word in numbered else CLAIMS.find(word)

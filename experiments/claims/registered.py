@@ -18,6 +18,7 @@ from typing import Any
 
 from metalocus.agents.ppo.files import record_digest, write_atomically
 from metalocus.experiments.claims.base import CLAIMS, Claim
+from metalocus.experiments.claims.wording import region
 from metalocus.experiments.studies.presets import PRESETS
 
 REGISTRY = Path(__file__).with_name("registry.json")
@@ -57,6 +58,38 @@ def is_registered(claim: Claim) -> bool:
     """Whether a claim equals its newest entry."""
     entries = registered(claim.name)
     return bool(entries) and entries[-1]["digest"] == digest(content(claim))
+
+
+def history(claim: Claim) -> dict[str, Any]:
+    """What the register has on a claim, ready for JSON.
+
+    Returns:
+        ``equal``: whether the claim equals its newest entry. ``entries``, the newest last: ``date``,
+        ``because``, ``digest``, and the lines ``before`` and ``after`` in which the entry differs
+        from the one before it.
+    """
+    entries, told = registered(claim.name), []
+    for old, new in zip([None, *entries], entries, strict=False):
+        lines = [_lines(old or new), _lines(new)]
+        before, after = ([x for x in own if x not in rest] for own, rest in (lines, lines[::-1]))
+        kept = {name: new[name] for name in ("date", "because", "digest")}
+        told.append({**kept, "before": before, "after": after})
+    return {"equal": is_registered(claim), "entries": told}
+
+
+def _lines(entry: Mapping[str, Any]) -> list[str]:
+    """All that an entry says, each thing a line."""
+    predictions = [
+        f"{each['side']}: {each['says']} ({each['quantity']} {region(each)}), because: {each['why']}"
+        for each in entry["predictions"]
+    ]
+    rest = [
+        f"{part} {name}: {value if isinstance(value, str) else json.dumps(value)}"
+        for part in ("holds", "quantities", "tasks", "training")
+        for name, value in entry[part].items()
+    ]
+    counts = [f"{entry['seeds']} training seeds", f"{entry['episodes']:,} episodes"]
+    return [entry["statement"], *predictions, *rest, *counts]
 
 
 def register(names: Sequence[str], because: str) -> list[str]:

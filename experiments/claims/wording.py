@@ -8,8 +8,9 @@ from typing import Any
 from metalocus.experiments.scoring.intervals import MOST_SEEDS
 
 RELATIONS = {">=": "at least", "<=": "at most"}
-
 AS_BUILT = "as built"
+SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
+"""Beside the colour of a verdict, for those who do not see it."""
 
 
 def measured(values: Mapping[str, Any]) -> str:
@@ -17,6 +18,14 @@ def measured(values: Mapping[str, Any]) -> str:
     if values["estimate"] is None:
         return "no number"
     return f"{values['estimate']:.3f} [{values['low']:.3f}, {values['high']:.3f}]"
+
+
+def short(number: float | None) -> str:
+    """A number in two digits, as it stands in a mark: ``.97``; a dash for none."""
+    if number is None:
+        return "–"
+    text = f"{number:.2f}".replace("-0.00", "0.00")
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
 def region(prediction: Mapping[str, Any]) -> str:
@@ -38,9 +47,26 @@ def outcome(judged: Mapping[str, Any]) -> str:
     return f"undecided, {needed} more {'seed' if more == 1 else 'seeds'} would decide"
 
 
+def p_value(judged: Mapping[str, Any]) -> str:
+    """The corrected p value on a task."""
+    if judged["p"] is None:
+        return "–"
+    return "p < .001" if judged["p"] < 0.001 else f"p = {judged['p']:.3f}".replace("0.", ".", 1)
+
+
 def check(judged: Mapping[str, Any]) -> str:
     """Whether what is true by construction was measured to be so on a task."""
     return AS_BUILT if judged["verdict"] == "supported" else "NOT as built"
+
+
+def heading(name: str, number: int | None) -> str:
+    """Number and name of a claim, or its name alone."""
+    return words(name) if number is None else f"{number} {words(name)}"
+
+
+def words(name: str) -> str:
+    """A name in code as words: ``five arms``."""
+    return name.replace("_", " ")
 
 
 def findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -51,3 +77,11 @@ def findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def checks(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The predictions of a claim that are true by construction and check the apparatus."""
     return [each for each in verdict["predictions"] if each["by_construction"]]
+
+
+def standing(verdict: Mapping[str, Any]) -> str:
+    """What is amiss with a claim's entry in the register; nothing if it equals its newest."""
+    register = verdict["register"]
+    if register["equal"]:
+        return ""
+    return "differs from its registered entry" if register["entries"] else "not registered"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
@@ -16,6 +16,7 @@ from metalocus.experiments.cli.options import (
     Algo,
     AskedAgent,
     AskedAgentKwargs,
+    AskedClaims,
     AskedSetting,
     DebateFolder,
     EnvKwargs,
@@ -40,18 +41,23 @@ Kind = Literal["envs", "agents", "trainers", "references", "probes", "claims"]
 
 def debate(
     preset: PresetName = "quick",
+    claims: AskedClaims = (),
     agent: AskedAgent = None,
     agent_kwargs: AskedAgentKwargs = (),
     setting: AskedSetting = (),
     out: DebateFolder = Path("debate"),
+    shipped: bool = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train, probe, judge every claim and write report.html; the main job.
+    """Train, probe, judge the claims and write report.html; the main job.
 
     Preset quick takes under ten minutes on two cores.
 
     Example: metalocus debate --preset smoke --out trial
+
+    Args:
+        shipped: run nothing; show the full run that comes with the package, in shipped.html.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_debate
@@ -59,12 +65,29 @@ def debate(
 
     hush(quiet)
     own = keywords(agent_kwargs, "--agent-kwargs")
-    found = run_debate(preset, out, agent, _setting(setting), own)
+    if shipped:
+        found, page = _shipped(out, preset != "quick" or bool(claims or agent or setting or own))
+    else:
+        found = run_debate(preset, out, agent, _setting(setting), own, claims)
+        page = out / "report.html"
     if json:
         print_json(found)
-    else:
-        verdict_table(found)
-        print(f"\nreport: {out / 'report.html'}\nTensorBoard: tensorboard --logdir {out / 'runs'}")
+        return
+    verdict_table(found)
+    print(f"\nreport: {page}")
+    if not shipped:
+        print(f"TensorBoard: tensorboard --logdir {out / 'runs'}")
+
+
+def _shipped(out: Path, asks: bool) -> tuple[dict[str, Any], Path]:
+    """The debate that comes with the package, and its page, written into a folder."""
+    from metalocus.experiments.debate.report import write_shipped
+    from metalocus.experiments.runs.folder import require_writable
+
+    if asks:
+        raise WrongUse("--shipped runs nothing; leave preset, claims, agent and setting out")
+    require_writable(out)
+    return write_shipped(out)
 
 
 def list_(kind: Positional[Kind | None] = None, json: Json = False) -> None:
@@ -365,7 +388,7 @@ def claim(
     Example: metalocus claim emergence --preset full
 
     Args:
-        name: of the claim, see `metalocus list claims`.
+        name: of the claim, or its number; see `metalocus list claims`.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_claim

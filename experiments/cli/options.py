@@ -43,7 +43,14 @@ AskedSetting = Annotated[
     Texts,
     arg(
         help="that it is judged on: bandit, reversal or another short name, or the id of an"
-        " environment and its arguments as name=value; if left out, bandit and reversal."
+        " environment and its arguments as name=value; if left out, the tasks of each claim."
+    ),
+]
+AskedClaims = Annotated[
+    Texts,
+    arg(
+        help="numbers or names of the claims to ask, alone; if left out, those of the preset. See"
+        " `metalocus list claims`."
     ),
 ]
 DebateFolder = Annotated[

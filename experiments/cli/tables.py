@@ -6,31 +6,35 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
 from metalocus import __version__
 from metalocus.experiments.claims.wording import (
     AS_BUILT,
+    SIGNS,
     check,
     checks,
     findings,
+    heading,
     measured,
     outcome,
     region,
+    standing,
+    words,
 )
 from metalocus.experiments.debate.headline import SMOKE, SMOKE_WARNING
 
 WIDTH = 118
 """Of a file or a pipe."""
 ROOMY = 100
-"""Columns of a terminal that has room for an interval in one line."""
+"""Columns of a terminal that has room for what was found beside what was predicted."""
 STYLES = {"supported": "green", "refuted": "red", "undecided": "yellow"}
 
 
 def verdict_table(found: Mapping[str, Any]) -> None:
-    """Every finding with the measured interval and the verdict; a line on the checks.
+    """Every finding on every task with the measured interval and the verdict; a line on the checks.
 
     Args:
         found: the name of the ``preset``, ``verdicts`` and, of a whole debate, the ``headline``.
@@ -40,39 +44,54 @@ def verdict_table(found: Mapping[str, Any]) -> None:
     for verdict in found["verdicts"]:
         if findings(verdict):
             _print(_verdicts(verdict, narrow=_width() < ROOMY))
+        if standing(verdict):
+            _print(f"[bold red]{verdict['claim']}: {standing(verdict)}[/]\n")
     _print(_checks(found["verdicts"]))
     for sentence in found.get("headline", ()):
         _print(f"\n{escape(sentence)}")
 
 
 def _verdicts(verdict: Mapping[str, Any], narrow: bool) -> Table:
-    """The findings of a claim; the interval takes three lines where the terminal is narrow."""
-    title = f"{verdict['claim']}: {escape(verdict['statement'])}"
-    table = Table(title=title, title_justify="left", title_style="bold", expand=True)
-    table.add_column("side", width=len("recurrence"))
-    table.add_column("predicts", ratio=1, overflow="fold")
-    table.add_column(
-        "measured (95%)", width=len("measured" if narrow else "-0.000 [-0.000, -0.000]")
+    """The findings of a claim; what was found stands below a prediction on a narrow terminal."""
+    title = f"{heading(verdict['claim'], verdict['number'])}: {verdict['statement']}"
+    table = Table(
+        title=escape(title), title_justify="left", title_style="bold", expand=True, show_lines=True
     )
-    table.add_column("verdict", width=len("undecided,"))
+    table.add_column("predicts" if not narrow else "predicts, and found on each task", ratio=2)
+    if not narrow:
+        table.add_column("found on each task", ratio=3)
     for prediction in findings(verdict):
         quantity = verdict["quantities"][prediction["quantity"]]
-        table.add_row(
-            prediction["side"],
-            escape(f"{prediction['says']} ({quantity['about']}; {region(prediction)})"),
-            measured(quantity),
-            f"[{STYLES[prediction['verdict']]}]{outcome(prediction)}",
-        )
+        says = f"{prediction['says']} ({quantity['about']}; {region(prediction)})"
+        said = f"[bold]{prediction['side']}[/]: {escape(says)}"
+        by_task = _by_task(prediction, quantity["tasks"])
+        table.add_row(*([Group(said, by_task)] if narrow else [said, by_task]))
     return table
+
+
+def _by_task(prediction: Mapping[str, Any], measured_on: Mapping[str, Any]) -> Table:
+    """What was measured and judged, a line a task."""
+    lines = Table.grid(padding=(0, 2), expand=True)
+    for ratio in (2, 3, 3):
+        lines.add_column(ratio=ratio)
+    for task, judged in prediction["tasks"].items():
+        verdict = f"{SIGNS[judged['verdict']]} {outcome(judged)}"
+        style = STYLES[judged["verdict"]]
+        lines.add_row(escape(words(task)), measured(measured_on[task]), f"[{style}]{verdict}[/]")
+    return lines
 
 
 def _checks(verdicts: Sequence[Mapping[str, Any]]) -> str:
     """How many checks of the apparatus came out as built, and which did not."""
-    found = [(verdict["claim"], each) for verdict in verdicts for each in checks(verdict)]
-    failed = [f"{claim}: {each['says']}" for claim, each in found if check(each) != AS_BUILT]
-    lines = [f"checks of the apparatus, true by construction: {len(found) - len(failed)} of"]
-    lines[0] += f" {len(found)} as built"
-    return escape("\n".join(lines + [f"NOT as built: {each}" for each in failed]))
+    found = [
+        (f"{verdict['claim']}: {each['says']}, {words(task)}", check(judged))
+        for verdict in verdicts
+        for each in checks(verdict)
+        for task, judged in each["tasks"].items()
+    ]
+    failed = [f"NOT as built: {says}" for says, outcome_of in found if outcome_of != AS_BUILT]
+    count = f"{len(found) - len(failed)} of {len(found)} as built"
+    return escape("\n".join([f"checks of the apparatus, true by construction: {count}", *failed]))
 
 
 def _width() -> int:

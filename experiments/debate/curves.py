@@ -13,10 +13,10 @@ from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.envs import InvalidTask
 from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import NamedSetting
+from metalocus.experiments.runs.named import FIVE_ARMS, REVERSAL, NamedSetting
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.studies.presets import Preset
-from metalocus.experiments.studies.study import Measured, require_measured
+from metalocus.experiments.studies.study import Measured, Study, require_measured
 
 BESIDE = ("mlp_feedback", "mlp")
 """Trained beside the agent that the claims are about."""
@@ -25,16 +25,20 @@ PLAYERS = (*ONLINE, "wsls")
 """Not trained; left out of settings that they cannot play."""
 
 
-class Curves:
+class Curves(Study):
     """Choice value and locus of every agent by trial, on the episodes that claims are judged on."""
 
     name = "curves"
+
+    def asked_on(self, preset: Preset) -> tuple[NamedSetting, ...]:
+        """Five arms and reversals, unless the preset asks about another setting."""
+        return (FIVE_ARMS, REVERSAL) if preset.setting is None else (preset.setting,)
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """Every trained agent on every setting."""
         return {
             f"{agent}/{setting.name}": preset.run(agent, setting, seed)
-            for setting in preset.settings
+            for setting in self.asked_on(preset)
             for agent in (preset.agent, *BESIDE)
         }
 
@@ -45,7 +49,8 @@ class Curves:
             By setting: its title; the name of the best reference; the choice value at every trial
             by agent; trials, shares and interactions of the locus probe by agent.
         """
-        return {each.name: _on(each, agents, preset, seed) for each in preset.settings}
+        settings = self.asked_on(preset)
+        return {each.name: _on(each, agents, preset, seed) for each in settings}
 
     def average(self, measured: Mapping[int, Measured]) -> dict[str, Any]:
         """Means over training seeds of what :meth:`measure` gave.

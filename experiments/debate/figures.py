@@ -15,6 +15,8 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from metalocus.experiments.claims.base import Claim
+from metalocus.experiments.claims.wording import words
 from metalocus.experiments.scoring.figures import (
     BEST_NAMES,
     STORE_COLOURS,
@@ -32,6 +34,7 @@ DARK = """@media (prefers-color-scheme: dark) {
  text { fill: #e6edf3 !important }
 }"""
 """Style of a figure that stands alone, for readers who prefer dark pages: white on black."""
+BLUE = STORE_COLOURS["state"]
 NOT_DRAWN = ("policy_gradient",)
 """Agents whose locus is measured and not drawn: it is that of the other online rule."""
 
@@ -87,25 +90,36 @@ def locus_figure(measured: Mapping[str, Any]) -> str:
 
 
 @style.context(PAGE_STYLE)
-def interval_figure(quantity: Mapping[str, Any], bounds: Sequence[float]) -> str:
-    """One quantity on a line: every seed's value, the interval, the predicted bounds.
+def interval_figure(tasks: Mapping[str, Mapping[str, Any]], bounds: Sequence[float]) -> str:
+    """One quantity, a line for each task: every seed's value, the interval, predicted bounds.
 
     Args:
-        quantity: ``values`` by setting, ``estimate``, ``low`` and ``high``.
+        tasks: by task ``values`` of the seeds, ``estimate``, ``low`` and ``high``.
         bounds: borders of the predicted regions.
     """
-    figure = Figure(figsize=(3.4, 0.6), layout="constrained")
+    figure = Figure(figsize=(3.4, 0.4 + 0.2 * len(tasks)), layout="constrained")
     ax = figure.subplots()
-    ax.axvline(0, color="#dddddd", lw=0.8)
+    ax.axvline(0, color="#bbbbbb", lw=0.8)
     for bound in bounds:
         ax.axvline(bound, color="black", ls=":", lw=1.0)
-    values = [value for row in quantity["values"].values() for value in row]
-    ax.scatter(values, [0] * len(values), s=12, color="#999999", zorder=2)
-    ax.plot([quantity["low"], quantity["high"]], [0, 0], color="#0072B2", lw=2.5, alpha=0.6)
-    ax.plot(quantity["estimate"], 0, "o", color="#0072B2", ms=5, zorder=3)
-    ax.set(yticks=[], ylim=(-0.5, 0.5))
+    for row, measured in enumerate(tasks.values()):
+        values = [value for value in measured["values"] if value is not None]
+        ax.scatter(values, [row] * len(values), s=10, color="#999999", zorder=2)
+        if measured["estimate"] is not None:
+            ax.plot([measured["low"], measured["high"]], [row, row], color=BLUE, lw=2.5, alpha=0.6)
+            ax.plot(measured["estimate"], row, "o", color=BLUE, ms=4.5, zorder=3)
+    ax.set_yticks(range(len(tasks)), [words(name) for name in tasks])
+    ax.set_ylim(len(tasks) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     return _svg(figure)
+
+
+@style.context(PAGE_STYLE)
+def answer_figure(claim: Claim, shown: list[Any]) -> str | None:
+    """The figure that a claim draws of what it kept; None if it draws none."""
+    figure = claim.drawn(shown) if shown else None
+    return None if figure is None else _svg(figure)
 
 
 def located(measured: Mapping[str, Any]) -> list[str]:

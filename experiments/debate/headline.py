@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from metalocus.experiments.claims.wording import findings
 
@@ -15,100 +13,72 @@ SMOKE = "smoke"
 SMOKE_WARNING = (
     "This is a smoke test: its agents are hardly trained, and its verdicts mean nothing."
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A prediction that was judged, with what its quantity was measured on.
-
-    Attributes:
-        prediction: as in the claim's verdict.
-        values: the quantity by task, one for each training seed.
-    """
-
-    prediction: Mapping[str, Any]
-    values: Mapping[str, Sequence[float]]
-
-    @property
-    def region(self) -> tuple[str, str, float]:
-        """What the prediction is of; equal for two sides that predict the same."""
-        prediction = self.prediction
-        return prediction["quantity"], prediction["relation"], prediction["bound"]
-
-    @property
-    def opposite(self) -> tuple[str, str, float]:
-        """The region beyond the bound."""
-        quantity, relation, bound = self.region
-        return quantity, {">=": "<=", "<=": ">="}[relation], bound
-
-    def words(self, titles: Mapping[str, str]) -> str:
-        """The prediction, with the tasks on which the mean over seeds says otherwise."""
-        said = str(self.prediction["says"]).rstrip(",")
-        sign = 1 if self.prediction["relation"] == ">=" else -1
-        sign *= -1 if self.prediction["verdict"] == "refuted" else 1
-        bound = self.prediction["bound"]
-        unlike = [
-            titles.get(task, task)
-            for task, values in self.values.items()
-            if sign * (np.mean(values) - bound) < 0
-        ]
-        settled = self.prediction["verdict"] != "undecided"
-        return f"{said} (on average, not on {_list(unlike)})" if settled and unlike else said
+MOST_TOLD = 6
+"""Refuted predictions in a sentence that can still be read; the page has all."""
+OUTCOMES = ("supported", "refuted", "undecided")
 
 
 def headline(agent: str, found: Mapping[str, Any]) -> list[str]:
-    """Three sentences: what is settled and of what, what is not, and what was not asked.
+    """Three sentences: how many predictions of each side hold, what failed, what was not asked.
+
+    A prediction counts once on every task that it is judged on.
 
     Args:
         agent: that the claims are about, in words.
         found: what :func:`~metalocus.experiments.debate.main.run_debate` found.
     """
-    preset, titles = found["preset"], found["tasks"]
+    preset, verdicts = found["preset"], found["verdicts"]
     if preset["name"] == SMOKE:
         return [SMOKE_WARNING, "Nothing is settled by it.", "Run preset quick or full to judge."]
-    supported, refuted, undecided = (
-        _by_tasks(_judged(found["verdicts"], outcome), titles)
-        for outcome in ("supported", "refuted", "undecided")
-    )
-    settled = supported or "nothing"
-    refuted = f"Refuted: {refuted}" if refuted else "No other prediction was refuted"
-    still = f"not settled is whether, {undecided}" if undecided else "none is undecided"
+    counts: dict[str, Counter[str]] = {}
+    for side, outcome in _judged(verdicts):
+        counts.setdefault(side, Counter())[outcome] += 1
+    told = "; ".join(f"of {side}, {_counted(each)}" for side, each in counts.items())
     return [
-        f"Settled for the {agent}, over {preset['seeds']} training seeds: {settled}.",
-        f"{refuted}; {still}.",
-        "Other agents, larger tasks and other rules that update weights were not tested, and these"
-        " verdicts say nothing of them.",
+        f"For the {agent}, over {preset['seeds']} training seeds, each task judged by itself, the"
+        f" predictions came out so: {told or 'none was judged'}.",
+        _failed(verdicts, found["tasks"]),
+        f"Not asked: {_left_out(found)}other agents and larger tasks; these verdicts say nothing of"
+        " them.",
     ]
 
 
-def _judged(verdicts: Iterable[Mapping[str, Any]], outcome: str) -> Iterator[Finding]:
-    """The findings of an outcome, each once, whichever side predicted it.
-
-    Left out are those whose opposite says the same: that which is refuted because its opposite is
-    supported, and the second of two opposites that are undecided.
-    """
+def _judged(verdicts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Side and outcome of every finding on every task."""
     for verdict in verdicts:
-        judged = [
-            Finding(prediction, verdict["quantities"][prediction["quantity"]]["values"])
-            for prediction in findings(verdict)
-        ]
-        supported = {each.opposite for each in judged if each.prediction["verdict"] == "supported"}
-        said = supported if outcome == "refuted" else set()
-        for each in judged:
-            if each.prediction["verdict"] == outcome and each.region not in said:
-                said |= {each.region, each.opposite} if outcome == "undecided" else {each.region}
-                yield each
+        for prediction in findings(verdict):
+            for judged in prediction["tasks"].values():
+                yield prediction["side"], judged["verdict"]
 
 
-def _by_tasks(judged: Iterable[Finding], titles: Mapping[str, str]) -> str:
-    """Findings in words, those on the same tasks together."""
-    grouped: dict[tuple[str, ...], list[str]] = {}
-    for each in judged:
-        grouped.setdefault(tuple(each.values), []).append(each.words(titles))
-    return "; ".join(
-        f"on {_list([titles.get(task, task) for task in tasks])}, {'; '.join(words)}"
-        for tasks, words in grouped.items()
-    )
+def _counted(outcomes: Counter[str]) -> str:
+    """``60 supported, 3 refuted, 1 undecided``."""
+    return ", ".join(f"{outcomes[each]} {each}" for each in OUTCOMES)
+
+
+def _failed(verdicts: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """The refuted predictions in words, each with its side and the tasks it is refuted on."""
+    failed = []
+    for verdict in verdicts:
+        for prediction in findings(verdict):
+            tasks = [
+                titles.get(task, task)
+                for task, judged in prediction["tasks"].items()
+                if judged["verdict"] == "refuted"
+            ]
+            if tasks:
+                failed.append(f"{prediction['says']} ({prediction['side']}, on {_list(tasks)})")
+    if not failed:
+        return "No prediction was refuted."
+    more = len(failed) - MOST_TOLD
+    told = [*failed[:MOST_TOLD], *([f"and {more} more, marked below"] if more > 0 else [])]
+    return f"Refuted: {'; '.join(told)}."
+
+
+def _left_out(found: Mapping[str, Any]) -> str:
+    """The claims that were not asked."""
+    names = [*found["not_run"].values(), *found["not_asked"]]
+    return f"{'claim' if len(names) == 1 else 'claims'} {', '.join(names)}; " if names else ""
 
 
 def _list(titles: Sequence[str]) -> str:

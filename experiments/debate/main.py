@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from metalocus.agents.ppo.files import write_record
 from metalocus.envs.checks import require
-from metalocus.experiments.claims.base import CLAIMS, SIDES
+from metalocus.experiments.claims.base import CLAIMS, SIDES, Claim, claim_called, in_order
+from metalocus.experiments.claims.registered import history
+from metalocus.experiments.claims.wording import heading
 from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.debate.headline import headline
 from metalocus.experiments.debate.made import made
@@ -21,7 +23,8 @@ from metalocus.experiments.runs.records import load_manifest, versions
 from metalocus.experiments.studies.job import RUNS, measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
-from metalocus.experiments.studies.study import Study
+from metalocus.experiments.shipped.read import shipped_claims
+from metalocus.experiments.studies.study import Measured, Study
 
 WORDS = {"lstm": "LSTM"}
 """Agents in words; others are called by their names."""
@@ -33,6 +36,7 @@ def run_debate(
     agent: str | None = None,
     setting: NamedSetting | None = None,
     agent_kwargs: Mapping[str, Any] | None = None,
+    claims: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make the whole debate; everything that is done already is taken from ``out``.
 
@@ -42,19 +46,23 @@ def run_debate(
         preset_name: see :data:`~metalocus.experiments.studies.presets.PRESETS`.
         out: folder for runs, measurements, verdicts and report.
         agent: that the claims are about; None for the LSTM.
-        setting: that they are judged on; None for the preset's settings.
+        setting: that they are judged on; None for the settings of each claim.
         agent_kwargs: arguments of the agent, as in a run's config.
+        claims: numbers or names of those to ask, alone and without the curves; none for those of
+            the preset, the checks of the apparatus, and the curves.
 
     Returns:
         ``preset``, ``question`` (the agent, and the options that ask it), ``not_asked`` (the reason
-        by claim), ``tasks`` (titles by name), ``sides``, ``headline`` (three sentences),
-        ``verdicts`` (one entry a claim), ``curves``, ``runs``, ``source`` (by study, a digest of
+        by claim), ``not_run`` (claims that the preset leaves out, by name in words), ``tasks``
+        (titles by name), ``sides``, ``headline`` (three sentences), ``verdicts`` (one entry a
+        claim, with its ``register``), ``shipped`` (what the package's own full run has on claims
+        that are not run; None without it), ``curves``, ``runs``, ``source`` (by study, a digest of
         the code that measured), ``versions`` and ``made``
         (:func:`~metalocus.experiments.debate.made.made`). The same is written to
         ``verdicts.json``, with ``report.html`` beside it.
 
     Raises:
-        InvalidTask: no such preset, agent or argument of it, or no claim can be asked.
+        InvalidTask: no such preset, claim, agent or argument of it, or no claim can be asked.
         WrongUse, RunFailed, NonFinite: see
             :func:`~metalocus.experiments.studies.measure_all.measure_all`.
     """
@@ -64,25 +72,32 @@ def run_debate(
     )
 
     preset = preset_of(preset_name).about_agent(agent, setting, agent_kwargs)
-    reasons = {claim: claim.why_not(preset) for claim in CLAIMS.values()}
+    chosen = _chosen(preset, claims)
+    reasons = {claim: claim.why_not(preset) for claim in chosen}
     asked = [claim for claim, reason in reasons.items() if reason is None]
     not_asked = {claim.name: reason for claim, reason in reasons.items() if reason is not None}
     for name, reason in not_asked.items():
         LOG.warning("claim %s is not asked: %s", name, reason)
     require(bool(asked), f"no claim can be asked of {preset.agent}; choose another --setting")
-    studies: list[Study] = [*asked, CURVES]
+    studies: list[Study] = [*asked] if claims else [*asked, CURVES]
     measured = measure_all(studies, preset, out)
+    left_out = in_order(each for each in CLAIMS.values() if each not in chosen)
+    not_run = {each.name: heading(each.name, each.number) for each in left_out}
+    as_registered = not (claims or agent or setting or agent_kwargs)
     found = {
         "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
         "question": {
             "agent": preset.agent,
             "options": shlex.join(_options(agent, setting, preset.agent_kwargs)),
+            "claims": shlex.join(["--claims", *claims] if claims else []),
         },
         "not_asked": not_asked,
-        "tasks": {each.name: each.title for each in (*NAMED.values(), *preset.settings)},
+        "not_run": not_run,
+        "tasks": _titles(asked, preset),
         "sides": SIDES,
-        "verdicts": [claim.verdict(measured[claim.name]) for claim in asked],
-        "curves": CURVES.average(measured[CURVES.name]),
+        "verdicts": [judge(claim, measured[claim.name]) for claim in asked],
+        "shipped": shipped_claims(not_run) if as_registered else None,
+        "curves": {} if claims else CURVES.average(measured[CURVES.name]),
         "runs": _accounts(studies, preset, out),
         "source": {study.name: measuring_source(study) for study in studies},
         "versions": versions(),
@@ -93,6 +108,29 @@ def run_debate(
     write_record(out / VERDICTS, found)
     write_report(out)
     return found
+
+
+def judge(claim: Claim, measured: Mapping[int, Measured]) -> dict[str, Any]:
+    """The verdict on a claim, with its entries in the register of predictions."""
+    return {**claim.verdict(measured), "register": history(claim)}
+
+
+def _chosen(preset: Preset, claims: Sequence[str]) -> list[Claim]:
+    """The claims that are named, else those of the preset and those without a number, in order."""
+    if claims:
+        return in_order({claim_called(word) for word in claims})
+    numbers = preset.numbers
+    return in_order(
+        claim
+        for claim in CLAIMS.values()
+        if claim.number is None or numbers is None or claim.number in numbers
+    )
+
+
+def _titles(claims: Sequence[Claim], preset: Preset) -> dict[str, str]:
+    """The title of every setting that can be asked about."""
+    asked = (setting for claim in claims for setting in claim.asked_on(preset))
+    return {each.name: each.title for each in (*NAMED.values(), *asked)}
 
 
 def run_claim(
@@ -106,7 +144,7 @@ def run_claim(
     """Judge one claim alone; its runs and measurements are shared with :func:`run_debate`.
 
     Args:
-        name: of the claim.
+        name: of the claim, or its number.
         preset_name: as for :func:`run_debate`.
         out: folder for runs and measurements.
         agent: as for :func:`run_debate`.
@@ -117,15 +155,17 @@ def run_claim(
         InvalidTask: no such claim, preset or agent, or the claim cannot be asked.
         WrongUse, RunFailed, NonFinite: see :func:`run_debate`.
     """
-    claim = CLAIMS.find(name)
+    claim = claim_called(name)
     preset = preset_of(preset_name).about_agent(agent, setting, agent_kwargs)
     reason = claim.why_not(preset)
-    require(reason is None, f"claim {name} cannot be asked of {preset.agent} here: {reason}")
-    return claim.verdict(measure_all([claim], preset, out)[claim.name])
+    require(reason is None, f"claim {claim.name} cannot be asked of {preset.agent} here: {reason}")
+    return judge(claim, measure_all([claim], preset, out)[claim.name])
 
 
 def _options(
-    agent: str | None, setting: NamedSetting | None, agent_kwargs: Mapping[str, Any]
+    agent: str | None,
+    setting: NamedSetting | None,
+    agent_kwargs: Mapping[str, Any],
 ) -> list[str]:
     """What asks a question on the command line; nothing for the preset's own."""
     words = [] if agent is None else ["--agent", agent]
@@ -146,7 +186,7 @@ def _accounts(studies: list[Study], preset: Preset, out: Path) -> list[dict[str,
     serves: dict[str, list[str]] = {}
     for study in studies:
         for seed in range(preset.seeds):
-            for config in study.runs(preset, seed).values():
+            for config in all_runs(study, preset, seed, out / RUNS).values():
                 configs[config.name] = config
                 served = serves.setdefault(config.name, [])
                 served += [study.name] * (study.name not in served)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,11 @@ from jinja2 import (
 from markupsafe import Markup
 
 from metalocus.agents.ppo.files import Corrupt, read_record, write_atomically
-from metalocus.experiments.claims.wording import (
-    check,
-    checks,
-    findings,
-    measured,
-    outcome,
-    region,
-)
+from metalocus.experiments.claims import wording
+from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.debate.figures import (
     adaptation_figure,
+    answer_figure,
     in_page,
     interval_figure,
     located,
@@ -41,8 +37,15 @@ from metalocus.experiments.scoring.figures import (
     agent_style,
     agents_in_order,
 )
+from metalocus.experiments.shipped.read import VERDICTS, shipped_debate
 
-REPORT, FIGURE, VERDICTS = "report.html", "figure.svg", "verdicts.json"
+REPORT, FIGURE, SHIPPED = "report.html", "figure.svg", "shipped.html"
+FILTERS = (
+    *(wording.check, wording.checks, wording.findings, wording.measured, wording.outcome),
+    *(wording.p_value, wording.region, wording.short, wording.standing, wording.words),
+    wording.heading,
+)
+"""What puts verdicts into words on the page."""
 
 
 def write_report(folder: Path) -> Path:
@@ -64,13 +67,32 @@ def write_report(folder: Path) -> Path:
     advice = "repeat the `metalocus debate` command that made it: runs and measurements are kept"
     found = read_record(verdicts, advice)
     try:
-        figure = main_figure(found["curves"])
+        figure = main_figure(found["curves"]) if found["curves"] else None
         page = render(found, folder)
     except (ValueError, KeyError, TypeError, AttributeError, TemplateError):
         raise Corrupt(f"{verdicts} was written by another version; {advice}") from None
-    write_atomically(folder / FIGURE, figure.encode())
+    if figure is not None:
+        write_atomically(folder / FIGURE, figure.encode())
     write_atomically(folder / REPORT, page.encode(errors="backslashreplace"))  # of the path
     return folder / REPORT
+
+
+def write_shipped(folder: Path) -> tuple[dict[str, Any], Path]:
+    """Write ``shipped.html``, the page of the full debate that comes with the package.
+
+    Args:
+        folder: to write it into; what else is there stays.
+
+    Returns:
+        What that debate found, and the page's path.
+
+    Raises:
+        NotARun: nothing is shipped.
+        Corrupt: it is damaged.
+    """
+    found = shipped_debate()
+    write_atomically(folder / SHIPPED, render(found, Path("debate")).encode())
+    return found, folder / SHIPPED
 
 
 def render(found: dict[str, Any], folder: Path) -> str:
@@ -87,38 +109,59 @@ def render(found: dict[str, Any], folder: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (check, checks, findings, measured, outcome, region)
-    environment.filters |= {each.__name__: each for each in words}
+    environment.filters |= {each.__name__: each for each in FILTERS}
     return environment.get_template("report.html").render(
         found,
+        parts=list(_parts(found)),
         panels=_panels(found["curves"]),
         agents=_legend(found["curves"]),
         stores=STORE_COLOURS,
-        rows=_interval_figures(found["verdicts"]),
+        signs=wording.SIGNS,
         smoke_warning=SMOKE_WARNING,
-        titles=_titles(found),
         cpu_seconds=sum(run.get("cpu_seconds", 0.0) for run in found["runs"]),
         folder=shlex.quote(str(folder)),
     )
 
 
-def _interval_figures(verdicts: list[dict[str, Any]]) -> dict[str, dict[str, Markup]]:
-    """A small figure of every quantity, by claim and quantity."""
-    figures: dict[str, dict[str, Markup]] = {}
-    for verdict in verdicts:
-        figures[verdict["claim"]] = {}
-        for name, quantity in verdict["quantities"].items():
-            bounds = [p["bound"] for p in verdict["predictions"] if p["quantity"] == name]
-            drawn = in_page(interval_figure(quantity, bounds), quantity["about"])
-            figures[verdict["claim"]][name] = Markup(drawn)
-    return figures
+def _parts(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every verdict with its figures and titles of tasks; those of the shipped run last.
+
+    Each has ``verdict``, ``figures`` (caption and drawing), ``titles`` and ``shipped``: what made
+    it, None for what was run here.
+    """
+    for of, shipped in ((found, None), (found["shipped"], found["shipped"])):
+        if of is None:
+            continue
+        for verdict in of["verdicts"]:
+            names = {task for each in verdict["quantities"].values() for task in each["tasks"]}
+            titles = {name: of["tasks"].get(name, wording.words(name)) for name in names}
+            part = {"verdict": verdict, "titles": titles, "shipped": shipped}
+            yield {**part, "figures": list(_figures(verdict))}
 
 
-def _titles(found: dict[str, Any]) -> dict[str, str]:
-    """The title of every task that something was measured on; its name where there is none."""
-    quantities = [each for verdict in found["verdicts"] for each in verdict["quantities"].values()]
-    names = {name for quantity in quantities for name in quantity["values"]}
-    return {name: found["tasks"].get(name, name) for name in names}
+def _figures(verdict: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+    """The figure that a claim draws; else one of every quantity. Each with its caption."""
+    if not wording.findings(verdict):
+        return
+    claim = CLAIMS.get(verdict["claim"])
+    own = None if claim is None else answer_figure(claim, verdict["shown"])
+    if claim is not None and own is not None:
+        about = (type(claim).drawn.__doc__ or "").split("\n")[0]
+        yield about, Markup(in_page(own, about))
+        return
+    for name, quantity in verdict["quantities"].items():
+        bounds = _bounds(verdict, name)
+        drawn = interval_figure(quantity["tasks"], bounds)
+        yield quantity["about"], Markup(in_page(drawn, quantity["about"]))
+
+
+def _bounds(verdict: Mapping[str, Any], quantity: str) -> list[float]:
+    """The borders of all regions that are predicted of a quantity."""
+    found: set[float] = set()
+    for each in verdict["predictions"]:
+        if each["quantity"] == quantity:
+            found |= {each["bound"], *([-each["bound"]] if each["relation"] == "within" else [])}
+    return sorted(found)
 
 
 def _panels(curves: dict[str, Any]) -> list[dict[str, Any]]:
