@@ -119,7 +119,7 @@ class UpdatingAgent(TrainedAgent):
             if isinstance(layer, nn.Linear):
                 weight, bias = (f"{name}.{part}" for part in ("weight", "bias"))
                 step = gradient[..., None], x.detach()[:, None]
-                moved = torch.baddbmm(head[weight], *step, alpha=-self.rate)
+                moved = torch.addcmul(head[weight], *step, value=-self.rate)
                 changed[_HEAD + weight] = moved.numpy()
                 changed[_HEAD + bias] = torch.sub(head[bias], gradient, alpha=self.rate).numpy()
         return {**changed, _BASELINE: weights[_BASELINE] + self.baseline_rate * error}
@@ -142,7 +142,8 @@ class UpdatingAgent(TrainedAgent):
             y = layer(x)
             if isinstance(layer, nn.Linear):
                 weight, bias = (differences[f"{name}.{part}"] for part in ("weight", "bias"))
-                y = y + torch.baddbmm(bias[..., None], weight, x[..., None])[..., 0]
+                # a row times a matrix takes half the time of a matrix times a column
+                y = y + torch.baddbmm(bias[:, None], x[:, None], weight.mT)[:, 0]
             x = y
             outputs.append(y)
         return outputs

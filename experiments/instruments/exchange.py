@@ -107,9 +107,14 @@ class Player:
     def play(self, trials: int) -> None:
         """Play some trials."""
         for _ in range(trials):
-            shown = self.shown
-            probs, after = act(self.agent, self.t, shown, self.stores)
-            action = choose(probs, self.episodes.crn.uniform("policy", self.t))
-            reward, _ = self.episodes.step(action)
-            self.stores = self.agent.learn(after, shown, action, reward)
-            self.t += 1
+            self.step()
+
+    def step(self) -> Array:
+        """Play a trial; the action probabilities there, [N, K]."""
+        shown = self.shown
+        probs, after = act(self.agent, self.t, shown, self.stores)
+        action = choose(probs, self.episodes.crn.uniform("policy", self.t))
+        reward, _ = self.episodes.step(action)
+        self.stores = self.agent.learn(after, shown, action, reward)
+        self.t += 1
+        return probs

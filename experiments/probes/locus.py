@@ -388,8 +388,8 @@ class _Lesions:
             last: what happened in the trial before.
             value: privileged value of each action, [N, K].
         """
-        n, now, past = len(value), _at_cuts(self.agent, shown, stores), self.past
-        crn, typical = self.episodes.crn, self.typical.get(t, dict.fromkeys(CUTS, Stores()))
+        n, now = len(value), _at_cuts(self.agent, shown, stores)
+        moments = {cut: self._moment(cut, t, now[cut], last) for cut in CUTS}
         bounds = choice_bounds(value)
         plain = {cut: self._value(cut, t, shown, now[cut], value) for cut in CUTS}
         for kind in kinds:
@@ -401,8 +401,7 @@ class _Lesions:
                 if cut == "after" and now["after"] is now["before"]:  # nothing is left to take in
                     outcomes[cut] = outcomes["before"]
                     continue
-                moment = Moment(t, now[cut], past[0][cut], past[t // 2][cut], last, crn, typical[cut])
-                replaced = replace(moment)
+                replaced = replace(moments[cut])
                 by_loss: dict[tuple[str, ...], Array] = {(): plain[cut]}
                 for lost in _losses(now[cut]):
                     if lost not in by_loss:
@@ -416,8 +415,14 @@ class _Lesions:
             for cut, found in outcomes.items():
                 columns = np.stack([*found, *bounds])
                 if of_match or replace is resample:
-                    columns = as_clusters(columns, donors_of(moment, of_match))
+                    columns = as_clusters(columns, donors_of(moments[cut], of_match))
                 self.games[f"{kind} {cut}"].append(columns)
+
+    def _moment(self, cut: str, t: int, stores: Stores, last: Transition | None) -> Moment:
+        """Trial t at a cut, with all that may be put in place."""
+        start, earlier = self.past[0][cut], self.past[t // 2][cut]
+        typical = self.typical.get(t, {}).get(cut, Stores())
+        return Moment(t, stores, start, earlier, last, self.episodes.crn, typical)
 
     def _value(self, cut: str, t: int, shown: Array, stores: Stores, value: Array) -> Array:
         """Expected value of the choice from stores at a cut, [N]."""

@@ -414,7 +414,8 @@ class _Pair:
         player, found = self.own.branch(stores), []
         for t in later:
             player.play(t - player.t)
-            found.append((player.probs(), self.task.value(player.episodes)))
+            value = self.task.value(player.episodes)
+            found.append((player.step(), value))
         return found
 
     def _costs(self) -> dict[str, Array]:

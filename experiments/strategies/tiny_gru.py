@@ -26,8 +26,14 @@ RATE = 0.03
 """Of Adam at first; it falls to 0 along a cosine."""
 HELD_OUT = 0.2
 """Part of the fitted episodes that the number of units is chosen on."""
+MOST_CHOICES = 80_000
+"""Choices times objects that are fitted, ten seconds' work; those of five arms are fewer."""
 MOST_NUMBERS = 64
 """In a stimulus that the network is shown."""
+
+
+KINDS = ("arms", "features")
+"""Objects that have units."""
 
 
 class TinyGRU(nn.Module):
@@ -79,10 +85,13 @@ def best_network(seen: Evidence, probs: Array) -> TinyGRU:
     """The network whose size predicts best the last part of the episodes, after the others.
 
     Args:
-        seen: histories of N episodes.
+        seen: histories of N episodes; of these the first ones, see ``MOST_CHOICES``.
         probs: the agent's probabilities on them, [T, N, K].
     """
-    n = probs.shape[1]
+    trials, n, _ = probs.shape
+    objects = sum(seen.objects[kind].credit.shape[2] for kind in KINDS if kind in seen.objects)
+    n = min(n, max(2, MOST_CHOICES // (trials * objects)))
+    seen, probs = seen.first(n), probs[:, :n]
     fit = np.arange(n) < round(n * (1.0 - HELD_OUT))
     networks = [_trained(seen, probs, fit, units) for units in SIZES]
     losses = [surprise(network_log_probs(net, seen), probs)[~fit].mean() for net in networks]
@@ -116,7 +125,7 @@ def _trained(seen: Evidence, probs: Array, rows: Array, units: int) -> TinyGRU:
 
 def _shown(seen: Evidence) -> list[Shown]:
     """Of arms, and of the features of cards where there are any."""
-    return [_of_kind(seen, kind) for kind in ("arms", "features") if kind in seen.objects]
+    return [_of_kind(seen, kind) for kind in KINDS if kind in seen.objects]
 
 
 def _of_kind(seen: Evidence, kind: str) -> Shown:
