@@ -64,9 +64,9 @@ def history(claim: Claim) -> dict[str, Any]:
     """What the register has on a claim, ready for JSON.
 
     Returns:
-        ``equal``: whether the claim equals its newest entry. ``entries``, the newest last: ``date``,
-        ``because``, ``digest``, and the lines ``before`` and ``after`` in which the entry differs
-        from the one before it.
+        ``equal``: whether the claim equals its newest entry. ``entries``, the newest last:
+        ``date``, ``because``, ``digest``, and the lines ``before`` and ``after`` in which the entry
+        differs from the one before it.
     """
     entries, told = registered(claim.name), []
     for old, new in zip([None, *entries], entries, strict=False):
@@ -80,7 +80,7 @@ def history(claim: Claim) -> dict[str, Any]:
 def _lines(entry: Mapping[str, Any]) -> list[str]:
     """All that an entry says, each thing a line."""
     predictions = [
-        f"{each['side']}: {each['says']} ({each['quantity']} {region(each)}), because: {each['why']}"
+        f"{each['side']}: {each['says']} ({each['quantity']} {region(each)}), because {each['why']}"
         for each in entry["predictions"]
     ]
     rest = [

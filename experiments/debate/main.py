@@ -20,11 +20,11 @@ from metalocus.experiments.runs.arguments import listed
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NAMED, NamedSetting
 from metalocus.experiments.runs.records import load_manifest, versions
+from metalocus.experiments.shipped.read import shipped_claims
 from metalocus.experiments.studies.job import RUNS, measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
-from metalocus.experiments.shipped.read import shipped_claims
-from metalocus.experiments.studies.study import Measured, Study
+from metalocus.experiments.studies.study import Measured, Study, all_runs
 
 WORDS = {"lstm": "LSTM"}
 """Agents in words; others are called by their names."""
