@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from metalocus.agents.agent import Agent
 from metalocus.experiments.claims.base import RECURRENCE, SHOWN, WEIGHTS, Claim, Prediction
-from metalocus.experiments.probes.carry import Carry
+from metalocus.experiments.probes.carry import Carryover
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import FIVE_ARMS, REVERSAL, NamedSetting
 from metalocus.experiments.studies.presets import Preset
@@ -90,7 +90,7 @@ class DoubleDissociation(Claim):
             intact, without = {}, {}
             for stage in STAGES:
                 agent, episodes = agents[f"{stage}/{setting.name}"], min(PROBED, preset.episodes)
-                kept = Carry().run(agent, setting, episodes, seed)["kept"]["resample"]
+                kept = Carryover().run(agent, setting, episodes, seed)["kept"]["resample"]
                 intact[stage], without[stage] = kept["all"]["final"], kept["context"]["final"]
             plasticity = {stage: intact["late"] - intact[stage] for stage in STAGES}
             activity = {stage: intact[stage] - without[stage] for stage in STAGES}

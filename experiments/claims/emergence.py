@@ -94,7 +94,8 @@ class Emergence(Claim):
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """The agent trained, untrained and trained on one task, and one-step memory."""
-        agent, found = preset.agent, {}
+        agent = preset.agent
+        found: dict[str, RunConfig] = {}
         for setting in self.asked_on(preset):
             found |= {
                 f"trained/{setting.name}": preset.run(agent, setting, seed),
