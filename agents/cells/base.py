@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.envs import Layout
+from metalocus.envs.checks import require_count
 from metalocus.envs.discovery import Registry, classes
 from metalocus.envs.layout import PARTS
 
@@ -56,6 +57,43 @@ class Cell(nn.Module, ABC):
         Returns:
             features [T, N, output_size], and what to carry on.
         """
+
+
+class RecurrentCell(Cell):
+    """A cell that may run several times on one observation before it is read out.
+
+    Computation at equal evidence: a tick is one more step of the recurrence on the same input.
+
+    Args:
+        ticks: steps on each observation, 1 for one.
+    """
+
+    def __init__(self, ticks: int = 1) -> None:
+        super().__init__()
+        self.ticks = require_count("ticks", ticks, 1)
+
+    @abstractmethod
+    def run(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """One step on each input, as :meth:`Cell.forward` has it."""
+
+    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """Every input is repeated, and the features of its last repetition are given.
+
+        Args:
+            x: inputs [T, N, I].
+            starts: [T, N]; an episode starts at the first repetition.
+            carry: from the step before.
+
+        Returns:
+            features [T, N, output_size], and what to carry on.
+        """
+        if self.ticks == 1:
+            return self.run(x, starts, carry)
+        began = starts.new_zeros(len(starts), self.ticks, starts.shape[1])
+        began[:, 0] = starts
+        repeated = x.repeat_interleave(self.ticks, dim=0)
+        y, carry = self.run(repeated, began.flatten(0, 1), carry)
+        return y[self.ticks - 1 :: self.ticks], carry
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from metalocus.agents.cells.base import (
     Carry,
-    Cell,
+    RecurrentCell,
     Trainable,
     init_chrono_,
     init_inputs_,
@@ -31,7 +31,7 @@ from metalocus.agents.cells.base import (
 )
 
 
-class GRU(Cell):
+class GRU(RecurrentCell):
     """One layer of gated recurrent units, with PyTorch's parameters.
 
     Before training input weights are large (:func:`~metalocus.agents.cells.base.init_inputs_`), and
@@ -45,8 +45,8 @@ class GRU(Cell):
     name: ClassVar[str] = "gru"
     carried: ClassVar[Mapping[str, str]] = {"h": "state"}
 
-    def __init__(self, input_size: int, hidden_size: int = 64) -> None:
-        super().__init__()
+    def __init__(self, input_size: int, hidden_size: int = 64, ticks: int = 1) -> None:
+        super().__init__(ticks)
         self.layer = nn.GRU(input_size, hidden_size)
         self.output_size = hidden_size
         w_x, _, bias, other = self.layer.parameters()
@@ -61,7 +61,7 @@ class GRU(Cell):
         """Units at rest, zeros [N, H]."""
         return {"h": next(self.parameters()).new_zeros(n, self.output_size)}
 
-    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+    def run(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
         y, h = _gru_sequence(x, starts, *self.layer.parameters(), carry["h"].T)
         return y, {"h": h.T}

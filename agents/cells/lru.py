@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_, reset_masks
+from metalocus.agents.cells.base import Carry, RecurrentCell, Trainable, init_inputs_, reset_masks
 
 SLOWEST = 0.999
 """Greatest |a| before training: a memory of a thousand steps."""
@@ -28,7 +28,7 @@ TURN = 0.3
 """Greatest phase of a before training, in radians a step: a turn takes twenty steps or more."""
 
 
-class LRU(Cell):
+class LRU(RecurrentCell):
     """An embedding and one layer of linear recurrent units.
 
     Carries ``h`` [N, 2, H], activations (state): real and imaginary parts.
@@ -37,8 +37,8 @@ class LRU(Cell):
     name: ClassVar[str] = "lru"
     carried: ClassVar[Mapping[str, str]] = {"h": "state"}
 
-    def __init__(self, input_size: int, hidden_size: int = 64) -> None:
-        super().__init__()
+    def __init__(self, input_size: int, hidden_size: int = 64, ticks: int = 1) -> None:
+        super().__init__(ticks)
         self.embed = nn.Linear(input_size, hidden_size)
         init_inputs_(self.embed.weight)
         square = FASTEST**2 + torch.rand(hidden_size) * (SLOWEST**2 - FASTEST**2)
@@ -55,7 +55,7 @@ class LRU(Cell):
         """Units at rest, zeros [N, 2, H]."""
         return {"h": self.log_gain.new_zeros(n, 2, self.output_size)}
 
-    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+    def run(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
         u = torch.tanh(self.embed(x))
         a = torch.exp(torch.complex(-self.log_decay.exp(), self.log_turn.exp()))

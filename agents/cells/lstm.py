@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from metalocus.agents.cells.base import (
     Carry,
-    Cell,
+    RecurrentCell,
     Trainable,
     init_chrono_,
     init_inputs_,
@@ -41,7 +41,7 @@ LONG_RUN = 8
 """Mean steps from one episode start to the next from which PyTorch's kernel is faster."""
 
 
-class LSTM(Cell):
+class LSTM(RecurrentCell):
     """``n_layers`` stacked LSTM layers with PyTorch's parameters.
 
     Carries ``h`` and ``c``, [N, L, H] each, both as activations (state).
@@ -55,8 +55,10 @@ class LSTM(Cell):
     name: ClassVar[str] = "lstm"
     carried: ClassVar[Mapping[str, str]] = {"h": "state", "c": "state"}
 
-    def __init__(self, input_size: int, hidden_size: int = 64, n_layers: int = 1) -> None:
-        super().__init__()
+    def __init__(
+        self, input_size: int, hidden_size: int = 64, n_layers: int = 1, ticks: int = 1
+    ) -> None:
+        super().__init__(ticks)
         self.layers = nn.ModuleList(
             nn.LSTM(input_size if layer == 0 else hidden_size, hidden_size)
             for layer in range(n_layers)
@@ -70,7 +72,7 @@ class LSTM(Cell):
         like = next(self.parameters())
         return {"h": like.new_zeros(shape), "c": like.new_zeros(shape)}
 
-    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+    def run(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
         h_last, c_last = [], []
         steps, n = starts.shape

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from metalocus.agents.cells.base import (
     LONGEST,
     Carry,
-    Cell,
+    RecurrentCell,
     Trainable,
     init_inputs_,
     reset_masks,
@@ -34,7 +34,7 @@ WRITE = 0.16
 enough that a sum over a hundred trials does not saturate."""
 
 
-class RNN(Cell):
+class RNN(RecurrentCell):
     """One layer of tanh units, with PyTorch's parameters but for :data:`PACE`.
 
     Before training the second half of the units has large input weights. The first half has no
@@ -48,8 +48,8 @@ class RNN(Cell):
     name: ClassVar[str] = "rnn"
     carried: ClassVar[Mapping[str, str]] = {"h": "state"}
 
-    def __init__(self, input_size: int, hidden_size: int = 64) -> None:
-        super().__init__()
+    def __init__(self, input_size: int, hidden_size: int = 64, ticks: int = 1) -> None:
+        super().__init__(ticks)
         self.layer = nn.RNN(input_size, hidden_size)
         self.output_size = hidden_size
         self._initialise()
@@ -70,7 +70,7 @@ class RNN(Cell):
         """Units at rest, zeros [N, H]."""
         return {"h": next(self.parameters()).new_zeros(n, self.output_size)}
 
-    def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+    def run(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
         w_x, w_h, b_x, b_h = self.layer.parameters()
         inputs, recurrent = F.linear(x, w_x, b_x + b_h), PACE * w_h.T

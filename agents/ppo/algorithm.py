@@ -23,7 +23,8 @@ from metalocus.agents.ppo import settings
 from metalocus.agents.ppo.buffer import SequenceBuffer, Sequences
 from metalocus.agents.ppo.finite import require_finite_rows
 from metalocus.agents.ppo.losses import ppo_losses
-from metalocus.agents.ppo.policy import SequencePolicy, require_flat
+from metalocus.agents.ppo.policy import Evaluation, SequencePolicy, require_flat
+from metalocus.agents.ppo.prediction import predicts_of
 from metalocus.agents.ppo.reward_scaling import RewardScale
 from metalocus.agents.ppo.sb3_zip import ArchivedPPO
 from metalocus.agents.ppo.schedules import LengtheningHorizon, PowerDecay
@@ -84,6 +85,9 @@ class SequencePPO(ArchivedPPO):
             values over the policy's choice (Sutton et al. 2000, theorem 1; Allen et al. 2017,
             "Mean actor critic"). It tells of actions that were not taken, without their noise.
             Of no effect without action values.
+        prediction_coef: weight of an auxiliary loss, the negative log-likelihood of the next reward
+            and stimulus as a further head predicts them from the cell's features and the action
+            (:mod:`~metalocus.agents.ppo.prediction`). With 0 there is no such head.
         scale_rewards: divide rewards by a running standard deviation of the discounted
             return, so that the value loss does not drown the policy gradient.
         center_advantages: where at least 32 environments go through their episodes in step,
@@ -114,6 +118,7 @@ class SequencePPO(ArchivedPPO):
     clip_range = checked(schedule("clip_range"))
     clip_range_vf = checked(optional(schedule("clip_range_vf")))
     all_action_coef = checked(number())
+    prediction_coef = checked(number())
     vf_coef = checked(number())
     max_grad_norm = checked(number())
     target_kl = checked(optional(number()))
@@ -143,6 +148,7 @@ class SequencePPO(ArchivedPPO):
         gae_lambda: float | Schedule = GAE_LAMBDA,
         ent_coef: float | Schedule = ENT_COEF,
         all_action_coef: float = 0.25,
+        prediction_coef: float = 0.0,
         scale_rewards: bool = True,
         center_advantages: bool = True,
         rollout_buffer_class: type[RolloutBuffer] | None = None,
@@ -173,6 +179,7 @@ class SequencePPO(ArchivedPPO):
         )
         self.given_n_steps, self.given_batch_size = n_steps, batch_size
         self.n_minibatches, self.all_action_coef = n_minibatches, all_action_coef
+        self.prediction_coef = prediction_coef
         self.scale_rewards, self.center_advantages = scale_rewards, center_advantages
         self.reward_scale: RewardScale | None = None
         self._open_ended = False
@@ -198,6 +205,8 @@ class SequencePPO(ArchivedPPO):
         require_flat(self.action_space)
         if self.env is not None:
             self.n_steps = self.given_n_steps or _horizon(self.env)
+            if self.prediction_coef > 0:
+                self.policy_kwargs.setdefault("predicts", predicts_of(self.env))
         self._require_memory()
         super()._setup_model()
         if self.clip_range_vf is not None and self.policy.action_values:
@@ -332,6 +341,7 @@ class SequencePPO(ArchivedPPO):
                 self._last_carry,
                 self._as_starts(self._last_episode_starts),
             )
+        buffer.earned = buffer.rewards.copy()
         if self.scale_rewards:
             self.reward_scale = self.reward_scale or RewardScale(self.n_envs)
             scale = self.reward_scale.update(buffer.rewards, buffer.episode_starts, self.gamma)
@@ -410,8 +420,9 @@ class SequencePPO(ArchivedPPO):
     def losses(self, batch: Sequences) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss on a minibatch, and its terms for the log (Schulman 2017, equation 9)."""
         progress = self._current_progress_remaining
+        now = self.policy.evaluate(batch.obs, batch.actions, batch.carry, batch.starts)
         parts = ppo_losses(
-            self.policy.evaluate(batch.obs, batch.actions, batch.carry, batch.starts),
+            now,
             batch,
             clip_range=self.clip_range(progress),
             clip_range_vf=None if self.clip_range_vf is None else self.clip_range_vf(progress),
@@ -425,9 +436,20 @@ class SequencePPO(ArchivedPPO):
             "entropy_loss": parts.entropy,
             "approx_kl": parts.kl,
             "clip_fraction": parts.clipped,
-            "loss": loss,
         }
+        if self.prediction_coef > 0:
+            terms["prediction_loss"] = self._prediction_loss(now, batch)
+            loss = loss + self.prediction_coef * terms["prediction_loss"]
+        terms["loss"] = loss
         return loss, {name: float(value.detach()) for name, value in terms.items()}
+
+    def _prediction_loss(self, now: Evaluation, batch: Sequences) -> torch.Tensor:
+        """Negative log-likelihood of what followed the actions, []."""
+        head = self.policy.predictor
+        built = "prediction_coef can be more than 0 only if it was so when the model was made"
+        if head is None or now.prediction is None:
+            raise InvalidTask(built)
+        return head.loss(now.prediction, batch.earned, batch.obs, batch.starts)
 
     def _descend(self, loss: torch.Tensor) -> None:
         """One optimizer step, unless the gradient is not finite."""

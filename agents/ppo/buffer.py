@@ -22,7 +22,10 @@ own noise adds a share 1 / (N - 1) to the advantages' variance, here 3 per cent.
 
 @dataclass(frozen=True)
 class Sequences:
-    """B environments' whole rollouts; tensors are [T, B, ...], carry is [B, ...]."""
+    """B environments' whole rollouts; tensors are [T, B, ...], carry is [B, ...].
+
+    ``earned`` are the rewards as the environment gave them.
+    """
 
     obs: Tensor
     actions: Tensor
@@ -31,6 +34,7 @@ class Sequences:
     log_probs: Tensor
     advantages: Tensor
     returns: Tensor
+    earned: Tensor
     carry: Carry
 
 
@@ -38,11 +42,13 @@ class SequenceBuffer(RolloutBuffer):
     """SB3's rollout buffer, whose minibatches are sets of environments over all of time.
 
     Every sequence has the rollout's length, so nothing is padded; where episodes begin
-    inside it is told by ``starts``. ``carry`` is what was carried into the rollout, and
-    ``in_step`` whether all episodes have started together so far.
+    inside it is told by ``starts``. ``carry`` is what was carried into the rollout, ``earned`` the
+    rewards before they are scaled, and ``in_step`` whether all episodes have started together so
+    far.
     """
 
     carry: Carry
+    earned: Array
     in_step = True
     holds: ClassVar[type[Sequences]] = Sequences
 
@@ -83,6 +89,7 @@ class SequenceBuffer(RolloutBuffer):
             "log_probs": self.log_probs,
             "advantages": self.advantages,
             "returns": self.returns,
+            "earned": self.earned,
         }
 
     def center_advantages(self) -> None:

@@ -19,6 +19,7 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS, Carry, Cell
 from metalocus.agents.ppo.distributions import Categorical, LogitsAsGiven
 from metalocus.agents.ppo.finite import require_finite_rows, require_weights
+from metalocus.agents.ppo.prediction import Predictor
 from metalocus.agents.ppo.settings import (
     defaults_of,
     mapping,
@@ -60,12 +61,14 @@ class Evaluation(NamedTuple):
         entropy: [B], None where it has no closed form.
         policy_value: mean value of an action drawn from the policy, less that of the state; a
             gradient flows to the policy alone, [B]. None without action values.
+        prediction: of what follows, as the predictor gives it, [B, 1 + P]; None without one.
     """
 
     values: Tensor
     log_prob: Tensor
     entropy: Tensor | None
     policy_value: Tensor | None
+    prediction: Tensor | None
 
 
 class SequencePolicy(ActorCriticPolicy):
@@ -87,6 +90,9 @@ class SequencePolicy(ActorCriticPolicy):
             not taken for long needs memory of it, which the state's value alone hardly does.
             False for SB3's critic; of no effect on other action spaces.
         net_arch: as for SB3; by default each head has a hidden layer of 64 units.
+        predicts: a further head predicts the next reward and these positions of the next
+            observation: arguments of :class:`~metalocus.agents.ppo.prediction.Predictor`. None
+            for no such head.
         **kwargs: as for SB3's ``ActorCriticPolicy``.
 
     Raises:
@@ -95,6 +101,7 @@ class SequencePolicy(ActorCriticPolicy):
 
     cell: Cell
     critic_cell: Cell | None
+    predictor: Predictor | None
 
     def __init__(
         self,
@@ -107,6 +114,7 @@ class SequencePolicy(ActorCriticPolicy):
         critic: str = "shared",
         action_values: bool = True,
         net_arch: list[int] | dict[str, list[int]] | None = None,
+        predicts: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         CELLS.find(cell)
@@ -123,6 +131,7 @@ class SequencePolicy(ActorCriticPolicy):
         require(listed, f"inputs must be a list of positions, got {inputs!r}")
         self.inputs = None if inputs is None else [require_count("inputs", i, 0) for i in inputs]
         self.critic = critic
+        self.predicts = None if predicts is None else mapping("predicts", predicts)
         self.action_values = require_flag("action_values", action_values) and isinstance(
             action_space, spaces.Discrete
         )
@@ -145,11 +154,17 @@ class SequencePolicy(ActorCriticPolicy):
         if self.cell.n_logits:
             self._act_by_cell()
         super()._build(lr_schedule)
+        self.predictor = None
         if isinstance(self.action_space, spaces.Discrete) and self.action_values:
             width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
             self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
             if self.ortho_init:
                 self.init_weights(self.value_net, gain=1.0)
+        if self.predicts is not None:
+            self.predictor = Predictor(
+                self.cell.output_size, self.action_space, HEAD, **self.predicts
+            )
+        if self.action_values or self.predictor is not None:
             self.optimizer = self.optimizer_class(
                 self.parameters(),
                 lr=lr_schedule(1),  # type: ignore[call-arg]
@@ -180,6 +195,7 @@ class SequencePolicy(ActorCriticPolicy):
             "inputs": self.inputs,
             "critic": self.critic,
             "action_values": self.action_values,
+            "predicts": self.predicts,
         }
 
     def load_state_dict(
@@ -279,7 +295,8 @@ class SequencePolicy(ActorCriticPolicy):
             policy_value = _state_value(distribution, fixed)
             values = values.gather(1, taken.long()[:, None])
         log_prob, entropy = distribution.log_prob(taken), distribution.entropy()
-        return Evaluation(values[:, 0], log_prob, entropy, policy_value)
+        prediction = None if self.predictor is None else self.predictor(actor, taken)
+        return Evaluation(values[:, 0], log_prob, entropy, policy_value, prediction)
 
     def evaluate_actions(  # type: ignore[override]
         self, obs: Tensor, actions: Tensor, carry: Carry, starts: Tensor

@@ -37,6 +37,7 @@ STORED = {
     "gae_lambda": "gae_lambda_schedule",
     "ent_coef": "ent_coef_schedule",
     "all_action_coef": "all_action_coef",
+    "prediction_coef": "prediction_coef",
     "scale_rewards": "scale_rewards",
     "center_advantages": "center_advantages",
     "clip_range": "clip_range",

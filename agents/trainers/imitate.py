@@ -177,8 +177,8 @@ class Imitation(SequencePPO):
         probs = self._taught.probabilities(t, episodes.stimulus(), episodes.privileged_value())
         buffer.targets[t] = probs
         if self.histories != "own":
-            drawn_from = torch.from_numpy(probs if self.histories == "reference" else 0 * probs + 1)
-            actions = torch.multinomial(drawn_from, 1)[:, 0].numpy()
+            chances = probs if self.histories == "reference" else np.ones_like(probs)
+            actions = torch.multinomial(torch.from_numpy(chances), 1)[:, 0].numpy()
         return actions, values, log_probs, carry
 
     def losses(self, batch: Sequences) -> tuple[Tensor, dict[str, float]]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.agents.ppo.prediction import predicts_in
 from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require, short_repr
@@ -51,6 +52,8 @@ def policy_kwargs(config: RunConfig) -> dict[str, Any]:
     found = TRAINABLES.find(config.agent).arguments(config.setting.layout)
     own = {name: value for name, value in config.agent_kwargs.items() if name in POLICY}
     cell = {name: value for name, value in config.agent_kwargs.items() if name not in POLICY}
+    if config.train_kwargs.get("prediction_coef"):
+        own["predicts"] = predicts_in(config.setting.layout)
     return {**found, "cell_kwargs": {**found["cell_kwargs"], **cell}, **own}
 
 
