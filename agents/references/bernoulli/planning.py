@@ -169,7 +169,7 @@ class MirroredPlan:
             still = mean * after[1:] + (1.0 - mean) * after[:-1]
             level = np.stack([mean + still, 1.0 - mean + still], axis=1)
             self.q[n * (n + 1) // 2 :][: n + 1] = level
-            after = level.max(axis=1)
+            after = np.maximum(level[:, 0], level[:, 1])
         self.optimal_return = float(after[0])
 
     def values(self, successes: Array, failures: Array) -> Array:
