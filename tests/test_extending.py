@@ -38,7 +38,7 @@ import os
 from dataclasses import replace
 from metalocus.experiments.studies.presets import PRESETS
 
-PRESETS["smoke"] = replace(PRESETS["smoke"], steps={"lstm": 100}, episodes=20)
+PRESETS["smoke"] = replace(PRESETS["smoke"], most_steps=100, episodes=20)
 os.cpu_count = lambda: 1
 """
 """Makes the smallest preset train and measure no more than shows that it does, in one process
@@ -231,11 +231,12 @@ def test_a_claim_of_ones_own_is_trained_measured_and_judged(user):
     assert "training: 2 runs, 1 done before" in err
     verdict = json.loads(out)
     assert verdict["claim"] == "tenth"
-    (scores,) = verdict["quantities"]["score"]["values"].values()
-    assert len(scores) == 2
+    (measured,) = verdict["quantities"]["score"]["tasks"].values()
+    assert len(measured["values"]) == 2
     assert {each["verdict"] for each in verdict["predictions"]} <= {
         *("supported", "refuted", "undecided")
     }
+    assert verdict["register"] == {"equal": False, "entries": []}
 
 
 def test_python_loads_files_and_registers_families(user):

@@ -19,9 +19,12 @@ from typing import Any
 from metalocus.agents.ppo.files import record_digest, write_atomically
 from metalocus.experiments.claims.base import CLAIMS, Claim
 from metalocus.experiments.claims.wording import region
-from metalocus.experiments.studies.presets import PRESETS
+from metalocus.experiments.studies.presets import PRESETS, Preset
+from metalocus.experiments.studies.study import all_runs
 
 REGISTRY = Path(__file__).with_name("registry.json")
+NOWHERE = Path("not-trained-yet")
+"""Stands for the folder of runs, none of which are there."""
 Entry = dict[str, Any]
 
 
@@ -33,7 +36,6 @@ def registered(name: str) -> list[Entry]:
 def content(claim: Claim) -> Entry:
     """What is registered of a claim: all that it says, and the training that it is judged on."""
     preset = PRESETS["full"]
-    runs = claim.runs(preset, 0)
     said = {
         "number": claim.number,
         "statement": claim.statement,
@@ -41,12 +43,26 @@ def content(claim: Claim) -> Entry:
         "quantities": dict(claim.quantities),
         "predictions": [asdict(each) for each in claim.predictions],
         "tasks": {each.name: each.to_dict() for each in claim.settings},
-        "training": {name: config.to_dict() for name, config in runs.items()},
+        "training": _training(claim, preset),
         "seeds": preset.seeds,
         "episodes": preset.episodes,
     }
     plain: Entry = json.loads(json.dumps(said))
     return plain
+
+
+def _training(claim: Claim, preset: Preset) -> dict[str, Any]:
+    """The runs of a seed; one that needs another, which is not made yet, tells it by its name."""
+    runs = all_runs(claim, preset, 0, NOWHERE)
+    names = {str(NOWHERE / config.name): f"the run {name}" for name, config in runs.items()}
+    found = {name: config.to_dict() for name, config in runs.items()}
+    for told in found.values():
+        given = told["train_kwargs"].items()
+        told["train_kwargs"] = {
+            name: names.get(value, value) if isinstance(value, str) else value
+            for name, value in given
+        }
+    return found
 
 
 def digest(entry: Mapping[str, Any]) -> str:

@@ -16,10 +16,12 @@ from metalocus.agents.catalogue import ONLINE, REFERENCES
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS, SHOWN, SIDES, claim_called, in_order
+from metalocus.experiments.claims.registered import NOWHERE
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.named import BANDIT, setting_called
 from metalocus.experiments.scoring.intervals import RELATIONS
 from metalocus.experiments.studies.presets import PRESETS
+from metalocus.experiments.studies.study import all_runs
 
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=4, most_steps=400)
 SEED = 9
@@ -33,7 +35,7 @@ def on_untrained(claim, preset):
     torch.manual_seed(0)
     agents = {
         key: TrainedAgent(build_policy(config), config.setting.layout)
-        for key, config in claim.runs(preset, 0).items()
+        for key, config in all_runs(claim, preset, 0, NOWHERE).items()
     }
     return claim.measure(agents, preset, SEED)
 
@@ -223,7 +225,7 @@ def test_a_claim_asks_of_the_agent_and_the_task_that_it_is_given(claim):
             assert len(reason.splitlines()) == 1
             continue
         assert setting is not EQUAL, "no score"
-        agents = {config.agent for config in claim.runs(asked, 0).values()}
+        agents = {config.agent for config in all_runs(claim, asked, 0, NOWHERE).values()}
         assert "lstm" not in agents
         values = on_untrained(claim, asked)
         assert set(values) - {SHOWN} == set(claim.quantities)

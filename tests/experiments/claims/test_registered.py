@@ -86,6 +86,12 @@ def test_every_part_of_a_claim_counts_and_date_and_reason_do_not(claim):
     assert digest({**entry, "training": changed}) != digest(entry)
 
 
+def test_a_run_that_begins_with_another_tells_it_by_its_name_and_not_by_its_folder(claim):
+    """The folder's name has a digest of the code in it."""
+    training = content(CLAIMS.find("fixed_point"))["training"]
+    assert training["stays/bandit"]["train_kwargs"] == {"start": "the run clone/bandit"}
+
+
 def test_a_claim_that_is_not_registered_has_no_entries(register_file):
     assert history(CLAIMS.find("locus")) == {"equal": False, "entries": []}
     with pytest.raises(InvalidTask, match="unknown claim 'lokus'"):

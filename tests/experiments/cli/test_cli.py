@@ -268,12 +268,13 @@ def test_export_and_import_give_the_same_numbers(call, document, run):
 @pytest.fixture
 def verdict():
     """What a debate finds, as far as it is printed."""
-    quantity = {"about": "how much", "estimate": 0.5, "low": 0.4, "high": 0.6}
+    measured = {"a_task": {"values": [0.4, 0.6], "estimate": 0.5, "low": 0.4, "high": 0.6}}
     prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
-    prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
-    prediction |= {"says": "so it is"}
-    found = {"claim": "c", "statement": "So it is.", "quantities": {"q": quantity}}
-    return {**found, "predictions": [prediction]}
+    prediction |= {"says": "so it is", "by_construction": False}
+    prediction["tasks"] = {"a_task": {"verdict": "undecided", "p": 0.3, "more_seeds": 4}}
+    found = {"claim": "c", "number": 3, "statement": "So it is.", "predictions": [prediction]}
+    found["quantities"] = {"q": {"about": "how much", "tasks": measured}}
+    return {**found, "register": {"equal": True, "entries": []}}
 
 
 def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, verdict):
@@ -282,13 +283,15 @@ def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, ver
     monkeypatch.setattr(debate, "run_debate", lambda *how: asked.append(how) or whole)
     monkeypatch.setattr(debate, "run_claim", lambda *how: asked.append(how) or verdict)
     assert document("debate --json") == whole
+    assert document("debate --claims 5 locus --json") == whole
     assert document("claim locus --preset full --out there --json") == verdict
     assert (
         document("claim locus --agent gru --agent-kwargs hidden_size=8 --setting five_arms --json")
         == verdict
     )
     assert asked == [
-        ("quick", Path("debate"), None, None, {}),
+        ("quick", Path("debate"), None, None, {}, ()),
+        ("quick", Path("debate"), None, None, {}, ("5", "locus")),
         ("locus", "full", Path("there"), None, None, {}),
         ("locus", "quick", Path("debate"), "gru", NAMED["five_arms"], {"hidden_size": 8}),
     ]

@@ -24,12 +24,13 @@ from metalocus.experiments.bench.benches import BENCHES
 from metalocus.experiments.comparison import compare
 from metalocus.experiments.debate import main as debate
 
-quantity = {"about": "how much", "estimate": 0.5, "low": 0.4, "high": 0.6}
+measured = {"a_task": {"values": [0.4, 0.6], "estimate": 0.5, "low": 0.4, "high": 0.6}}
 prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
-prediction |= {"verdict": "undecided", "more_seeds": 4, "by_construction": False}
-prediction["says"] = "so it is"
-verdict = {"claim": "c", "statement": "So it is.", "quantities": {"q": quantity}}
-verdict["predictions"] = [prediction]
+prediction |= {"says": "so it is", "by_construction": False}
+prediction["tasks"] = {"a_task": {"verdict": "undecided", "p": 0.3, "more_seeds": 4}}
+verdict = {"claim": "c", "number": 3, "statement": "So it is.", "predictions": [prediction]}
+verdict["quantities"] = {"q": {"about": "how much", "tasks": measured}}
+verdict["register"] = {"equal": True, "entries": []}
 debate.run_debate = lambda *how: {"preset": {"name": "quick"}, "verdicts": [verdict]}
 debate.run_claim = lambda *how: verdict
 BENCHES["env"] = lambda: [{"env": "x", "speed": 3}]

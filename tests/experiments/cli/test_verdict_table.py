@@ -8,51 +8,84 @@ from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.cli import tables
 from metalocus.experiments.debate.headline import SMOKE_WARNING
 
+NAMES = ("emergence", "responsiveness", "apparatus")
+
 
 def synthetic_verdicts():
-    """Every claim judged on measurements of 1, but for a score that varies."""
-    for claim in CLAIMS.values():
-        same = {name: {"bandit": 1.0} for name in claim.quantities}
-        other = {name: {"bandit": 0.7 if name == "score" else 1.0} for name in claim.quantities}
-        yield claim.verdict({0: same, 1: other})
+    """Claims judged on measurements of 1, but for a score that varies on one of two tasks."""
+    for name in NAMES:
+        claim = CLAIMS.find(name)
+        same = {quantity: {"five_arms": 1.0, "reversal": 0.5} for quantity in claim.quantities}
+        other = {**same, "score": {"five_arms": 0.7, "reversal": 0.5}}
+        other = {quantity: other[quantity] for quantity in claim.quantities}
+        yield {**claim.verdict({0: same, 1: other}), "register": {"equal": True, "entries": []}}
 
 
 FOUND = {"preset": {"name": "quick"}, "verdicts": list(synthetic_verdicts())}
 
 
-def cells(text, column):
-    """The texts in a column, those of the lines of one row put together."""
-    lines = [line.split("│")[column].strip() for line in text.splitlines() if "│" in line]
-    return " ".join(lines)
+def text_of(printed):
+    """All words of the table, whatever column and line they stand in, in order of columns."""
+    columns = {}
+    for line in printed.splitlines():
+        for place, cell in enumerate(line.split("│")):
+            columns.setdefault(place, []).extend(cell.split())
+    return " ".join(word for column in columns.values() for word in column)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_it_wraps_by_words_at_any_width(width, monkeypatch, capsys):
     monkeypatch.setattr(tables, "_width", lambda: width)
     tables.verdict_table(FOUND)
-    text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= width
-    predicted, outcomes = cells(text, 2), cells(text, 4)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= width
+    text = text_of(printed)
     for verdict in FOUND["verdicts"]:
         for prediction in tables.findings(verdict):
-            assert prediction["says"] in predicted
-            assert tables.outcome(prediction) in outcomes
-            assert tables.measured(verdict["quantities"][prediction["quantity"]]) in cells(text, 3)
+            assert f"{prediction['side']}: {prediction['says']} (" in text
+            assert prediction["says"].split()[0] in text
         for prediction in tables.checks(verdict):
-            assert prediction["says"] not in predicted
+            assert f": {prediction['says']} (" not in text
     for name in {name for verdict in FOUND["verdicts"] for name in verdict["quantities"]}:
-        assert not re.search(rf"\b{name}\b", predicted) or "_" not in name, "no code name"
+        assert "_" not in name or name not in text, "no code name"
+
+
+def test_every_task_has_a_line_with_what_was_measured_and_its_verdict(monkeypatch, capsys):
+    monkeypatch.setattr(tables, "_width", lambda: 160)
+    tables.verdict_table(FOUND)
+    lines = capsys.readouterr().out.splitlines()
+    emergence = FOUND["verdicts"][0]
+    for prediction in tables.findings(emergence):
+        tasks = emergence["quantities"][prediction["quantity"]]["tasks"]
+        for task, judged in prediction["tasks"].items():
+            said = (tables.words(task), tables.measured(tasks[task]), tables.outcome(judged))
+            pattern = r"\s+([✓✗?] )?".join(map(re.escape, said))
+            assert any(re.search(pattern, line) for line in lines), pattern
 
 
 def test_checks_take_a_line_and_those_that_fail_are_named(capsys):
     tables.verdict_table(FOUND)
     text = capsys.readouterr().out
-    found = [each for verdict in FOUND["verdicts"] for each in tables.checks(verdict)]
+    found = [
+        judged
+        for verdict in FOUND["verdicts"]
+        for each in tables.checks(verdict)
+        for judged in each["tasks"].values()
+    ]
     failed = [each for each in found if each["verdict"] != "supported"]
     assert 0 < len(failed) < len(found)
     passed = len(found) - len(failed)
     assert f"true by construction: {passed} of {len(found)} as built" in text
     assert text.count("NOT as built: ") == len(failed)
+
+
+def test_a_claim_that_is_not_as_registered_is_marked(capsys):
+    tables.verdict_table(FOUND)
+    assert "registered" not in capsys.readouterr().out
+    register = {"equal": False, "entries": [{}]}
+    changed = [{**each, "register": register} for each in FOUND["verdicts"]]
+    tables.verdict_table(FOUND | {"verdicts": changed})
+    assert "\nemergence: differs from its registered entry\n" in capsys.readouterr().out
 
 
 def test_verdicts_of_a_smoke_test_are_marked(capsys):

@@ -1,76 +1,68 @@
 """The three sentences: nothing beyond the verdicts, the agent and the tasks."""
 
-import pytest
-
-from metalocus.experiments.debate.headline import SMOKE_WARNING, headline
+from metalocus.experiments.debate.headline import MOST_TOLD, SMOKE_WARNING, headline
 
 TITLES = {"a": "task A, long", "b": "task B"}
 
 
-def prediction(says, verdict, relation=">=", quantity="q", built=False, side="x"):
-    return {
-        **{"says": says, "verdict": verdict, "relation": relation, "quantity": quantity},
-        **{"bound": 0.5, "by_construction": built, "side": side},
+def prediction(says, a, b, side="recurrence", built=False):
+    """A prediction with its outcomes on both tasks."""
+    tasks = {"a": {"verdict": a}, "b": {"verdict": b}}
+    return {"says": says, "side": side, "by_construction": built, "tasks": tasks}
+
+
+def sentences(*predictions, preset="quick", **more):
+    """The headline of one claim with these predictions."""
+    found = {
+        "preset": {"name": preset, "seeds": 3},
+        "tasks": TITLES,
+        "verdicts": [{"predictions": predictions}],
+        "not_run": {},
+        "not_asked": {},
     }
+    return headline("GRU", {**found, **more})
 
 
-def sentences(*predictions, values=None, preset="quick"):
-    """The headline of one claim with these predictions, of a quantity that is .6 on both tasks."""
-    values = values or {"a": [0.6, 0.6], "b": [0.6, 0.6]}
-    names = {each["quantity"] for each in predictions}
-    verdict = {"predictions": predictions, "quantities": {q: {"values": values} for q in names}}
-    preset = {"name": preset, "seeds": 2}
-    return headline("GRU", {"preset": preset, "tasks": TITLES, "verdicts": [verdict]})
-
-
-BOTH = "on “task A, long” and “task B”"
-NOT_ASKED = (
-    "Other agents, larger tasks and other rules that update weights were not tested, and these"
-    " verdicts say nothing of them."
-)
-
-
-def test_what_is_supported_is_settled_for_the_agent_and_tasks():
-    found = sentences(prediction("it learns", "supported"), prediction("and it flies", "supported"))
-    assert found == [
-        f"Settled for the GRU, over 2 training seeds: {BOTH}, it learns.",
-        "No other prediction was refuted; none is undecided.",
-        NOT_ASKED,
-    ], "the same region is told once"
-
-
-def test_refuted_and_undecided():
+def test_every_task_counts_for_itself_by_side():
     first, second, third = sentences(
-        prediction("it learns", "refuted", "<="), prediction("it flies", "undecided", quantity="r")
+        prediction("it learns", "supported", "supported"),
+        prediction("it flies", "supported", "undecided"),
+        prediction("it rests", "supported", "refuted", side="weights"),
     )
-    assert first == "Settled for the GRU, over 2 training seeds: nothing."
-    assert second == f"Refuted: {BOTH}, it learns; not settled is whether, {BOTH}, it flies."
-    assert third == NOT_ASKED
+    assert first == (
+        "For the GRU, over 3 training seeds, each task judged by itself, the predictions came out"
+        " so: of recurrence, 3 supported, 0 refuted, 1 undecided; of weights, 1 supported,"
+        " 1 refuted, 0 undecided."
+    )
+    assert second == "Refuted: it rests (weights, on “task B”)."
+    assert third.startswith("Not asked: other agents and larger tasks;")
 
 
-@pytest.mark.parametrize(("one", "other"), [("supported", "refuted"), ("undecided", "undecided")])
-def test_opposites_are_told_once(one, other):
-    said = " ".join(sentences(prediction("more", one), prediction("less", other, "<=")))
-    assert "more" in said
-    assert "less" not in said
+def test_what_failed_is_told_in_words_up_to_what_can_be_read():
+    failed = [prediction(f"claim {n}", "refuted", "refuted") for n in range(MOST_TOLD + 2)]
+    _, second, _ = sentences(*failed)
+    assert second.startswith("Refuted: claim 0 (recurrence, on “task A, long” and “task B”); ")
+    assert f"claim {MOST_TOLD - 1}" in second
+    assert f"claim {MOST_TOLD} " not in second
+    assert second.endswith("and 2 more, marked below.")
+    _, second, _ = sentences(prediction("it learns", "supported", "undecided"))
+    assert second == "No prediction was refuted."
 
 
-def test_an_average_over_tasks_that_disagree_names_the_task_that_does():
-    values = {"a": [0.9, 0.8], "b": [0.4, 0.5]}
-    first, *_ = sentences(prediction("it learns", "supported"), values=values)
-    assert first.endswith("it learns (on average, not on “task B”).")
-    _, second, _ = sentences(prediction("it fails", "refuted", "<="), values=values)
-    assert "it fails (on average, not on “task B”);" in second
+def test_what_was_not_asked_is_named():
+    left_out = {"not_run": {"objective": "14 objective"}, "not_asked": {"locus": "no state"}}
+    _, _, third = sentences(prediction("it learns", "supported", "supported"), **left_out)
+    assert third.startswith("Not asked: claims 14 objective, locus; other agents")
 
 
 def test_checks_of_the_apparatus_settle_nothing():
-    found = sentences(prediction("it is built so", "supported", built=True))
-    assert "it is built so" not in " ".join(found)
-    assert found[0].endswith("nothing.")
+    first, second, _ = sentences(prediction("it is built so", "supported", "refuted", built=True))
+    assert first.endswith("the predictions came out so: none was judged.")
+    assert second == "No prediction was refuted."
 
 
 def test_a_smoke_test_settles_nothing():
-    found = sentences(prediction("it learns", "supported"), preset="smoke")
+    found = sentences(prediction("it learns", "supported", "supported"), preset="smoke")
     assert found[0] == SMOKE_WARNING
     assert "it learns" not in " ".join(found)
     assert len(found) == 3
