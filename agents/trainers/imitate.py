@@ -112,7 +112,8 @@ class Imitation(SequencePPO):
         require(histories in HISTORIES, known)
         self.reference, self.histories = reference, histories
         self.teacher: Agent | None = None
-        kwargs = {"gamma": GAMMA(0.0), "gae_lambda": 1.0, **kwargs}  # values as of late training
+        # returns as at the end of reinforcement learning; the entropy is the reference's
+        kwargs = {"gamma": GAMMA(0.0), "gae_lambda": 1.0, "ent_coef": 0.0, **kwargs}
         super().__init__(
             policy,
             env,

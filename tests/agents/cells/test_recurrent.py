@@ -232,3 +232,30 @@ def test_window_holds_the_episodes_last_inputs(window):
             flat = torch.tanh(cell.embed(torch.stack(history))).T.flatten()
             close(y[t, n], cell.mlp.layers(flat))
         close(after["window"][n], torch.stack([*history, x[0, 0]])[1:-1])
+
+
+def test_a_tick_is_one_more_step_on_the_same_input():
+    """Against the cell with one tick, stepped by hand; values, what is carried, and gradients."""
+    x, starts = sequence(4)
+    two_layers = {"n_layers": 2}
+    for make, given in ((RNN, {}), (GRU, {}), (LSTM, {}), (LSTM, two_layers), (LRU, {})):
+        torch.manual_seed(2)
+        once = make(SIZE, H, **given).double()
+        torch.manual_seed(2)
+        twice = make(SIZE, H, ticks=2, **given).double()
+        assert twice.load_state_dict(once.state_dict())
+        y, carry = twice(x, starts, twice.initial(N))
+        expected, after = [], once.initial(N)
+        for x_t, started in zip(x, starts, strict=True):
+            _, after = once(x_t[None], started[None], after)
+            y_t, after = once(x_t[None], torch.zeros(1, N, dtype=torch.double), after)
+            expected.append(y_t)
+        close(y, torch.cat(expected))
+        for name, value in carry.items():
+            close(value, after[name])
+        for own, by_hand in zip(
+            gradients(twice, y).values(), gradients(once, torch.cat(expected)).values(), strict=True
+        ):
+            close(own, by_hand)
+        plain, same = once(x, starts, once.initial(N)), once.run(x, starts, once.initial(N))
+        assert torch.equal(plain[0], same[0])

@@ -112,7 +112,12 @@ def test_every_argument_of_training_reaches_the_model(tiny):
     changed = {
         **{"learning_rate": 0.5, "gamma": 0.25, "gae_lambda": 0.125, "ent_coef": 2.0},
         **{"n_steps": 10, "batch_size": 20, "n_minibatches": 3, "n_epochs": 2, "vf_coef": 0.75},
-        **{"all_action_coef": 0.0, "scale_rewards": False, "center_advantages": False},
+        **{
+            "all_action_coef": 0.0,
+            "prediction_coef": 0.5,
+            "scale_rewards": False,
+            "center_advantages": False,
+        },
         **{"clip_range": 0.1, "clip_range_vf": 0.3, "normalize_advantage": False},
         **{"max_grad_norm": 7.0, "target_kl": 0.01, "stats_window_size": 3},
     }
@@ -135,7 +140,7 @@ def test_every_argument_of_training_reaches_the_model(tiny):
 def test_every_argument_of_an_agent_reaches_its_network():
     changed = {
         **{"hidden_size": 8, "n_layers": 3, "plastic_size": 4, "key_size": 4, "window": 5},
-        **{"n_heads": 1, "head_size": 4, "adapts": "head", "second_order": False},
+        **{"n_heads": 1, "head_size": 4, "adapts": "head", "second_order": False, "ticks": 2},
         **{"critic": "separate", "action_values": False, "net_arch": [5], "ortho_init": False},
     }
     seen = set()

@@ -28,6 +28,8 @@ def test_everything_but_the_seed_is_in_the_hash(tiny):
     hashes = {config.name_under("source").split("-")[-2] for config in (tiny, *changed)}
     hashes.add(tiny.name_under("other source").split("-")[-2])
     assert len(hashes) == 2 + len(changed)
+    imitating = dataclasses.replace(tiny, trainer="imitate")
+    assert imitating.name_under("source").split("-")[-2] not in hashes
     sibling = dataclasses.replace(tiny, seed=2)
     assert sibling.name == tiny.name.removesuffix("s1") + "s2"
 
