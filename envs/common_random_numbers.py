@@ -15,6 +15,7 @@ episode is one 64-bit key.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,13 @@ def seed_keys(seed: int, n: int) -> Keys:
         InvalidTask: the seed is negative or no whole number.
     """
     first = require_seed("seed", seed)
-    rngs = (np.random.default_rng(first + i) for i in range(n))
-    return np.array([first_key(rng) for rng in rngs], dtype=np.uint64)
+    return np.array([_key_of(first + i) for i in range(n)], dtype=np.uint64)
+
+
+@lru_cache(maxsize=2**16)
+def _key_of(seed: int) -> int:
+    """The key of a seed; kept, since agents that are compared play the same episodes."""
+    return first_key(np.random.default_rng(seed))
 
 
 def first_key(rng: np.random.Generator) -> int:
