@@ -127,12 +127,16 @@ class Induction(Probe):
             self.row(result, quantity, best)
             for quantity in ("loss_repeated", "loss_new", "loss_random")
         )
+        head = (
+            f"The head that matches most, {best}, gives {score} of its attention to what followed"
+            f" the same token (evenly spread {even}, untrained {fresh})"
+        )
+        if lost.value is None:  # as where nothing is paid for a cue that was seen before
+            return f"{head}; no choice at a repeated cue pays here, so that nothing could be lost."
         on_new = "" if new.value is None else f", on new ones {new}"
         return (
-            f"The head that matches most, {best}, gives {score} of its attention to what followed"
-            f" the same token (evenly spread {even}, untrained {fresh}); with another episode's"
-            f" output in its place the choice value on repeated cues falls by {lost}{on_new}, with"
-            f" a random change of equal norm by {random}."
+            f"{head}; with another episode's output in its place the choice value on repeated cues"
+            f" falls by {lost}{on_new}, with a random change of equal norm by {random}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

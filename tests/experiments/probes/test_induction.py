@@ -45,6 +45,14 @@ def test_they_are_what_answers_repeated_cues_and_new_ones_cannot_be_known(plante
         assert planted["loss_repeated"][head] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_the_sentence_says_where_nothing_could_be_lost(planted):
+    """As in a dataset bandit in sequence, whose examples pay nothing."""
+    assert "no choice at a repeated cue pays" not in Induction().sentence(planted)
+    unpaid = {**planted, "loss_repeated": dict.fromkeys(planted["loss_repeated"])}
+    said = Induction().sentence(unpaid)
+    assert said.endswith("; no choice at a repeated cue pays here, so that nothing could be lost.")
+
+
 def test_the_matching_head_reads_its_keys_from_the_one_before(planted):
     path = planted["path"]
     assert path[f"from {BEFORE}"] > 0.5
