@@ -13,7 +13,7 @@ from scipy import stats
 from metalocus.envs import InvalidTask, make_episodes, make_family
 from metalocus.envs.common_random_numbers import seed_keys
 
-VOLATILE, REVERSAL = "metalocus/VolatileBandit-v0", "metalocus/ReversalBandit-v0"
+VOLATILE, REVERSAL = "metalocus/VolatileBandit-v1", "metalocus/ReversalBandit-v0"
 FALSE_ALARM = 1e-6
 some = settings(max_examples=12, deadline=None, derandomize=True)
 chances = st.floats(0.02, 0.98)
@@ -71,7 +71,7 @@ def test_nothing_hidden_depends_on_the_actions():
 
 def test_equal_hazards_make_it_the_reversal_task_to_the_last_reward():
     """The control has one level, and the same random numbers."""
-    plain = make_episodes(REVERSAL, seed_keys(0, 200), hazard=0.1, p=0.8)
+    plain = make_episodes(REVERSAL, seed_keys(0, 200), hazard=0.1, p=0.75)
     control = make_episodes(VOLATILE, seed_keys(0, 200), low_hazard=0.1, high_hazard=0.1)
     rng = np.random.default_rng(0)
     for _ in range(60):
@@ -85,7 +85,7 @@ def test_the_cue_is_the_good_arm():
     assert episodes.family.telling
     for _ in range(20):
         np.testing.assert_array_equal(episodes.stimulus(), np.eye(2)[episodes.latents["good"]])
-        np.testing.assert_array_equal(episodes.means() == 0.8, episodes.stimulus() > 0)
+        np.testing.assert_array_equal(episodes.means() == 0.75, episodes.stimulus() > 0)
         episodes.step(np.zeros(100, int))
 
 

@@ -25,7 +25,7 @@ TASKS = {
     "reversal": (REVERSAL, {"horizon": 8}),
     "cued": (REVERSAL, {"horizon": 8, "cued": True}),
     "many arms": (REVERSAL, {"horizon": 8, "n_arms": 4}),
-    "volatile": ("metalocus/VolatileBandit-v0", {"horizon": 8}),
+    "volatile": ("metalocus/VolatileBandit-v1", {"horizon": 8}),
     "cards": ("metalocus/RuleSwitching-v0", {"horizon": 8}),
     "new keys": ("metalocus/CuedSwitching-v0", {"horizon": 8, "new_keys": True}),
     "binding": ("metalocus/CueBinding-v0", {"horizon": 8, "n_cues": 3}),
@@ -35,6 +35,13 @@ TASKS = {
     "linear": ("metalocus/LinearBandit-v0", {"horizon": 8}),
     "informative": ("metalocus/InformativeBandit-v0", {}),
     "rainbow": ("metalocus/RainbowBandit-v0", {"horizon": 8, "p": 0.75}),
+    "target": ("metalocus/TargetDiscovery-v0", {"horizon": 12}),
+    "hattori": ("metalocus/HattoriBandit-v0", {"horizon": 8, "block": 2}),
+    "position": ("metalocus/PositionBandit-v0", {"horizon": 8}),
+    "parting": ("metalocus/PartingCues-v0", {"horizon": 8, "agree": 0.5, "first": 0.5}),
+    "shown": ("metalocus/ShownBandit-v0", {"horizon": 8, "shown": 0.5, "honest": 0.8}),
+    "final": ("metalocus/FinalPay-v0", {"horizon": 8}),
+    "lifetime": ("metalocus/LifetimeBandit-v0", {"horizon": 8, "spread": 2.0}),
 }
 PLAYS = [
     (name, title)
@@ -42,7 +49,16 @@ PLAYS = [
     for name, cls in REFERENCES.items()
     if cls.why_not(make_family(env_id, **kwargs)) is None
 ]
-TOLD = {("filter", "cued"), ("rule_filter", "cards"), ("informative_optimal", "informative")}
+TOLD = {
+    ("filter", "cued"),
+    ("rule_filter", "cards"),
+    ("informative_optimal", "informative"),
+    ("position_bayes", "position"),
+    ("cue_trust", "parting"),
+    ("shown_filter", "shown"),
+    ("lifetime_optimal", "lifetime"),
+}
+"""References whose first choice is told by a stimulus or by what is known of the arms."""
 
 
 def frozen(stores):

@@ -190,15 +190,16 @@ def test_switches_count_that_stand_alone():
 def test_a_family_names_the_latent_that_switches_and_the_best_action_with_it():
     named = {name: cls().switches for name, cls in FAMILIES.items() if cls().switches}
     assert named == {
+        "metalocus/HattoriBandit-v0": "good",
         "metalocus/ReversalBandit-v0": "good",
         "metalocus/RuleSwitching-v0": "rule",
         "metalocus/TwoStep-v0": "good",
-        "metalocus/VolatileBandit-v0": "good",
+        "metalocus/VolatileBandit-v1": "good",
     }
     for name, latent in named.items():
         episodes = fresh_episodes(Setting(name), 200, 0)
         before = episodes.latents[latent]
-        for _ in range(30):
+        for _ in range(70):  # the shortest block of Hattori has 60
             episodes.step(np.zeros(200, dtype=int))
         after = episodes.latents[latent]
         assert after.shape == (200,)

@@ -15,7 +15,7 @@ from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.scoring.returns import returns
 
-REVERSAL, VOLATILE = "metalocus/ReversalBandit-v0", "metalocus/VolatileBandit-v0"
+REVERSAL, VOLATILE = "metalocus/ReversalBandit-v0", "metalocus/VolatileBandit-v1"
 RULES, CUED = "metalocus/RuleSwitching-v0", "metalocus/CuedSwitching-v0"
 
 
@@ -196,6 +196,7 @@ class FixedHazard:
 
 def test_inferring_the_volatility_pays_where_it_varies():
     kwargs = {"low_hazard": 0.0, "high_hazard": 0.3, "level_hazard": 0.02, "p": 0.9}
+    kwargs["horizon"] = 200
     inferring = make_named("volatile_filter", make_family(VOLATILE, **kwargs))
     best = returns(inferring, Setting(VOLATILE, **kwargs), 400, 0)
     for hazard in (0.01, 0.05, 0.15, 0.3):
@@ -208,7 +209,7 @@ def test_a_cue_tells_the_good_arm_and_by_its_switches_the_volatility():
     kwargs = {"low_hazard": 0.0, "high_hazard": 0.5, "cued": True, "horizon": 20}
     policy = make_named("volatile_filter", make_family(VOLATILE, **kwargs))
     trace = rollout(policy, fresh_episodes(Setting(VOLATILE, **kwargs), 50, 0))
-    np.testing.assert_allclose(trace.value, 0.8)
+    np.testing.assert_allclose(trace.value, 0.75)
     none, action = np.array([[1.0, 0.0]]), np.array([0])
     _, stores = policy.act(none, policy.start(1, np.random.default_rng(0)))
     stores = policy.learn(stores, none, action, np.array([1.0]))
@@ -288,12 +289,12 @@ def test_key_memory_errs_half_of_the_times_that_a_task_is_new_and_never_again(kw
 @pytest.mark.parametrize(
     ("name", "family"),
     [
-        ("volatile_filter", "VolatileBandit"),
-        ("rule_filter", "RuleSwitching"),
-        ("key_memory", "CuedSwitching"),
+        ("volatile_filter", "VolatileBandit-v1"),
+        ("rule_filter", "RuleSwitching-v0"),
+        ("key_memory", "CuedSwitching-v0"),
     ],
 )
 def test_each_plays_its_own_family_alone(name, family):
-    with pytest.raises(InvalidTask, match=family):
+    with pytest.raises(InvalidTask, match=family.rpartition("-")[0]):
         make_named(name, make_family(REVERSAL))
-    assert make_named(name, make_family(f"metalocus/{family}-v0")).n_arms >= 2
+    assert make_named(name, make_family(f"metalocus/{family}")).n_arms >= 2
