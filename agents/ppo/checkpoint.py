@@ -14,6 +14,7 @@ import os
 import platform
 import warnings
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metalocus import __version__
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import Corrupt, Tensors, read_tensors, write_tensors
 from metalocus.envs.sb3 import BatchVecEnv
@@ -111,7 +111,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     """What decides the bits of the same computation: versions, instruction set, threads."""
     return {
         "python": platform.python_version(),
-        "metalocus": __version__,
+        "metalocus": version("metalocus"),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "instruction set": torch.backends.cpu.get_cpu_capability(),

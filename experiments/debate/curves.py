@@ -15,6 +15,7 @@ from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import FIVE_ARMS, REVERSAL, NamedSetting
 from metalocus.experiments.scoring.curves import learning_curve
+from metalocus.experiments.scoring.sample import require_finite
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured
 
@@ -91,7 +92,9 @@ def _mean(parts: list[Any]) -> Any:
     if isinstance(first, Mapping):
         return {key: _mean([part[key] for part in parts]) for key in first}
     if isinstance(first, list):
-        return np.mean(np.array(parts, dtype=float), axis=0).tolist()
+        numbers = np.array(parts, dtype=float)  # None, which is no number, becomes one that is not
+        require_finite("a number of the curves", numbers)
+        return numbers.mean(axis=0).tolist()
     return first
 
 

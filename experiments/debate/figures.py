@@ -111,6 +111,7 @@ def interval_figure(tasks: Mapping[str, Mapping[str, Any]], bounds: Sequence[flo
     ax.set_yticks(range(len(tasks)), [words(name) for name in tasks])
     ax.set_ylim(len(tasks) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
+    ax.locator_params(axis="x", nbins=5)
     ax.spines["left"].set_visible(False)
     return _svg(figure)
 

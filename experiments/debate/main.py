@@ -20,7 +20,7 @@ from metalocus.experiments.runs.arguments import listed
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NAMED, NamedSetting
 from metalocus.experiments.runs.records import load_manifest, versions
-from metalocus.experiments.shipped.read import shipped_claims
+from metalocus.experiments.shipped.read import VERDICTS, shipped_claims
 from metalocus.experiments.studies.job import RUNS, measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
@@ -66,10 +66,7 @@ def run_debate(
         WrongUse, RunFailed, NonFinite: see
             :func:`~metalocus.experiments.studies.measure_all.measure_all`.
     """
-    from metalocus.experiments.debate.report import (  # drawing is slow to import
-        VERDICTS,
-        write_report,
-    )
+    from metalocus.experiments.debate.report import write_report  # drawing is slow to import
 
     preset = preset_of(preset_name).about_agent(agent, setting, agent_kwargs)
     chosen = _chosen(preset, claims)

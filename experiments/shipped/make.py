@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metalocus.agents.ppo.files import read_record, write_record
+from metalocus.envs import Setting
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.runs.config import RL
 from metalocus.experiments.runs.folder import MANIFEST, NotARun
@@ -72,7 +73,7 @@ def values(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def chosen(debate: Path, found: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
     """The runs that are shipped, by agent and task."""
     claims = (setting for claim in CLAIMS.values() for setting in claim.settings)
-    names = {each: each.name for each in (*claims, *NAMED.values())}
+    names: dict[Setting, str] = {each: each.name for each in (*claims, *NAMED.values())}
     best: dict[tuple[str, str], tuple[int, Path]] = {}
     for run in found["runs"]:
         folder = debate / RUNS / run["name"]

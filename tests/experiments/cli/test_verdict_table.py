@@ -51,7 +51,7 @@ def test_it_wraps_by_words_at_any_width(width, monkeypatch, capsys):
 
 
 def test_every_task_has_a_line_with_what_was_measured_and_its_verdict(monkeypatch, capsys):
-    monkeypatch.setattr(tables, "_width", lambda: 160)
+    monkeypatch.setattr(tables, "_width", lambda: 240)
     tables.verdict_table(FOUND)
     lines = capsys.readouterr().out.splitlines()
     emergence = FOUND["verdicts"][0]

@@ -11,16 +11,16 @@ from metalocus.experiments.studies.presets import PRESETS
 
 
 def test_arguments_of_the_agent_are_those_of_every_run_of_it_and_of_no_other():
+    """What a claim sets itself, to vary it, stays as it is."""
     given = {"hidden_size": 8}
-    preset = PRESETS["smoke"].about_agent("gru", None, given)
+    without, preset = (PRESETS["smoke"].about_agent("gru", None, each) for each in ({}, given))
     for study in (*CLAIMS.values(), CURVES):
-        runs = study.runs(preset, 0).values()
-        assert "gru" in {config.agent for config in runs}, study.name
-        for config in runs:
-            if config.agent == "gru":
-                assert config.agent_kwargs == given, study.name
-            else:
-                assert config.agent_kwargs.get("hidden_size") != 8, study.name
+        before = study.runs(without, 0)
+        assert "gru" in {config.agent for config in before.values()}, study.name
+        for name, config in study.runs(preset, 0).items():
+            own = before[name].agent_kwargs
+            expected = {**given, **own} if config.agent == "gru" else own
+            assert config.agent_kwargs == expected, (study.name, name)
 
 
 def test_what_the_agent_does_not_take_is_refused_before_anything_is_trained(tmp_path):
