@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 from metalocus.agents.agent import Array, Store, Stores
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
 from metalocus.agents.online.policy_gradient import log_gradient
+from metalocus.agents.online.space import Range
 
 TRACES = ("actor_trace", "critic_trace")
 
@@ -46,7 +48,23 @@ class ActorCritic(OnlineLearner[ActorCriticSettings]):
 
     name: ClassVar[str] = "actor_critic"
     summary: ClassVar[str] = "online: actor and critic with eligibility traces"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        "actor_rate": Range(0.03, 10.0, log=True),
+        "critic_rate": Range(0.003, 1.0, log=True),
+        "discount": Range(0.0, 0.95, half=0.0),
+        "trace": Range(0.0, 1.0, half=0.0),
+        "mean_reward": Range(0.0, 1.0),
+        "bound": Range(0.5, 8.0, log=True, half=np.inf),
+    }
+    untuned = ActorCriticSettings(
+        actor_rate=0.4,  # that of the policy gradient
+        critic_rate=0.1,  # that of its baseline
+        discount=0.9,  # ten trials ahead: choices may have later effects
+        trace=0.0,  # one-step updates
+        mean_reward=0.5,  # the middle of the range of rewards
+        bound=np.inf,
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): ActorCriticSettings(
             actor_rate=2.6,
             critic_rate=0.0123,

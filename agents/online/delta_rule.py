@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Store
+from metalocus.agents.online.space import Range
 from metalocus.agents.online.value_table import (
+    ACTING,
+    EPSILON,
+    START,
+    TEMPERATURE,
     ValueSettings,
     ValueTable,
     prediction_error,
@@ -34,7 +40,14 @@ class DeltaRule(ValueTable[DeltaSettings]):
 
     name: ClassVar[str] = "delta_rule"
     summary: ClassVar[str] = "online: value table with a constant step size"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {**ACTING, "rate": Range(0.01, 1.0, log=True)}
+    untuned = DeltaSettings(
+        start=START,
+        epsilon=EPSILON,
+        temperature=TEMPERATURE,
+        rate=0.1,  # Sutton & Barto 2018, exercise 2.5
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): DeltaSettings(
             start=0.4, epsilon=0.0, temperature=0.03, rate=0.213
         ),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.online.space import Range
 from metalocus.agents.online.value_table import (
+    ACTING,
+    EPSILON,
+    START,
+    TEMPERATURE,
     ValueSettings,
     ValueTable,
     prediction_error,
@@ -38,7 +44,17 @@ class DeltaRuleAverage(ValueTable[AverageSettings]):
 
     name: ClassVar[str] = "delta_rule_average"
     summary: ClassVar[str] = "online: value table with step size 1/N"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        **ACTING,
+        "prior_pulls": Range(0.1, 10.0, log=True, half=0.0),
+    }
+    untuned = AverageSettings(
+        start=START,
+        epsilon=EPSILON,
+        temperature=TEMPERATURE,
+        prior_pulls=0.0,  # a value is the mean of the rewards and of nothing else
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): AverageSettings(
             start=0.739, epsilon=0.0, temperature=0.0122, prior_pulls=1.69
         ),

@@ -18,7 +18,7 @@ class DeltaRuleCounterfactual(DeltaRule):
 
     name: ClassVar[str] = "delta_rule_counterfactual"
     summary: ClassVar[str] = "online: delta rule that moves the other arm's value to 1 - reward"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): DeltaSettings(
             start=0.0146, epsilon=0.00121, temperature=0.0, rate=0.01
         ),

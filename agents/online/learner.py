@@ -11,11 +11,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from metalocus.agents.agent import Array, NamedAgent, Store, Stores
+from metalocus.agents.online.space import Range
 from metalocus.agents.sizes import too_large
 from metalocus.envs import Family, InvalidTask
 
@@ -44,8 +45,11 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
     """A linear policy on [1, stimulus] with weights of its own in every episode.
 
     Class attributes:
+        space: where each constant is searched for when the rule is tuned; one that it leaves out
+            stays as it is untuned.
+        untuned: settings chosen before any task was seen, each with its reason.
         tuned: settings by family name and number of arms, as found by
-            ``python -m metalocus.experiments.bench.tune_online`` on episodes that are not reported.
+            ``python -m metalocus.experiments.tuning`` on episodes that are not reported.
 
     Args:
         family: the tasks it will play.
@@ -53,6 +57,8 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
             the first in ``tuned`` where there are none.
     """
 
+    space: ClassVar[Mapping[str, Range]]
+    untuned: ClassVar[Any]
     tuned: ClassVar[Mapping[tuple[str, int], object]]
 
     def __init__(self, family: Family, settings: Settings | None = None) -> None:

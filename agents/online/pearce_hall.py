@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.online.space import Range
 from metalocus.agents.online.value_table import (
+    ACTING,
+    EPSILON,
+    START,
+    TEMPERATURE,
     ValueSettings,
     ValueTable,
     prediction_error,
@@ -43,7 +49,21 @@ class PearceHall(ValueTable[PearceHallSettings]):
 
     name: ClassVar[str] = "pearce_hall"
     summary: ClassVar[str] = "online: value table, step size follows recent prediction errors"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        **ACTING,
+        "rate": Range(0.03, 2.0, log=True),
+        "associability": Range(0.0, 1.0),
+        "memory_rate": Range(0.003, 1.0, log=True),
+    }
+    untuned = PearceHallSettings(
+        start=START,
+        epsilon=EPSILON,
+        temperature=TEMPERATURE,
+        rate=0.2,  # the delta rule's step once errors are half of the range of rewards
+        associability=1.0,  # nothing is known yet
+        memory_rate=0.1,  # as slow as the values
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): PearceHallSettings(
             start=0.461,
             epsilon=0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.space import Range
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,19 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
 
     name: ClassVar[str] = "policy_gradient"
     summary: ClassVar[str] = "online: REINFORCE with a baseline after every transition"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        "rate": Range(0.03, 10.0, log=True),
+        "baseline": Range(0.0, 1.0),
+        "baseline_rate": Range(0.003, 1.0, log=True),
+        "bound": Range(0.5, 8.0, log=True, half=np.inf),
+    }
+    untuned = PolicyGradientSettings(
+        rate=0.4,  # the faster of the two of Sutton & Barto 2018, figure 2.5: episodes are short
+        baseline=0.5,  # the middle of the range of rewards
+        baseline_rate=0.1,  # about the mean of the last ten rewards
+        bound=np.inf,
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): PolicyGradientSettings(
             rate=2.68, baseline=0.67, baseline_rate=0.0521, bound=np.inf
         ),

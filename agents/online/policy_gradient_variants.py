@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from metalocus.agents.agent import Array, Store
 from metalocus.agents.online.policy_gradient import PolicyGradient, PolicyGradientSettings
+from metalocus.agents.online.space import Range
 
 TINY = 1e-8
 """Added to Adam's denominator, the default of Kingma & Ba 2015."""
@@ -23,7 +25,13 @@ class Reinforce(PolicyGradient):
 
     name: ClassVar[str] = "reinforce"
     summary: ClassVar[str] = "online: REINFORCE without a baseline after every transition"
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        **PolicyGradient.space,
+        "baseline": Range(0.0, 0.0),
+        "baseline_rate": Range(0.0, 0.0),
+    }
+    untuned = replace(PolicyGradient.untuned, baseline=0.0, baseline_rate=0.0)
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): PolicyGradientSettings(
             rate=1.05, baseline=0.0, baseline_rate=0.0, bound=np.inf
         ),
@@ -59,7 +67,15 @@ class PolicyGradientMomentum(PolicyGradient):
     name: ClassVar[str] = "policy_gradient_momentum"
     summary: ClassVar[str] = "online: REINFORCE with a baseline, steps with momentum"
     settings: MomentumSettings
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        **PolicyGradient.space,
+        "momentum": Range(0.0, 0.95),
+    }
+    untuned = MomentumSettings(
+        **{**asdict(PolicyGradient.untuned), "rate": 0.04},  # ten times further over a run of steps
+        momentum=0.9,  # the usual one
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): MomentumSettings(
             rate=2.0, baseline=0.503, baseline_rate=0.00377, bound=np.inf, momentum=0.112
         ),
@@ -106,7 +122,17 @@ class PolicyGradientAdam(PolicyGradient):
     name: ClassVar[str] = "policy_gradient_adam"
     summary: ClassVar[str] = "online: REINFORCE with a baseline, Adam's steps"
     settings: AdamSettings
-    tuned = {  # best of 400 tried on each task by metalocus.experiments.bench.tune_online
+    space: ClassVar[Mapping[str, Range]] = {
+        **PolicyGradient.space,
+        "beta_1": Range(0.0, 0.95),
+        "beta_2": Range(0.5, 0.999),
+    }
+    untuned = AdamSettings(
+        **{**asdict(PolicyGradient.untuned), "rate": 0.1},  # ten units of a logit in 100 trials
+        beta_1=0.9,  # both of Kingma & Ba
+        beta_2=0.999,
+    )
+    tuned = {  # best of 400 tried on each task
         ("BernoulliBandit-v0", 2): AdamSettings(
             rate=0.694,
             baseline=0.595,

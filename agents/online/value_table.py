@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, best_arms, spread
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.space import Range
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,15 @@ class ValueSettings(RuleSettings):
     temperature: float
 
 
+ACTING: Mapping[str, Range] = {
+    "start": Range(0.0, 1.5),
+    "epsilon": Range(0.001, 0.3, log=True, half=0.0),
+    "temperature": Range(0.01, 0.5, log=True, half=0.0),
+}
+"""Where the constants above are searched for by every rule."""
+START, EPSILON, TEMPERATURE = 0.5, 0.1, 0.0
+"""Before tuning: the middle of the range of rewards, and the epsilon-greedy policy of Sutton &
+Barto 2018, figure 2.2."""
 Settings = TypeVar("Settings", bound=ValueSettings)
 
 

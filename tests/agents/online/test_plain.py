@@ -61,6 +61,40 @@ def plain_policy_gradient_adam(settings, weights, x, action, reward):
     plain_climb(settings, weights, x, action, reward, step)
 
 
+def plain_natural_gradient(settings, weights, x, action, reward):
+    policy, error = weights["policy"], reward - weights["baseline"]
+    rate = settings.rate / (1 + settings.annealing * weights["trials"])
+    logits = [sum(x[f] * policy[f][k] for f in range(len(x))) for k in range(len(policy[0]))]
+    likely = 1 / sum(np.exp(min(logit - logits[action], 700.0)) for logit in logits)
+    for f, k in np.ndindex(*policy.shape):
+        push = ((k == action) - 1 / len(logits)) / max(likely, 0.05) * x[f] / sum(x)  # x is 0 or 1
+        policy[f][k] = policy[f][k] * (1 - settings.decay) + rate * error * push
+    weights["baseline"] += settings.baseline_rate * error
+    weights["trials"] += 1
+
+
+def plain_mirror_descent(settings, weights, x, action, reward):
+    policy, arms = weights["policy"], len(weights["policy"][0])
+    logits = [sum(x[f] * policy[f][k] for f in range(len(x))) for k in range(arms)]
+    odds = [np.exp(logit - max(logits)) for logit in logits]
+    drawn = (1 - settings.mix) * odds[action] / sum(odds) + settings.mix / arms
+    raised = list(logits)
+    raised[action] += settings.rate * (reward - settings.baseline) / drawn
+    odds = [np.exp(logit - max(raised)) for logit in raised]
+    shared = [(1 - settings.share) * each / sum(odds) + settings.share / arms for each in odds]
+    logs = [np.log(max(each, 1e-100)) for each in shared]
+    for f, k in np.ndindex(*policy.shape):
+        policy[f][k] += (logs[k] - sum(logs) / arms - logits[k]) * x[f] / sum(x)  # x is 0 or 1
+
+
+def plain_reinforcement_comparison(settings, weights, x, action, reward):
+    error = reward - weights["reference"]
+    for f, k in np.ndindex(*weights["policy"].shape):
+        weights["policy"][f][k] *= 1 - settings.decay
+        weights["policy"][f][k] += settings.rate * error * x[f] * (k == action)
+    weights["reference"] += settings.reference_rate * error
+
+
 def plain_actor_critic(settings, weights, x, action, reward):
     """What the last transition led to, x, moves the weights; then this one is noted."""
     critic = weights["critic"]
