@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from metalocus.agents.agent import Agent, Array
+from metalocus.agents.agent import Agent, Array, best_arms, spread
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
 from metalocus.experiments.scoring.curves import LATE
 
+GRID = 200
+"""Chances of reward over which a posterior is summed; with twice as many nothing moves by 1e-4."""
 CHANCE, BEST = 1 / 2, 2 / 3
 """Expected reward of a random arm, and of the better one, of two with uniform chances of reward."""
 
@@ -119,10 +121,67 @@ class Histories:
         after, none = (np.average(same, weights=self.weight * (own == r)) for r in (1.0, 0.0))
         return float(change), float(after - none)
 
+    def moved(self, part: float) -> float:
+        """How far the last choice moves to a donor's, greedy by means a part of the way to its.
+
+        Own history and donor's are independent. With p the chances of an arm's reward, own and
+        donor's, the choice counts by the donor's p where the two better arms are not the same.
+        """
+        grid = (np.arange(GRID) + 0.5) / GRID
+        chance = self._posterior(grid)
+        first = np.tri(GRID) - 0.5 * np.eye(GRID)  # whether arm 0 is the better one, ties in halves
+        better = np.stack([first, 1.0 - first])
+        likely = np.einsum("bij,hi,hj->hb", better, *chance.swapaxes(0, 1))
+        worth = np.stack(
+            [
+                np.einsum("bij,hi,hj->hb", better * each, *chance.swapaxes(0, 1))
+                for each in (grid[:, None], grid)
+            ],
+            axis=2,
+        )  # E p of each arm, where arm b is the better one [H, b, 2]
+        weight = self.weight[:, None, None] * self.weight[:, None]
+        value = weight * np.einsum("hb,gbk->hgk", likely, worth[:, ::-1])
+        own, donor = self.means[-1][:, None], self.means[-1][None]
+        before, after, whole = (
+            spread(best_arms((own + step * (donor - own)).reshape(-1, 2))).reshape(value.shape)
+            for step in (0.0, part, 1.0)
+        )
+        return float(((after - before) * value).sum() / ((whole - before) * value).sum())
+
+    def _posterior(self, grid: Array) -> Array:
+        """Probability of each chance of reward on a grid [G] after the history, [H, 2, G]."""
+        pulled = self.action[..., None] == np.arange(2)
+        won = (pulled * self.reward[..., None]).sum(axis=0)
+        lost = pulled.sum(axis=0) - won
+        chance: Array = grid ** won[..., None] * (1.0 - grid) ** lost[..., None]
+        return chance / chance.sum(axis=2, keepdims=True)
+
+    def regret(self) -> float:
+        """Reward that the best guess after the history gives up, against the better arm."""
+        return float(BEST - self.weight @ self.means[-1].max(axis=1))
+
     def agreement(self, reference: str) -> float:
         """Probability that the last choice is one that a reference might make."""
         might = self.played(make_named(reference, self.family), self.reward)[-1] > 0.0
         return float((self.weight * (self.probs[-1] * might).sum(axis=1)).sum())
+
+    def error_correlation(self, other: str, reference: str) -> float:
+        """Covariance of the errors of two agents over their mean variance, summed over trials.
+
+        An error is the probability of a choice that the reference would not make; the histories
+        are those that the first agent makes.
+
+        Args:
+            other: the second agent.
+            reference: by which a choice is an error.
+        """
+        policy = make_named(reference, self.family)
+        wrong = self.played(policy, self.reward) == 0.0
+        members = self.probs, self.played(make_named(other, self.family), self.reward)
+        errors = [(probs * wrong).sum(axis=2) for probs in members]
+        centred = [each - (each @ self.weight)[:, None] for each in errors]
+        (one, both), (_, two) = ([(a * b @ self.weight).sum() for b in centred] for a in centred)
+        return float(2.0 * both / (one + two))
 
     def read_through_noise(self, sd: float) -> float:
         """R² of the best linear read-out of the last posterior means from the same with noise.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from metalocus.agents.catalogue import make_named
 from metalocus.agents.controls.noisy_means import NOISE
 from metalocus.envs import Setting
-from metalocus.experiments.calibration.histories import CHANCE, Histories
+from metalocus.experiments.calibration.histories import BEST, CHANCE, Histories
 
 T = 7
 """Trials of the bandit: its 4^6 histories are enumerated in half a second."""
@@ -23,9 +24,12 @@ KWARGS: Mapping[str, Mapping[str, Any]] = {
     "locus": {"trials": [T - 1], "kinds": KINDS},
     "decode": {"trials": [T - 1]},
     "transplant": {"trial": T // 2},
+    "ensemble": {"others": [make_named("half_common_two", ARMS.family)]},
 }
 """Arguments of probes: trials that are not looked at cost time."""
+DATASET = Setting("metalocus/DatasetBandit-v0", n_arms=2, n_examples=4)
 SUM, MIRROR = "sum over all histories", "symmetry"
+PAIRS = "sum over all pairs of histories"
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Planted:
 @cache
 def planted() -> tuple[Planted, ...]:
     """All effects; what is known by enumeration takes some seconds."""
-    return (*_stores(), *_past_rewards(), *_distances(), *_switches(), *_contents())
+    return (*_stores(), *_past_rewards(), *_distances(), *_datasets(), *_switches(), *_contents())
 
 
 def _stores() -> Iterable[Planted]:
@@ -84,6 +88,18 @@ def _stores() -> Iterable[Planted]:
     yield Planted("carry", "counts_in_state", ARMS, "final", "resample none", 0.0, MIRROR)
     yield Planted("transplant", "counts_in_state", ARMS, "opposite", "", 0.5, MIRROR)
     yield Planted("transplant", "counts_in_state", ARMS, "cost", "same task", 0.0, MIRROR)
+    half_way = Histories("means_in_state", Setting(ARMS.env, n_arms=2, horizon=T // 2 + 1))
+    for part in (0.25, 0.5, 0.75):
+        known = half_way.moved(part)
+        yield Planted("transplant", "means_in_state", ARMS, "dose", f"all {part}", known, PAIRS)
+    in_weights = "counts_in_weights"
+    for label, known, why in (
+        ("all", final, SUM),
+        ("weights+context resample", final, SUM),
+        ("state+context", 0.0, MIRROR),
+        ("context resample", 0.0, MIRROR),
+    ):
+        yield Planted("freeze", in_weights, ARMS, "final", label, known, why)
     for quantity, label, known, why in (
         ("follows", "", 1.0, MIRROR),
         ("needs", "", 1.0, MIRROR),
@@ -115,11 +131,31 @@ def _distances() -> Iterable[Planted]:
         if agent != "random":  # whose probability of a best choice is its expectation throughout
             same = histories.agreement("bayes_optimal")
             yield Planted("optimality", agent, ARMS, "agreement", "", same, SUM)
+    for agent in ("half_common_one", "half_common_two"):
+        histories = Histories(agent, ARMS)
+        same = histories.error_correlation("half_common_two", "bayes_optimal")
+        label = "same history"
+        yield Planted("ensemble", agent, ARMS, "correlation", label, same, SUM)
     counts, chance = Histories("counts_in_state", ARMS).expected_return, T * CHANCE
     score = (counts - chance) / (optimum - chance)
     yield Planted("capacity", "counts_in_state", ARMS, "score", "", score, SUM)
     label = "state, by use 0"
     yield Planted("capacity", "counts_in_state", ARMS, "rank", label, 0.0, MIRROR)
+
+
+def _datasets() -> Iterable[Planted]:
+    """What examples of arms drawn at random teach in one forward pass."""
+    gap = BEST - CHANCE
+    lost = {"0 examples": gap}
+    for label, n in (("1 example", 1), ("2 examples", 2), ("4 examples", 4)):
+        lost[label] = Histories("random", Setting(ARMS.env, n_arms=2, horizon=n + 1)).regret()
+    for label, regret in lost.items():
+        yield Planted("forward_pass", "posterior", DATASET, "regret", label, regret, SUM)
+    known = 1.0 - lost["4 examples"] / gap
+    for quantity, label in (("choice_value", "intact"), ("again", "nothing fed back")):
+        yield Planted("forward_pass", "posterior", DATASET, quantity, label, known, SUM)
+    for label in ("pairs broken", "another episode's"):
+        yield Planted("forward_pass", "posterior", DATASET, "choice_value", label, 0.0, MIRROR)
 
 
 def _switches() -> Iterable[Planted]:

@@ -9,7 +9,7 @@ from metalocus.experiments.calibration import calibrate as calibration
 from metalocus.experiments.calibration import planted as effects
 from metalocus.experiments.calibration.calibrate import Calibrated, calibrate
 from metalocus.experiments.calibration.histories import Histories
-from metalocus.experiments.calibration.page import calibration_page
+from metalocus.experiments.calibration.page import WHY_NOT, calibration_page
 from metalocus.experiments.calibration.planted import NOISE, Planted, planted
 from metalocus.experiments.probes.base import PROBES, Probe
 
@@ -118,6 +118,11 @@ def test_effects_are_of_what_there_is_and_each_is_one():
         assert sorted(shares) == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
 
+def test_every_probe_has_an_effect_or_a_reason_for_none():
+    among = {each.probe for each in planted()}
+    assert set(PROBES) - among == set(WHY_NOT)
+
+
 # What is known.
 
 
@@ -131,6 +136,14 @@ def test_histories_by_hand():
     assert greedy.forced_total() == pytest.approx(0.0), "a matched donor knows all that it knows"
     # either mean is 1/2 or, if its arm was pulled, 2/3 or 1/3: a variance of 1/72, uncorrelated
     assert greedy.read_through_noise(NOISE) == pytest.approx((1 / 72) / (1 / 72 + NOISE**2))
+    # a donor's means moved all the way or not at all; one example teaches 1/12 of reward
+    linear = Histories("means_in_state", ARMS)
+    assert (linear.moved(0.0), linear.moved(1.0)) == pytest.approx((0.0, 1.0))
+    # own and donor's win or loss: half way to a contrary one is a tie, half of the way
+    assert linear.moved(0.5) == pytest.approx(0.5)
+    assert Histories("random", ARMS).regret() == pytest.approx(2 / 3 - (2 / 3 + 1 / 2) / 2)
+    lapsing = Histories("lapses_one", ARMS)
+    assert lapsing.error_correlation("lapses_one", "bayes_optimal") == pytest.approx(1.0)
     habit = Histories("wsls", ARMS)
     assert habit.influence(1) == pytest.approx((1.0, 1.0))
     # it stays after a win, as is best; after a loss it goes, as is best
