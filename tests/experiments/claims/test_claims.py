@@ -42,8 +42,9 @@ def on_untrained(claim, preset):
 
 @cache
 def measured(name):
-    """That on the claim's own tasks."""
-    return on_untrained(CLAIMS[name], FEW)
+    """That on a short task, where the claim can be asked of one; else on the claim's own."""
+    claim, short = CLAIMS[name], FEW.about_agent(None, SHORT)
+    return on_untrained(claim, short if claim.why_not(short) is None else FEW)
 
 
 def tasks_of(claim):

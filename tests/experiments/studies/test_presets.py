@@ -16,7 +16,7 @@ def test_arguments_of_the_agent_are_those_of_every_run_of_it_and_of_no_other():
     without, preset = (PRESETS["smoke"].about_agent("gru", None, each) for each in ({}, given))
     for study in (*CLAIMS.values(), CURVES):
         before = study.runs(without, 0)
-        assert "gru" in {config.agent for config in before.values()}, study.name
+        assert study is not CURVES or "gru" in {config.agent for config in before.values()}
         for name, config in study.runs(preset, 0).items():
             own = before[name].agent_kwargs
             expected = {**given, **own} if config.agent == "gru" else own
