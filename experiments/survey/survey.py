@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from inspect import signature
 from itertools import product
 from pathlib import Path
@@ -115,7 +114,7 @@ def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path)
         tasks.append((setting, first, len(asked)))
     answers: dict[int, Record] = {}
     with Stage("surveying", len(asked), "findings") as stage:
-        done = in_processes([partial(type(each).answer, each) for each in asked])
+        done = in_processes([each.answer for each in asked])
         for count, (number, finding) in enumerate(done, 1):
             answers[number] = finding
             stage.advance(count)
