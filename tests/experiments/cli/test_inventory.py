@@ -8,6 +8,7 @@ import pytest
 
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.cells.base import TRAINABLES
+from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
@@ -32,9 +33,10 @@ def names(entries):
 
 def test_everything_in_the_folders_is_listed(found):
     agents = [*TRAINABLES, *ONLINE, *CONTROLS]
-    assert list(found) == ["envs", "agents", "references", "probes", "claims"]
+    assert list(found) == ["envs", "agents", "trainers", "references", "probes", "claims"]
     assert names(found["envs"]) == list(FAMILIES)
     assert names(found["agents"]) == agents
+    assert names(found["trainers"]) == list(TRAINERS)
     assert names(found["references"]) == list(REFERENCES)
     assert names(found["probes"]) == list(PROBES)
     assert names(found["claims"]) == list(CLAIMS)
