@@ -103,8 +103,8 @@ class Claim(Study, ABC):
     small: ClassVar[Mapping[str, Any]] = {}
 
     def asked_on(self, preset: Preset) -> tuple[NamedSetting, ...]:
-        """The tasks: those of the claim, unless the preset asks about another."""
-        return (preset.setting,) if preset.setting is not None else self.settings
+        """The tasks: those of the claim, or the first of them, or another that is asked about."""
+        return (preset.setting,) if preset.setting is not None else self.settings[: preset.tasks]
 
     def why_not(self, preset: Preset) -> str | None:
         """Why the claim cannot be asked of a preset's agent and setting; None if it can.

@@ -51,6 +51,7 @@ class Preset:
         most_steps: of a run, whatever the setting; None for no such bound.
         episodes: fresh episodes that each measurement plays.
         numbers: of the claims that are asked; None for all.
+        tasks: how many of a claim's tasks are asked about, the first ones; None for all.
         agent: name of the trainable agent that claims are about.
         setting: that it is trained and measured on; None for those of each claim.
         agent_kwargs: arguments of that agent.
@@ -63,6 +64,7 @@ class Preset:
     episodes: int
     most_steps: int | None = None
     numbers: tuple[int, ...] | None = None
+    tasks: int | None = None
     agent: str = "lstm"
     setting: NamedSetting | None = None
     agent_kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -138,16 +140,19 @@ PRESETS = {
             "does everything run? (its verdicts mean nothing)",
             seeds=2,
             part=1.0,
-            most_steps=60_000,
+            most_steps=20_000,
             episodes=200,
+            numbers=(2,),
+            tasks=1,
         ),
         Preset(
             "quick",
-            "the core claims, trained for a quarter of the steps, measured on 4,000 episodes",
+            "the core claims on one task each, trained for a quarter of the steps",
             seeds=3,
             part=0.25,
             episodes=4000,
             numbers=CORE,
+            tasks=1,
         ),
         Preset(
             "full",

@@ -218,7 +218,8 @@ def test_what_is_not_finite_is_not_judged(claim):
 @every_claim
 def test_a_claim_asks_of_the_agent_and_the_task_that_it_is_given(claim):
     """Where it can be asked; where not, one line says why, before anything is trained."""
-    assert claim.asked_on(FEW) == claim.settings
+    assert claim.asked_on(PRESETS["full"]) == claim.settings
+    assert claim.asked_on(FEW) == claim.settings[:1]
     for setting in (SHORT, EQUAL):
         asked = FEW.about_agent("gru", setting)
         reason = claim.why_not(asked)
