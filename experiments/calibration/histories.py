@@ -154,7 +154,8 @@ class Histories:
         won = (pulled * self.reward[..., None]).sum(axis=0)
         lost = pulled.sum(axis=0) - won
         chance: Array = grid ** won[..., None] * (1.0 - grid) ** lost[..., None]
-        return chance / chance.sum(axis=2, keepdims=True)
+        chance /= chance.sum(axis=2, keepdims=True)
+        return chance
 
     def regret(self) -> float:
         """Reward that the best guess after the history gives up, against the better arm."""

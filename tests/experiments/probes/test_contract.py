@@ -13,8 +13,9 @@ from metalocus.agents.agent import Agent, NamedAgent, NonFinite, Stores
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.experiments.instruments import bottleneck, subspace
 from metalocus.experiments.instruments.interventions import EveryTrial
-from metalocus.experiments.probes import decode, simulate
+from metalocus.experiments.probes import decode, ensemble, simulate, transplant
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.scoring import chunks
@@ -38,8 +39,16 @@ ROUNDING = {"induction": 1e-6, "key_value": 1e-6}
 @pytest.fixture(autouse=True)
 def small_fits(monkeypatch, small_strategy):
     """What is fitted before the reported episodes is fitted on few, and is small."""
-    for module, few in ((decode, {"WIDE": 8, "DRAWS": 2}), (simulate, {"WAVES": 8})):
-        for name, value in {"FIT_EPISODES": 24, **few}.items():
+    few = {"FIT_EPISODES": 24}
+    for module, values in (
+        (decode, {**few, "WIDE": 8, "DRAWS": 2}),
+        (simulate, {**few, "WAVES": 8}),
+        (transplant, few),
+        (bottleneck, few),
+        (ensemble, few),
+        (subspace, {"ROUNDS": 3}),
+    ):
+        for name, value in values.items():
             monkeypatch.setattr(module, name, value)
 
 
