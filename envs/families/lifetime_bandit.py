@@ -41,8 +41,9 @@ class LifetimeBandit(Family):
     ``mean`` (of the uncertain arm) only with ``reveal=True``.
 
     ## Arguments
-    * ``horizon``: pulls in an episode. Default 50.
-    * ``spread``: standard deviation of the uncertain arm's mean. Default 1.
+    * ``horizon``: pulls in an episode. Default 20.
+    * ``spread``: standard deviation of the uncertain arm's mean. Default 2. (The border is at
+      1.01 for 20 pulls, .80 for 50, and a cost and a noise of 1.)
     * ``noise``: standard deviation of its rewards about the mean. Default 1.
     * ``cost``: how much less than the known arm it pays on average. Default 1.
 
@@ -57,15 +58,14 @@ class LifetimeBandit(Family):
     name: ClassVar[str] = "LifetimeBandit-v0"
     separates: ClassVar[str] = "when it pays to learn from when a fixed heuristic is optimal"
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = (
-        {"horizon": 5},
-        {"spread": 0.3},
-        {"horizon": 20, "spread": 2.0},
+        {"horizon": 5, "spread": 1.0},
+        {"horizon": 50, "spread": 1.0},
         {"cost": 0.0},
     )
     n_arms = 2
 
     def __init__(
-        self, horizon: int = 50, spread: float = 1.0, noise: float = 1.0, cost: float = 1.0
+        self, horizon: int = 20, spread: float = 2.0, noise: float = 1.0, cost: float = 1.0
     ) -> None:
         self.horizon = require_count("horizon", horizon, 1)
         self.spread = require_number("spread", spread, 0.0)

@@ -79,7 +79,7 @@ class ShownFilter(ReferencePolicy):
         stores = replace(stores, state={**stores.state, "shown": stimulus.astype(float)})
         if self.inner is not None:
             return self.inner.act(stimulus, stores)[0], stores
-        return spread(best_arms(self.values(stores))), stores
+        return spread(best_arms(self._now(stores))), stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
         """Count the reward of the arm pulled, and what was said of the others."""
@@ -107,8 +107,10 @@ class ShownFilter(ReferencePolicy):
 
     def values(self, stores: Stores) -> Array | None:
         """Expected reward of every arm now, [N, K]; where all is hidden, the plain policy's."""
-        if self.inner is not None:
-            return self.inner.values(stores)
+        return self._now(stores) if self.inner is None else self.inner.values(stores)
+
+    def _now(self, stores: Stores) -> Array:
+        """Expected reward of every arm now, given what is shown of it, [N, K]."""
         chance, shown = self.chance(stores), stores.state["shown"]
         true = np.where(shown[:, 1:] > 0.5, self.honest, 1.0 - self.honest)
         pays, not_pays = chance * true, (1.0 - chance) * (1.0 - true)

@@ -85,7 +85,7 @@ def test_the_posterior_is_that_of_the_conjugate_prior():
     before = stores.state["mean"][0]
     stores = policy.learn(stores, np.zeros((1, 0)), np.array([0]), np.array([0.0]))
     assert stores.state["mean"][0] == before
-    assert (stores.state["pulls"][0], stores.state["left"][0]) == (3, 46)
+    assert (stores.state["pulls"][0], stores.state["left"][0]) == (3, 16)
 
 
 def test_play_that_left_the_plan_is_still_valued():
