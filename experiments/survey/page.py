@@ -28,23 +28,24 @@ def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
         *([intro.strip(), ""] if intro else []),
         "## How to read it",
         "",
-        f"Every probe on every agent, {tasks[0].findings[0]['episodes']:,} fresh episodes each,"
-        " intervals 95% over",
-        "episodes of one agent: another training seed may differ. One line of it is made again by",
-        "`metalocus probe RUN --probe NAME` with as many `--episodes`, the whole by",
-        "`metalocus survey RUNS --agents NAMES --page FILE`.",
+        f"Every probe is asked of every agent, on {tasks[0].findings[0]['episodes']:,} fresh"
+        " episodes. Intervals are 95% over episodes of one agent:",
+        "another training seed may differ. One line is made again by `metalocus probe RUN --probe"
+        " NAME` with as many `--episodes`,",
+        "the page by `metalocus survey RUNS --agents NAMES --page FILE`.",
         "",
-        f"Before the probes, each task has a table of {EPISODES:,} episodes. Its score is the"
-        " mean return on",
-        "the scale where random choice is 0 and the best reference of the task is 1. An agent has"
-        " learned the task if it",
-        f"earns more than each of {', '.join(SIMPLE)} that can play it: the whole 95% interval of"
-        " the difference over",
-        "the same episodes is above 0. What a probe says of an agent that has not is about an agent"
-        " without that knowledge.",
+        f"Each task begins with what its agents earn in {EPISODES:,} episodes. The score is the"
+        " mean return on the scale where random choice is 0",
+        f"and the best reference, the last row, is 1. The simple rules are {', '.join(SIMPLE)}, as"
+        " far as they can play the task.",
+        "An agent is above one if the whole 95% interval of the difference, over the same episodes,"
+        " is above 0. An agent that is not above",
+        "all of them is marked: what probes find of it is of an agent that has not learned the"
+        " task.",
     ]
     for task in tasks:
-        lines += ["", f"## {title_of(task.setting)}", "", *_table(task.standing)]
+        lines += ["", f"## {title_of(task.setting)}", "", f"`{task.setting}`", ""]
+        lines += _table(task.standing)
         for probe in PROBES:
             lines += ["", f"### {probe}: {PROBES[probe].question}", ""]
             lines += _about([each for each in task.findings if each["probe"] == probe])
@@ -65,7 +66,7 @@ def _table(standing: Mapping[str, Any]) -> list[str]:
 def _earned(row: Mapping[str, Any]) -> str:
     mean, low, high = row["return"]
     places = 1 if abs(mean) >= 10 else 3
-    score = "-" if row["score"] is None else f"{row['score']:.2f}"
+    score = "-" if row["score"] is None else f"{row['score']:z.2f}"
     return f"{mean:.{places}f} [{low:.{places}f}, {high:.{places}f}] | {score}"
 
 
