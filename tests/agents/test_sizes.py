@@ -23,6 +23,7 @@ SIZES = (2_000, 10_000, 100_000, 10**9)
 MOST_ACTIONS = 10_000  # the probabilities of 10**9 actions are themselves too large
 SECONDS = 10.0  # of CPU; the slowest takes two
 SMALL = {"gaussian_grid", "restless_grid", "optimistic_thompson"}  # play no large task at all
+SMALL |= {"lifetime_optimal", "position_bayes", "shown_filter"}
 
 
 def large_families():
