@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.cells.learned_rule import BOUND, READ, SPEED, LearnedRule
+from metalocus.agents.cells.learned_rule import (
+    BOUND,
+    FIRST_RATE,
+    FIRST_TEMPERATURE,
+    OTHERS,
+    READ,
+    LearnedRule,
+)
 from metalocus.agents.online.delta_rule import DeltaSettings
 from metalocus.envs import InvalidTask, make_family
 
@@ -64,11 +71,11 @@ def test_one_update_by_hand():
     starts = torch.tensor([[1.0], [0.0]]).double()
     x = torch.tensor([[[0.0, 0.0, 0.0]], [[1.0, 0.0, 1.0]]]).double()
     y, after = cell(x, starts, cell.initial(1))
-    taken = 0.5 + SPEED * (-0.05 + 0.2 + 0.03 + 0.07 * np.tanh(0.3 - 0.1 + 0.5 + 0.1))
-    other = 0.5 + SPEED * (0.025 - 0.1 + 0.02 + 0.07 * np.tanh(-0.1 + 0.5 + 0.1))
+    taken = 0.5 - 0.05 + 0.2 + 0.03 + 0.07 * np.tanh(0.3 - 0.1 + 0.5 + 0.1)
+    other = 0.5 + OTHERS * (0.025 - 0.1 + 0.02 + 0.07 * np.tanh(-0.1 + 0.5 + 0.1))
     expected = torch.tensor([[[taken]], [[other]]], dtype=torch.double)
     torch.testing.assert_close(after["weights"][0], expected, rtol=0, atol=1e-12)
-    gain = SPEED * READ * 0.6
+    gain = READ * 0.6
     expected = torch.tensor([gain * taken, gain * other, taken, other], dtype=torch.double)
     torch.testing.assert_close(y[1, 0], expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(
@@ -80,8 +87,8 @@ def test_an_affine_rule_is_the_delta_rule_among_others():
     x, starts = histories(stimuli=0)
     cell = LearnedRule(K + 1, n_actions=K, others=False).double()
     with torch.no_grad():
-        cell.taken.copy_(torch.tensor([[-0.3, 0.3, 0.0]]) / SPEED)
-        cell.read.fill_(1.0 / (0.1 * READ * SPEED))
+        cell.taken.copy_(torch.tensor([[-0.3, 0.3, 0.0]]))
+        cell.read.fill_(1.0 / (0.1 * READ))
         cell.first.fill_(0.4)
     y, _ = cell(x, starts, cell.initial(N))
     rule = make_named("delta_rule", make_family("metalocus/BernoulliBandit-v0", n_arms=K))
@@ -93,6 +100,26 @@ def test_an_affine_rule_is_the_delta_rule_among_others():
             stores = rule.learn(stores, nothing, action, reward)
         found = torch.softmax(y[t, 0, :K], 0).detach().numpy()
         np.testing.assert_allclose(found, rule.act(nothing, stores)[0][0], atol=1e-7)
+
+
+def test_before_training_every_rule_is_the_same_delta_rule():
+    """Of whatever size: one that drifts would lose on a long episode most of what it learns."""
+    x, starts = histories(stimuli=0)
+    rule = make_named("delta_rule", make_family("metalocus/BernoulliBandit-v0", n_arms=K))
+    rule.settings = DeltaSettings(
+        start=0.5, epsilon=0.0, temperature=FIRST_TEMPERATURE, rate=FIRST_RATE
+    )
+    for kwargs in ({"others": False}, {}, {"memory_size": 2}, {"hidden_size": 9, "memory_size": 3}):
+        cell = LearnedRule(K + 1, n_actions=K, **kwargs).double()
+        y, _ = cell(x, starts, cell.initial(N))
+        stores, nothing = rule.start(1, np.random.default_rng(0)), np.zeros((1, 0))
+        for t in range(T):
+            if t:
+                action, reward = x[t, :1, :K].argmax(-1).numpy(), x[t, :1, -1].numpy()
+                stores = rule.learn(stores, nothing, action, reward)
+            found = torch.softmax(y[t, 0, :K], 0).detach().numpy()
+            np.testing.assert_allclose(found, rule.act(nothing, stores)[0][0], atol=1e-5)
+        assert cell.first.unique().numel() == cell.first.numel(), "further numbers differ"
 
 
 def test_a_rule_of_zeros_learns_nothing_and_one_that_grows_is_held():
