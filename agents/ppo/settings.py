@@ -200,11 +200,12 @@ def require_alike(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None
 def require_sizes(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Raise :class:`InvalidTask` if a size of an agent's network is below 1.
 
-    Sizes are the whole numbers that are at least 1 by default, and those of ``net_arch``.
+    Sizes are the whole numbers that are 0 or more by default, and those of ``net_arch``. What is 0
+    by default may be 0.
     """
     for name, value in given.items():
-        if type(defaults[name]) is int and defaults[name] >= 1:
-            require_count(name, value, 1)
+        if type(defaults[name]) is int and defaults[name] >= 0:
+            require_count(name, value, min(1, defaults[name]))
     heads = given.get("net_arch")
     by_head = heads if isinstance(heads, dict) else {"pi": heads, "vf": heads}
     layers = [each for each in by_head.values() if each is not None]

@@ -11,7 +11,13 @@ from typing import Any
 
 from metalocus.agents.catalogue import find_named
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.agents.ppo.settings import plain, require_alike, require_known, require_sizes
+from metalocus.agents.ppo.settings import (
+    defaults_of,
+    plain,
+    require_alike,
+    require_known,
+    require_sizes,
+)
 from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.checks import MOST_ROWS, require, require_count, short_repr
@@ -134,7 +140,8 @@ class RunConfig:
             require_known(f"argument of training{by}", self.train_kwargs, trained)
             require_start(self.train_kwargs)
             require_alike(self.agent_kwargs, self._agent_defaults)
-            require_sizes(self.agent_kwargs, self._agent_defaults)
+            cell = defaults_of(TRAINABLES.find(self.agent).cell)
+            require_sizes(self.agent_kwargs, self._agent_defaults | cell)
             try_out_replicas(self) if self.trainer == ONLINE else try_out(self)
         self._check_rollout()
         if self.device not in DEVICES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -75,12 +76,18 @@ def _plan(family: Family) -> Plan:
     if family.beta is not None:
         arms = min(family.n_arms, family.horizon)
         return exchangeable_plan(arms, family.horizon, family.beta)
-    if family.support is None:
-        return MirroredPlan(family.horizon, lambda n, against: mean_reward(n, against, (1.0, 1.0)))
-    low, high = family.support
+    return _mirrored_plan(family.horizon, family.support)
+
+
+@lru_cache(maxsize=2)  # the largest takes 80 MB
+def _mirrored_plan(horizon: int, support: tuple[float, float] | None) -> MirroredPlan:
+    """The plan of p1 uniform, or one of two values, and p2 = 1 - p1."""
+    if support is None:
+        return MirroredPlan(horizon, lambda n, against: mean_reward(n, against, (1.0, 1.0)))
+    low, high = support
 
     def first_mean(signs: Array, against: Array) -> Array:
         log_odds = (signs - against) * np.log(high / low)
         return np.asarray((1.0 + (high - low) * np.tanh(log_odds / 2.0)) / 2.0)
 
-    return MirroredPlan(family.horizon, first_mean)
+    return MirroredPlan(horizon, first_mean)

@@ -42,7 +42,8 @@ class FixedHazardFilter(ReferencePolicy):
         assert isinstance(family, VolatileBandit)  # why_not has refused all others
         self.p, self.cued = family.p, family.cued
         low, high = family.hazards.tolist()
-        self.hazard = best_hazard(family.p, low, high, family.level_hazard, family.horizon)
+        trials = min(family.horizon, TRIALS)
+        self.hazard = best_hazard(family.p, low, high, family.level_hazard, trials)
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
@@ -74,7 +75,7 @@ class FixedHazardFilter(ReferencePolicy):
 
 
 @lru_cache(maxsize=64)
-def best_hazard(p: float, low: float, high: float, level_hazard: float, horizon: int) -> float:
+def best_hazard(p: float, low: float, high: float, level_hazard: float, trials: int) -> float:
     """The constant hazard of :data:`HAZARDS` whose filter earns most.
 
     The two arms are equally informative, so that the beliefs do not depend on the choices: all
@@ -86,7 +87,7 @@ def best_hazard(p: float, low: float, high: float, level_hazard: float, horizon:
     hazards = np.array([low, high])
     belief = np.full((len(HAZARDS), EPISODES, 2), 0.5)
     earned = np.zeros(len(HAZARDS))
-    for t in range(min(horizon, TRIALS)):
+    for t in range(trials):
         mean = np.where(np.arange(2) == good[:, None], p, 1.0 - p)
         value = belief * (2.0 * p - 1.0)
         best = best_arms(value.reshape(-1, 2)).reshape(value.shape)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.files import read_tensors
+from metalocus.agents.ppo.settings import defaults_of
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.runs.arguments import agent_defaults, env_defaults, train_defaults
@@ -141,6 +142,7 @@ def test_every_argument_of_an_agent_reaches_its_network():
     changed = {
         **{"hidden_size": 8, "n_layers": 3, "plastic_size": 4, "key_size": 4, "window": 5},
         **{"n_heads": 1, "head_size": 4, "adapts": "head", "second_order": False, "ticks": 2},
+        **{"memory_size": 3, "others": False},
         **{"critic": "separate", "action_values": False, "net_arch": [5], "ortho_init": False},
     }
     seen = set()
@@ -260,12 +262,13 @@ def test_settings_are_found_by_their_short_name_or_by_their_id():
 
 @given(data=st.data())
 def test_no_size_of_any_network_is_below_one(data):
-    """In our words, whatever torch would have said, or let pass."""
+    """In our words, whatever torch would have said, or let pass; 0 where that is the default."""
     agent = data.draw(st.sampled_from(sorted(TRAINABLES)))
     defaults = agent_defaults(TRAINABLES[agent], Setting(BANDIT).layout)
     sizes = sorted(name for name, value in defaults.items() if type(value) is int)
     name = data.draw(st.sampled_from([*sizes, "net_arch"]))
-    below = value = data.draw(st.integers(-3, 0) | st.integers(max_value=0))
+    least = min(1, defaults_of(TRAINABLES[agent].cell).get(name, 1))
+    below = value = data.draw(st.integers(-3, least - 1) | st.integers(max_value=least - 1))
     if name == "net_arch":
         layers = data.draw(st.lists(st.integers(1, 9), max_size=2))
         layers.insert(data.draw(st.integers(0, len(layers))), below)
@@ -274,7 +277,7 @@ def test_no_size_of_any_network_is_below_one(data):
     with pytest.raises(InvalidTask) as caught:
         config.check()
     said = "every size in net_arch" if name == "net_arch" else name
-    message = f"{said} must be a whole number of at least 1, got "
+    message = f"{said} must be a whole number of at least {least}, got "
     assert str(caught.value).startswith(message)
     assert below < -(10**40) or str(caught.value) == f"{message}{below}"
 
