@@ -1,5 +1,7 @@
 """The engine: states of episodes, environments and epochs, truncation, and bad numbers."""
 
+from inspect import signature
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,7 +9,6 @@ import torch
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.cells.base import CELLS
-from metalocus.agents.cells.gradient_step import GradientStep, ValueStep
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.finite import require_finite_rows
 from metalocus.envs import InvalidTask
@@ -86,7 +87,7 @@ def evaluated(policy, obs, actions, carry, starts):
 def batch(request, envs):
     """A policy with a cell, what it saw and did, and what it had carried in."""
     kwargs = {"cell": request.param}
-    if CELLS[request.param] in (GradientStep, ValueStep):  # a stimulus, three actions, a reward
+    if "n_actions" in signature(CELLS[request.param]).parameters:  # a stimulus, three actions, a reward
         kwargs |= {"cell_kwargs": {"n_actions": 3}, "inputs": [0, 0, 1, 2, 1]}
     policy = SequencePPO("SequencePolicy", envs(1), policy_kwargs=kwargs, seed=3).policy
     obs, actions = torch.randn(T, N, 3), torch.randint(3, (T, N))
@@ -158,7 +159,7 @@ def test_minibatches_hold_every_environment_once_with_its_own_carry(envs):
     model = SequencePPO("SequencePolicy", envs(N), policy_kwargs={"cell": "lstm"}, **SAME)
     buffer = model.rollout_buffer
     buffer.observations[:] = np.arange(N)[None, :, None]
-    buffer.carry = {"h": torch.arange(N)[:, None]}
+    buffer.carry, buffer.earned = {"h": torch.arange(N)[:, None]}, buffer.rewards
     seen = []
     for batch in buffer.sequences(4):
         assert (batch.obs[0, :, 0] == batch.carry["h"][:, 0]).all()
@@ -183,9 +184,10 @@ def test_predict_carries_state_and_resets_it_where_an_episode_starts(envs):
 
 def test_minibatches_are_of_equal_size_but_for_one_sequence(envs):
     model = SequencePPO("SequencePolicy", envs(25), policy_kwargs={"cell": "lstm"}, **SAME)
-    model.rollout_buffer.carry = {}
+    buffer = model.rollout_buffer
+    buffer.carry, buffer.earned = {}, buffer.rewards
     for asked, n_batches in ((3, 8), (25, 1), (40, 1), (24, 1), (1, 25), (7, 4)):
-        sizes = [batch.obs.shape[1] for batch in model.rollout_buffer.sequences(asked)]
+        sizes = [batch.obs.shape[1] for batch in buffer.sequences(asked)]
         assert (len(sizes), sum(sizes)) == (n_batches, 25)
         assert max(sizes) - min(sizes) <= 1
 
