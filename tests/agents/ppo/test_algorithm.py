@@ -87,7 +87,7 @@ def evaluated(policy, obs, actions, carry, starts):
 def batch(request, envs):
     """A policy with a cell, what it saw and did, and what it had carried in."""
     kwargs = {"cell": request.param}
-    if "n_actions" in signature(CELLS[request.param]).parameters:  # a stimulus, three actions, a reward
+    if "n_actions" in signature(CELLS[request.param]).parameters:  # sees [s, one of three, r]
         kwargs |= {"cell_kwargs": {"n_actions": 3}, "inputs": [0, 0, 1, 2, 1]}
     policy = SequencePPO("SequencePolicy", envs(1), policy_kwargs=kwargs, seed=3).policy
     obs, actions = torch.randn(T, N, 3), torch.randint(3, (T, N))
