@@ -229,3 +229,14 @@ def test_cells_number_the_triangle():
     assert len(successes) == 21
     np.testing.assert_array_equal(cell(successes, failures, 5), np.arange(21))
     assert cell(np.array(9.0), np.array(2.0), 5) == cell(np.array(5), np.array(0), 5)
+
+
+def test_no_policy_wins_before_it_has_played():
+    """Where the middle of the range of rewards is below 0, what stands for no reward is above."""
+    family = make_family("metalocus/GaussianBandit-v0", horizon=4)
+    family.reward_range = (-2.0, 1.0)
+    for name, cls in REFERENCES.items():
+        if cls.why_not(family) is None and not cls.omniscient:
+            agent = cls(family)
+            probs, _ = agent.act(np.zeros((3, 0)), agent.start(3, np.random.default_rng(0)))
+            assert np.isfinite(probs).all(), name
