@@ -69,7 +69,7 @@ class WinStayLoseShift(ReferencePolicy):
         """The last arm after a win, the K - 1 others after a loss, all K at first, [N, K]."""
         last, reward = stores.context["action"], finite(stores.context["reward"])
         same = np.arange(self.n_arms) == last[:, None]
-        won = (reward > sum(self.family.reward_range) / 2)
+        won = (reward > sum(self.family.reward_range) / 2) & (last != NO_ACTION)
         return spread(np.where(won[:, None], same, ~same)), stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
