@@ -12,7 +12,7 @@ from scipy import stats
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs.checks import require_count
-from metalocus.experiments.calibration.planted import KWARGS, Planted
+from metalocus.experiments.calibration.planted import Planted, arguments_of
 from metalocus.experiments.display import Stage
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.rows import REACH, ROUNDING
@@ -139,7 +139,7 @@ def measured(effects: Sequence[Planted], seeds: Sequence[int]) -> tuple[list[lis
         seeds: of the episodes.
     """
     first, began = effects[0], time.process_time()
-    probe = PROBES[first.probe](**KWARGS.get(first.probe, {}))
+    probe = PROBES[first.probe](**arguments_of(first.probe))
     agent = make_named(first.agent, first.setting.family)
     found: list[list[Numbers]] = [[] for _ in effects]
     for seed in seeds:

@@ -20,13 +20,6 @@ REVERSAL = Setting("metalocus/ReversalBandit-v0", p=P, hazard=0.03, horizon=80)
 TWO_STEP = Setting("metalocus/TwoStep-v0", horizon=40)
 SWITCHING = Setting("metalocus/CuedSwitching-v0", horizon=20)
 KINDS = ("resample", "reset", "mean", "forced")
-KWARGS: Mapping[str, Mapping[str, Any]] = {
-    "locus": {"trials": [T - 1], "kinds": KINDS},
-    "decode": {"trials": [T - 1]},
-    "transplant": {"trial": T // 2},
-    "ensemble": {"others": [make_named("half_common_two", ARMS.family)]},
-}
-"""Arguments of probes: trials that are not looked at cost time."""
 DATASET = Setting("metalocus/DatasetBandit-v0", n_arms=2, n_examples=4)
 SUM, MIRROR = "sum over all histories", "symmetry"
 PAIRS = "sum over all pairs of histories"
@@ -55,6 +48,19 @@ class Planted:
     known: float
     why: str
     episodes: int = 200
+
+
+@cache
+def arguments_of(probe: str) -> Mapping[str, Any]:
+    """Arguments of a probe: trials that are not looked at cost time."""
+    if probe == "ensemble":
+        return {"others": [make_named("half_common_two", ARMS.family)]}
+    by_probe: dict[str, dict[str, Any]] = {
+        "locus": {"trials": [T - 1], "kinds": KINDS},
+        "decode": {"trials": [T - 1]},
+        "transplant": {"trial": T // 2},
+    }
+    return by_probe.get(probe, {})
 
 
 @cache
