@@ -54,7 +54,8 @@ def content(claim: Claim) -> Entry:
 def _training(claim: Claim, preset: Preset) -> dict[str, Any]:
     """The runs of a seed; one that needs another, which is not made yet, tells it by its name."""
     runs = all_runs(claim, preset, 0, NOWHERE)
-    names = {str(NOWHERE / config.name): f"the run {name}" for name, config in runs.items()}
+    first = claim.runs(preset, 0)
+    names = {str(NOWHERE / config.name): f"the run {name}" for name, config in first.items()}
     found = {name: config.to_dict() for name, config in runs.items()}
     for told in found.values():
         given = told["train_kwargs"].items()
