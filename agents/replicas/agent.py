@@ -43,18 +43,18 @@ class OnlineAgent(ObservingAgent):
         self.learning, self.weights = learning, weights
         self.numbers = torch.arange(len(weights[PARAMETERS]))
 
-    def only(self, replica: int) -> OnlineAgent:
-        """The agent of one replica alone.
+    def only(self, *replicas: int) -> OnlineAgent:
+        """The agent of some replicas alone.
 
         Raises:
-            InvalidTask: there is no replica of this number.
+            InvalidTask: there is no replica of such a number.
         """
-        require_below("replica", np.array([replica]), len(self.numbers))
-        rows = slice(replica, replica + 1)
+        rows = np.array(replicas)
+        require_below("replica", rows, len(self.numbers))
         weights = {name: value[rows] for name, value in self.weights.items()}
-        one = OnlineAgent(self.learning, weights, self.layout)
-        one.numbers = self.numbers[rows]
-        return one
+        some = OnlineAgent(self.learning, weights, self.layout)
+        some.numbers = self.numbers[rows]
+        return some
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """The replicas' weights as training left them, and activations at rest."""

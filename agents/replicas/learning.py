@@ -45,7 +45,7 @@ class Rule:
         gamma: discount.
         vf_coef: weight of the critic's squared error.
         ent_coef: weight of the policy's entropy. Choices that have become certain would hardly
-            change again; with 0.01 a memoryless network stops adapting after 40 episodes.
+            change again, and with them the policy of a memoryless network.
         max_grad_norm: each replica's gradient is shortened to this length.
         n_epochs: passes over the same steps in an update of PPO; the actor–critic makes one.
         clip_range: of PPO.

@@ -1,9 +1,8 @@
 """Networks of one shape with weights of their own, run together: one row, one network.
 
 The cells of ``agents/cells`` share their weights over the rows. Here every row has its own, so
-that each layer is a batch of small products. ``torch.func.vmap`` over the cells themselves takes
-two to three times as long for the MLP and the RNN, and has no rule for PyTorch's LSTM kernel nor
-for cells with a backward pass of their own.
+that each layer is a batch of small products. ``torch.func.vmap`` over the cells themselves has no
+rule for PyTorch's LSTM kernel nor for cells with a backward pass of their own.
 """
 
 from __future__ import annotations

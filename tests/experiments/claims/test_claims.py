@@ -19,6 +19,8 @@ from metalocus.experiments.claims.base import CLAIMS, SHOWN, SIDES, claim_called
 from metalocus.experiments.claims.registered import NOWHERE
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.named import BANDIT, setting_called
+from metalocus.experiments.runs.replicas import ONLINE as REPLICAS
+from metalocus.experiments.runs.replicas import build_stream, replicas_agent
 from metalocus.experiments.scoring.intervals import RELATIONS
 from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.studies.study import all_runs
@@ -33,11 +35,15 @@ every_claim = pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 def on_untrained(claim, preset):
     """What a claim measures on networks that were never trained."""
     torch.manual_seed(0)
-    agents = {
-        key: TrainedAgent(build_policy(config), config.setting.layout)
-        for key, config in all_runs(claim, preset, 0, NOWHERE).items()
-    }
+    runs = all_runs(claim, preset, 0, NOWHERE)
+    agents = {key: untrained(config) for key, config in runs.items()}
     return claim.measure(agents, preset, SEED)
+
+
+def untrained(config):
+    if config.trainer == REPLICAS:
+        return replicas_agent(config, build_stream(config).weights)
+    return TrainedAgent(build_policy(config), config.setting.layout)
 
 
 @cache
