@@ -1,6 +1,7 @@
 """One torch thread, as in every run: two give other bits, and spin where cores are shared.
 
 What is imported and collected is never searched for garbage, which saves a tenth of the time.
+No example of Hypothesis has a deadline: on a busy machine any of them may be late.
 """
 
 import gc
@@ -13,10 +14,13 @@ import sys  # noqa: E402
 import gymnasium as gym  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from metalocus.envs import discovery  # noqa: E402
 
 torch.set_num_threads(1)
+settings.register_profile("late", deadline=None)
+settings.load_profile("late")
 
 
 def pytest_collection_finish():

@@ -25,7 +25,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 ROOMS = sorted({path.parent for path in MODULES})
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COLLECTIONS = ("envs/families", "agents/cells", "agents/controls", "experiments/probes")
+COLLECTIONS = (
+    *("envs/families", "agents/cells", "agents/controls"),
+    *("experiments/probes", "experiments/claims"),
+)
 """Rooms of as many files as there are things of a kind."""
 EXAMPLE = "envs/families/one_change.py"
 """What the worked example of CONTRIBUTING.md adds."""

@@ -19,8 +19,8 @@ HELPERS = {
     "controls": ("counting",),
 }
 WITHOUT_LEARNING = {"random", "oracle", "fixed_bias"} | {
-    *("perseveration", "scheduled", "cue_follower", "one_gradient_step")  # rewards play no part
-}
+    *("perseveration", "scheduled", "cue_follower", "one_gradient_step", "final_pay_optimal")
+}  # rewards play no part
 
 
 def modules(room):
@@ -113,9 +113,9 @@ def test_a_reward_that_is_no_number_never_ends_in_a_choice():
 
 
 def after(agent, reward):
-    """Choices [3, K] and stores after a trial of that reward, in three episodes."""
+    """Choices [3, K] and stores after a trial of that reward of the last arm, in three episodes."""
     stimulus = np.zeros((3, agent.family.stimulus_size), dtype=np.float32)
     stimulus[:, stimulus.shape[1] // 2 :] = 1.0  # a second state, a card, the flag of a query
     _, stores = agent.act(stimulus, agent.start(3, np.random.default_rng(0)))
-    stores = agent.learn(stores, stimulus, np.zeros(3, dtype=np.int64), reward)
+    stores = agent.learn(stores, stimulus, np.full(3, agent.n_arms - 1), reward)
     return agent.act(stimulus, stores)
