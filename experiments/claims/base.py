@@ -88,8 +88,9 @@ class Claim(Study, ABC):
         predictions: of the sides, as a holder would sign them.
         settings: the tasks it is judged on.
         players: agents without training that the claim sets beside the one that it is about.
-        small: constants of its module with values that make it quick, where the preset's steps and
-            episodes do not; tests of every claim set them.
+        small: constants of its module, or of another one in ``experiments`` as
+            ``probes.strategy.FITTED_CHOICES``, with values that make it quick, where the preset's
+            steps and episodes do not; tests of every claim set them.
     """
 
     number: ClassVar[int | None]

@@ -100,6 +100,7 @@ class Capacity(Claim):
         ),
     )
     settings = (binding(CUES[-1]),)
+    small: ClassVar[Mapping[str, Any]] = {"CUES": (2, 4), "SHOWN_TIMES": 2, "SIZES": (2, 3, 4)}
 
     def why_not(self, preset: Preset) -> str | None:
         """Also another task: the number of cues is what is varied."""

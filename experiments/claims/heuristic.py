@@ -110,6 +110,14 @@ class Heuristic(Claim):
     )
     settings = (FIVE_ARMS, REVERSAL)
     players = (WINNER,)
+    small: ClassVar[Mapping[str, Any]] = {
+        "UNITS": (FEW,),
+        "probes.strategy.FITTED_CHOICES": 24,
+        "strategies.fitting.SPREAD": 1,
+        "strategies.fitting.SEARCH_STEPS": 1,
+        "strategies.tiny_gru.SIZES": (1,),
+        "strategies.tiny_gru.STEPS": 1,
+    }
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """The agent, and networks of its kind of every size."""

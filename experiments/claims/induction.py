@@ -80,6 +80,11 @@ class InductionHeads(Claim):
         ),
     )
     settings = (BINDING, FIVE_ARMS)
+    small: ClassVar[Mapping[str, Any]] = {
+        "PARTS": (0.0, 1.0),
+        "probes.induction.HISTORIES": 10,
+        "probes.induction.DONORS": 10,
+    }
 
     def why_not(self, preset: Preset) -> str | None:
         """Also another agent: only a transformer has heads."""

@@ -75,6 +75,7 @@ class Lifetime(Claim):
         ),
     )
     settings = LIVES
+    small: ClassVar[Mapping[str, Any]] = {"SPREADS": (BELOW, BEYOND)}
 
     def why_not(self, preset: Preset) -> str | None:
         """Also another task: the border is that of one family."""

@@ -1,6 +1,7 @@
-"""Every claim is made small: its module's constants are those that it names for tests."""
+"""Every claim is made small: the constants that it names for tests have the values it gives."""
 
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -12,5 +13,13 @@ def small_claims():
     with pytest.MonkeyPatch.context() as patch:
         for claim in CLAIMS.values():
             for name, value in claim.small.items():
-                patch.setattr(sys.modules[type(claim).__module__], name, value)
+                patch.setattr(*constant(claim, name), value)
         yield
+
+
+def constant(claim, name):
+    """The module and the name of a constant: of the claim's module, or of another one."""
+    home, _, own = name.rpartition(".")
+    if not home:
+        return sys.modules[type(claim).__module__], own
+    return import_module(f"metalocus.experiments.{home}"), own
