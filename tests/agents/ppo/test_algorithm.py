@@ -16,6 +16,7 @@ from metalocus.envs import InvalidTask
 N, T = 6, 12
 SAME = {"n_steps": T, "gamma": 0.97, "gae_lambda": 0.9, "vf_coef": 0.4, "max_grad_norm": 1e9}
 SAME |= {"learning_rate": 1e-3, "ent_coef": 0.01}
+SAME |= {"learning_rate": 1e-3, "ent_coef": 0.01}
 
 
 def rollout_of(envs, **policy):
@@ -118,7 +119,7 @@ def test_an_episode_knows_nothing_of_the_one_before_wherever_it_starts(batch):
             close(found[:, :start], before)
             found[:, start:, 1:].sum().backward()
             assert not seen.grad[:start].any()
-            assert seen.grad[start:, 1:].any()
+            assert seen.grad[start:, 1:].any() or start == T - 1  # a first choice may be fixed
 
 
 def test_environments_of_a_minibatch_know_nothing_of_each_other(batch):
