@@ -11,7 +11,7 @@ import numpy as np
 from metalocus.agents.agent import Array, Store, Stores
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
 from metalocus.agents.online.policy_gradient import log_gradient
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 TRACES = ("actor_trace", "critic_trace")
 
@@ -49,11 +49,11 @@ class ActorCritic(OnlineLearner[ActorCriticSettings]):
     name: ClassVar[str] = "actor_critic"
     summary: ClassVar[str] = "online: actor and critic with eligibility traces"
     space: ClassVar[Mapping[str, Range]] = {
-        "actor_rate": Range(0.03, 10.0, log=True),
-        "critic_rate": Range(0.003, 1.0, log=True),
+        "actor_rate": STEP,
+        "critic_rate": SHARE_OR_NONE,
         "discount": Range(0.0, 0.95, half=0.0),
         "trace": Range(0.0, 1.0, half=0.0),
-        "mean_reward": Range(0.0, 1.0),
+        "mean_reward": LEVEL,
         "bound": Range(0.5, 8.0, log=True, half=np.inf),
     }
     untuned = ActorCriticSettings(

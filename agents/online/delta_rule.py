@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Store
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import SHARE, Range
 from metalocus.agents.online.value_table import (
     ACTING,
     EPSILON,
@@ -40,7 +40,7 @@ class DeltaRule(ValueTable[DeltaSettings]):
 
     name: ClassVar[str] = "delta_rule"
     summary: ClassVar[str] = "online: value table with a constant step size"
-    space: ClassVar[Mapping[str, Range]] = {**ACTING, "rate": Range(0.01, 1.0, log=True)}
+    space: ClassVar[Mapping[str, Range]] = {**ACTING, "rate": SHARE}
     untuned = DeltaSettings(
         start=START,
         epsilon=EPSILON,

@@ -11,7 +11,7 @@ import numpy as np
 from metalocus.agents.agent import Array, Store, Stores
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
 from metalocus.agents.online.natural_gradient import unit_step
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 TINY = 1e-100
 """Least probability whose logarithm is kept: rewards of a million trials do not reach it back."""
@@ -53,10 +53,10 @@ class MirrorDescent(OnlineLearner[MirrorDescentSettings]):
     name: ClassVar[str] = "mirror_descent"
     summary: ClassVar[str] = "online: mirror descent under the entropy (Exp3.S)"
     space: ClassVar[Mapping[str, Range]] = {
-        "rate": Range(0.03, 100.0, log=True),
-        "baseline": Range(0.0, 1.0),
-        "share": Range(1e-5, 0.3, log=True, half=0.0),
-        "mix": Range(0.001, 0.3, log=True, half=0.0),
+        "rate": STEP,
+        "baseline": LEVEL,
+        "share": SHARE_OR_NONE,
+        "mix": SHARE_OR_NONE,
     }
     untuned = MirrorDescentSettings(
         rate=0.08,  # sqrt(2 ln K / (K T)) at T = 100 for 2 to 5 actions (Bubeck 2012, theorem 3.1)

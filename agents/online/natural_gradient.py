@@ -10,7 +10,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 FLOOR = 0.05
 """Least probability that a step is divided by. Without it one reward of an action that is hardly
@@ -52,11 +52,11 @@ class NaturalGradient(OnlineLearner[NaturalGradientSettings]):
     name: ClassVar[str] = "natural_gradient"
     summary: ClassVar[str] = "online: natural policy gradient after every transition"
     space: ClassVar[Mapping[str, Range]] = {
-        "rate": Range(0.03, 100.0, log=True),
-        "annealing": Range(0.003, 1.0, log=True, half=0.0),
-        "decay": Range(0.001, 0.3, log=True, half=0.0),
-        "baseline": Range(0.0, 1.0),
-        "baseline_rate": Range(0.003, 1.0, log=True, half=0.0),
+        "rate": STEP,
+        "annealing": SHARE_OR_NONE,
+        "decay": SHARE_OR_NONE,
+        "baseline": LEVEL,
+        "baseline_rate": SHARE_OR_NONE,
     }
     untuned = NaturalGradientSettings(
         rate=0.2,  # the first step between two actions is then that of the policy gradient

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import SHARE, STEP, Range
 from metalocus.agents.online.value_table import (
     ACTING,
     EPSILON,
@@ -51,9 +51,9 @@ class PearceHall(ValueTable[PearceHallSettings]):
     summary: ClassVar[str] = "online: value table, step size follows recent prediction errors"
     space: ClassVar[Mapping[str, Range]] = {
         **ACTING,
-        "rate": Range(0.03, 2.0, log=True),
+        "rate": STEP,
         "associability": Range(0.0, 1.0),
-        "memory_rate": Range(0.003, 1.0, log=True),
+        "memory_rate": SHARE,
     }
     untuned = PearceHallSettings(
         start=START,

@@ -10,7 +10,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
     name: ClassVar[str] = "policy_gradient"
     summary: ClassVar[str] = "online: REINFORCE with a baseline after every transition"
     space: ClassVar[Mapping[str, Range]] = {
-        "rate": Range(0.03, 10.0, log=True),
-        "baseline": Range(0.0, 1.0),
-        "baseline_rate": Range(0.003, 1.0, log=True),
+        "rate": STEP,
+        "baseline": LEVEL,
+        "baseline_rate": SHARE_OR_NONE,
         "bound": Range(0.5, 8.0, log=True, half=np.inf),
     }
     untuned = PolicyGradientSettings(

@@ -10,7 +10,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class ReinforcementComparison(OnlineLearner[ReinforcementComparisonSettings]):
         "online: preferences that follow reward minus mean reward (Sutton 1984)"
     )
     space: ClassVar[Mapping[str, Range]] = {
-        "rate": Range(0.03, 100.0, log=True),
-        "decay": Range(0.001, 0.3, log=True, half=0.0),
-        "reference": Range(0.0, 1.0),
-        "reference_rate": Range(0.003, 1.0, log=True, half=0.0),
+        "rate": STEP,
+        "decay": SHARE_OR_NONE,
+        "reference": LEVEL,
+        "reference_rate": SHARE_OR_NONE,
     }
     untuned = ReinforcementComparisonSettings(
         rate=0.4,  # that of the policy gradient

@@ -1,8 +1,13 @@
-"""Where a rule's constants are searched for when it is tuned."""
+"""Where a rule's constants are searched for when it is tuned.
+
+A constant of one kind has one range in all rules, so that none has an advantage by a wider or a
+luckier one: a step of weights without bounds (``STEP``), a share (``SHARE``), a level of reward
+(``LEVEL``). What only one rule has, or those of one base, has a range beside it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,3 +67,16 @@ class Range:
 
     def _scaled(self, value: float) -> float:
         return float(np.log(value)) if self.log else value
+
+
+STEP = Range(1e-3, 100.0, log=True)
+"""Step sizes of weights that have no bounds: from 1,000 trials for a logit of 1 to one that a
+single reward makes certain."""
+SHARE = Range(1e-4, 1.0, log=True)
+"""Shares at each trial, of the way to a target that a step goes, of what is lost, or of the choices
+that are random: from hardly any in the longest episode to all of it."""
+SHARE_OR_NONE = replace(SHARE, half=0.0)
+"""Such a share, if the rule is the same without it but for a part that does nothing."""
+LEVEL = Range(0.0, 1.5)
+"""Levels of reward that a rule begins at or compares with, as fractions of the range of rewards;
+above 1 every reward disappoints, which makes for exploration."""

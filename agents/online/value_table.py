@@ -10,7 +10,7 @@ import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, best_arms, spread
 from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, Range
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class ValueSettings(RuleSettings):
 
 
 ACTING: Mapping[str, Range] = {
-    "start": Range(0.0, 1.5),
-    "epsilon": Range(0.001, 0.3, log=True, half=0.0),
+    "start": LEVEL,
+    "epsilon": SHARE_OR_NONE,
     "temperature": Range(0.01, 0.5, log=True, half=0.0),
 }
 """Where the constants above are searched for by every rule."""

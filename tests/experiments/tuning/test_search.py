@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from metalocus.agents.catalogue import ONLINE
-from metalocus.agents.online.space import Range
+from metalocus.agents.online.space import SHARE, SHARE_OR_NONE, STEP, Range
 from metalocus.agents.rollout import TUNING_SEED, fresh_keys, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.scoring.chunks import Chunk
@@ -132,6 +132,24 @@ def test_every_rule_says_where_each_constant_is_searched_and_what_it_was_before(
                 value = getattr(settings, key)
                 assert where.low <= value <= where.high or value == where.half, (name, key)
         assert all(type(each) is type(rule.untuned) for each in rule.tuned.values())
+
+
+def test_a_constant_of_one_kind_is_searched_alike_in_every_rule():
+    """So that no rule is ahead by its range alone: rates are steps or shares, nothing else."""
+    found = {}
+    for name, rule in ONLINE.items():
+        for key, where in rule.space.items():
+            if where.low < where.high:
+                found.setdefault(key, {})[name] = where
+    assert len(found["rate"]) > 8
+    for key, by_rule in found.items():
+        kinds = set(by_rule.values())
+        if "rate" in key:
+            assert kinds <= {STEP, SHARE, SHARE_OR_NONE}, key
+        if key != "rate":
+            assert len(kinds) == 1, (key, by_rule)
+    values = {name for name, where in found["rate"].items() if where == SHARE}
+    assert values == {"delta_rule", "delta_rule_counterfactual"}, "of the way to the reward"
 
 
 def test_a_range_is_drawn_from_as_it_says():
