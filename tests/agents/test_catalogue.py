@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+from itertools import product
 
 import numpy as np
 import pytest
@@ -77,15 +78,19 @@ def test_the_best_reference_is_the_most_nearly_optimal_one_that_can_play():
 
 
 def learners():
-    """Each agent on the first family where it learns otherwise from a reward of 5 than of 0."""
+    """Each agent on the first family, and its first or last arm, where a reward changes it.
+
+    That is where it learns otherwise from a reward of 5 than of 0.
+    """
     agents = {**REFERENCES, **ONLINE, **CONTROLS}
     for name in agents.keys() - WITHOUT_LEARNING:
         cls = agents[name]
         families = (make_family(env_id, **kwargs) for env_id, kwargs in tasks())
-        for family in (family for family in families if cls.why_not(family) is None):
-            (won, high), (lost, low) = (after(cls(family), np.full(3, r)) for r in (5.0, 0.0))
+        possible = (family for family in families if cls.why_not(family) is None)
+        for family, arm in product(possible, (0, -1)):
+            (won, high), (lost, low) = (after(cls(family), arm, np.full(3, r)) for r in (5.0, 0.0))
             if (won != lost).any() or any(high.digest(s) != low.digest(s) for s in STORES):
-                yield name, family
+                yield name, (family, arm)
                 break
 
 
@@ -99,9 +104,9 @@ def tasks():
 def test_a_reward_that_is_no_number_never_ends_in_a_choice():
     """It is refused, or the probabilities of that episode are no numbers either."""
     tried, refusing = dict(learners()), set()
-    for name, family in tried.items():
+    for name, (family, arm) in tried.items():
         try:
-            probs, _ = after(make_named(name, family), np.array([1.0, np.nan, 0.0]))
+            probs, _ = after(make_named(name, family), arm, np.array([1.0, np.nan, 0.0]))
         except NonFinite as refused:
             assert "\n" not in str(refused)  # noqa: PT017
             refusing.add(name)
@@ -112,10 +117,10 @@ def test_a_reward_that_is_no_number_never_ends_in_a_choice():
     assert {"wsls", "gittins", "filter", "harlow_memory", "two_step_filter"} <= refusing
 
 
-def after(agent, reward):
-    """Choices [3, K] and stores after a trial of that reward of the last arm, in three episodes."""
+def after(agent, arm, reward):
+    """Choices [3, K] and stores after a trial of that reward of an arm, in three episodes."""
     stimulus = np.zeros((3, agent.family.stimulus_size), dtype=np.float32)
     stimulus[:, stimulus.shape[1] // 2 :] = 1.0  # a second state, a card, the flag of a query
     _, stores = agent.act(stimulus, agent.start(3, np.random.default_rng(0)))
-    stores = agent.learn(stores, stimulus, np.full(3, agent.n_arms - 1), reward)
+    stores = agent.learn(stores, stimulus, np.full(3, arm % agent.n_arms), reward)
     return agent.act(stimulus, stores)

@@ -23,6 +23,7 @@ def copy_of(rollout):
         "log_probs",
         "advantages",
         "returns",
+        "rewards",
     )
     return {name: torch.as_tensor(getattr(rollout, name).copy()) for name in names}
 
@@ -34,6 +35,7 @@ def sequences(data, carry, discrete=True):
         obs=data["observations"],
         actions=actions,
         starts=data["episode_starts"],
+        earned=data["rewards"],
         carry=carry,
         **rest,
     )
