@@ -169,7 +169,7 @@ class OnePass(Claim):
             by_construction=True,
         ),
     )
-    settings = (ARMS, LINE)
+    settings = (LINE, ARMS)
 
     def why_not(self, preset: Preset) -> str | None:
         """Also a setting that does not show its evidence at once."""
