@@ -64,6 +64,9 @@ LESIONS: Mapping[str, Sequence[tuple[str, tuple[str, ...]]]] = {
 LOSSES = {ROLLED: "lost by rollback", ACTIVITY: "lost without activity"}
 """Lesions that are measured at every point, with the titles of their maps."""
 MAPPED = (INTACT, *LOSSES)
+"""All that is measured at every point."""
+BESIDE = {"wsls": "win-stay, lose-shift", "rescorla_wagner": "Rescorla-Wagner"}
+"""Rules whose scores stand beside the planes."""
 Point = tuple[str, int]
 """A way of updating, by name, and the number of a rate."""
 Plane = Mapping[str, Mapping[str, Array]]
@@ -154,7 +157,7 @@ class Timing(Claim):
         ),
     )
     settings = (BANDIT, REVERSAL)
-    players = ("wsls", "rescorla_wagner")
+    players = tuple(BESIDE)
     small: ClassVar[Mapping[str, Any]] = {
         "REPLICAS": 2,
         "INTERVALS": (3, 100),
@@ -165,11 +168,16 @@ class Timing(Claim):
     }
 
     def why_not(self, preset: Preset) -> str | None:
-        """Also another agent: the two networks are what is compared."""
-        if preset.agent not in (Preset.agent, RECURRENT):
-            return f"timing is a claim on {RECURRENT} and {MEMORYLESS} alone"
-        if any(setting.family.horizon == 1 for setting in self.asked_on(preset)):
-            return "timing is a claim on learning within episodes, and these have one trial"
+        """Also another agent, and tasks of which a memoryless network sees anything."""
+        if preset.agent not in (Preset.agent, RECURRENT) or preset.agent_kwargs:
+            return f"timing is a claim on {RECURRENT} and {MEMORYLESS} of {WIDTH} units alone"
+        for setting in self.asked_on(preset):
+            if setting.layout.indices(("stimulus",)):
+                return (
+                    "timing is a claim on tasks that show nothing, so that only weights can learn"
+                )
+            if setting.family.horizon == 1:
+                return "timing is a claim on learning within episodes, and these have one trial"
         return super().why_not(preset)
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
@@ -194,7 +202,7 @@ class Timing(Claim):
             planes = _Planes(setting, preset, seed, own)
             for quantity, value in planes.quantities().items():
                 found[quantity][setting.name] = value
-            found[SHOWN][setting.title] = planes.shown(self.players)
+            found[SHOWN][setting.title] = planes.shown()
         return found
 
     def drawn(self, shown: list[Any]) -> Figure:
@@ -330,10 +338,10 @@ class _Planes:
             "recurrent": recurrent,
         }
 
-    def shown(self, players: Iterable[str]) -> dict[str, Any]:
-        """The planes, by network, way of updating, rate and lesion; and scores of players."""
+    def shown(self) -> dict[str, Any]:
+        """The planes, by network, way of updating, rate and lesion; and scores beside them."""
         setting, n = self.exam.setting, self.exam.n
-        beside = {name: make_named(name, setting.family) for name in players}
+        beside = {title: make_named(name, setting.family) for name, title in BESIDE.items()}
         return {
             "networks": {
                 NETWORKS[network]: {
