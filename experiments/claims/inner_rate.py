@@ -41,8 +41,8 @@ that follows volatility."""
 LEAST = 1e-6
 """Probabilities are read as no nearer to 0 or 1: networks compute them in single precision."""
 FAINT = 0.01
-"""Mean change of log-odds below which a reward does not count, and there is no rate: one reward
-changes those of the fixed filter by 1.7."""
+"""Mean change, of log-odds or probability, below which a reward does not count: by one reward
+the fixed filter changes by 1.7 and .19."""
 ROUNDING = 1e-6
 """Standard deviation of a probability below which it is the same everywhere."""
 APART = (-0.15, -0.05, 0.05, 0.15)

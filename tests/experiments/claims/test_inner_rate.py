@@ -77,7 +77,7 @@ def test_a_rate_that_follows_something_else_is_no_adaptation():
     """Another fixed rate, the trial's number, belief; a slow one deceives without the matching."""
     rates = {
         "slow": lambda value, trial, surprise: 0.05,
-        "trial": lambda value, trial, surprise: 0.1 + 0.4 * trial / 400.0,
+        "trial": lambda value, trial, surprise: 0.02 + 0.6 * trial / 400.0,
         "belief": lambda value, trial, surprise: 0.5 - 0.4 * abs(value),
     }
     found = {name: measured(Rule(rate)) for name, rate in rates.items()}
@@ -102,19 +102,19 @@ def test_an_agent_that_does_not_learn_has_no_rate():
 
 def test_the_exact_filters_influence_is_that_of_bayes_rule_by_hand():
     """From the belief before the reward alone, at the second trial: 0.25 of all four pairs."""
-    flips = flipped(Matching(make_named(EXACT, VOLATILE.family)), VOLATILE, 5, SEED)
+    flips = flipped(Matching(make_named(EXACT, VOLATILE.family)), VOLATILE, 20, SEED)
     keep = 1.0 - np.array([0.0, 0.2])  # after a win of the arm, by level; levels are as likely
     good = (0.75 * keep + 0.25 * (1.0 - keep)).mean()
     log_odds = 2.0 * np.log(good / (1.0 - good))  # a loss is the win's mirror image
     for player in (AGENT, EXACT_FILTER):
-        np.testing.assert_allclose(flips.log_odds[player][:5], log_odds)
-        np.testing.assert_allclose(flips.probability[player][:5], 2.0 * good - 1.0)
-        np.testing.assert_allclose(flips.before[player][:5], 0.0, atol=1e-12)
-    np.testing.assert_allclose(flips.volatile[:5], 0.5)
+        np.testing.assert_allclose(flips.log_odds[player][:20], log_odds)
+        np.testing.assert_allclose(flips.probability[player][:20], 2.0 * good - 1.0)
+        np.testing.assert_allclose(flips.before[player][:20], 0.0, atol=1e-12)
+    np.testing.assert_allclose(flips.volatile[:20], 0.5)
     hazard = make_named(FIXED, VOLATILE.family).hazard
     fixed = 0.75 * (1.0 - hazard) + 0.25 * hazard
     expected = 2.0 * np.log(fixed / (1.0 - fixed))
-    np.testing.assert_allclose(flips.log_odds[FIXED_FILTER][:5], expected)
+    np.testing.assert_allclose(flips.log_odds[FIXED_FILTER][:20], expected)
 
 
 def test_a_slope_within_cells_is_that_of_a_regression_with_their_means():
