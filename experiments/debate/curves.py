@@ -32,8 +32,9 @@ class Curves(Study):
     name = "curves"
 
     def asked_on(self, preset: Preset) -> tuple[NamedSetting, ...]:
-        """Five arms and reversals, unless the preset asks about another setting."""
-        return (FIVE_ARMS, REVERSAL) if preset.setting is None else (preset.setting,)
+        """Five arms and reversals, as many as the preset asks about, or its own setting."""
+        settings = (FIVE_ARMS, REVERSAL) if preset.setting is None else (preset.setting,)
+        return settings[: preset.tasks]
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """Every trained agent on every setting."""
