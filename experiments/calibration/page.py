@@ -26,11 +26,16 @@ NOTES: Mapping[str, Sequence[str]] = {
         "What is lost is skewed (1.1 for `wsls`, 2.3 for `lapses_one`): drawn 40,000 times from",
         "the sum over histories, 94.6% and 94.2% of such intervals hold with 200 episodes.",
     ),
+    "strategy": (
+        "Fitted to 600 choices and without the network. Probabilities are read and not choices, so",
+        "that only which episodes are whose is left to chance. For strategies see the confusion",
+        "matrix on the probe's page.",
+    ),
     "decode": (
-        "On the first thousand seeds too few hold, by chance. The probe's number and error are those",
-        "of a least-squares fit (to 1e-4), whose intervals hold in 92.3% of seeds 0 to 999 and in",
-        "94.6% of seeds 1,000 to 3,999; of 20,000 samples drawn from the sum, with nothing fitted,",
-        "94.6%. So the fit's own variance, which the error leaves out, is not it.",
+        "On the first thousand seeds too few hold, by chance. The probe's number and error are",
+        "those of a least-squares fit (to 1e-4), whose intervals hold in 92.3% of seeds 0 to 999",
+        "and in 94.6% of seeds 1,000 to 3,999; of 20,000 samples drawn from the sum, with nothing",
+        "fitted, 94.6%. So the fit's own variance, which the error leaves out, is not it.",
     ),
 }
 """What is to be known beside the numbers of a probe."""
@@ -38,7 +43,6 @@ NOTES: Mapping[str, Sequence[str]] = {
 
 WHY_NOT: Mapping[str, str] = {
     "simulate": "its maps are fitted, and no map is known to be the best; 0 for a clone is a test",
-    "strategy": "a measurement takes half a minute: see the confusion matrix on its page",
     "ponder": "its controls gain nothing, or all that can be gained: constants, which tests hold",
     "induction": "the scores of a planted head are constants, which tests hold",
     "key_value": "the probability that a planted key writes is a constant, which tests hold",

@@ -20,6 +20,7 @@ REVERSAL = Setting("metalocus/ReversalBandit-v0", p=P, hazard=0.03, horizon=80)
 TWO_STEP = Setting("metalocus/TwoStep-v0", horizon=40)
 SWITCHING = Setting("metalocus/CuedSwitching-v0", horizon=20)
 KINDS = ("resample", "reset", "mean", "forced")
+STRATEGIES = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=20)
 DATASET = Setting("metalocus/DatasetBandit-v0", n_arms=2, n_examples=4)
 SUM, MIRROR = "sum over all histories", "symmetry"
 PAIRS = "sum over all pairs of histories"
@@ -66,7 +67,15 @@ def arguments_of(probe: str) -> Mapping[str, Any]:
 @cache
 def planted() -> tuple[Planted, ...]:
     """All effects; what is known by enumeration takes some seconds."""
-    return (*_stores(), *_past_rewards(), *_distances(), *_datasets(), *_switches(), *_contents())
+    return (
+        *_stores(),
+        *_past_rewards(),
+        *_distances(),
+        *_datasets(),
+        *_switches(),
+        *_contents(),
+        *_mixtures(),
+    )
 
 
 def _stores() -> Iterable[Planted]:
@@ -197,3 +206,17 @@ def _contents() -> Iterable[Planted]:
     """What can be read off a store: a belief under noise of known variance."""
     read = Histories("noisy_means", ARMS).read_through_noise(NOISE)
     yield Planted("decode", "noisy_means", ARMS, "decoded", "mean state", read, SUM)
+
+
+def _mixtures() -> Iterable[Planted]:
+    """Which part of the episodes win-stay lose-shift plays, and the other strategy the rest."""
+    for agent, strategy, part in (
+        ("rescorla_wagner", "rescorla_wagner", 1.0),
+        ("mixed_quarter", "wsls", 0.25),
+        ("mixed_half", "wsls", 0.5),
+        ("mixed_three_quarters", "wsls", 0.75),
+        ("wsls", "wsls", 1.0),
+    ):
+        for kind in ("own", "disagreeing"):
+            label, why = f"{kind} {strategy}", "drawn for each episode"
+            yield Planted("strategy", agent, STRATEGIES, "mixture", label, part, why)

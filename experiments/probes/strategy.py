@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import Agent, Array
 from metalocus.agents.rollout import TUNING_SEED
 from metalocus.envs import Setting
+from metalocus.envs.checks import require_count
 from metalocus.envs.families.dataset_bandit import DatasetBandit
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, by_label, dots
@@ -21,6 +22,7 @@ from metalocus.experiments.scoring.sample import Sample
 from metalocus.experiments.strategies.candidates import candidates
 from metalocus.experiments.strategies.evidence import scored
 from metalocus.experiments.strategies.fitting import entropy, surprise
+from metalocus.experiments.strategies.mixture import best_mixture
 from metalocus.experiments.strategies.models import Strategy
 from metalocus.experiments.strategies.reader import KINDS, Reader, verdict
 from metalocus.experiments.strategies.tiny_gru import best_network, network_log_probs
@@ -43,10 +45,18 @@ class StrategyProbe(Probe):
     network), the part that a strategy explains of what a recurrent network of a few units does.
     Nothing is sampled from the agent where its probabilities are read.
 
+    ``mixture`` is the part of the episodes that each of two strategies plays, where two that take
+    turns by episode explain more than any one (by ``gained``); else it is 1 for the best.
+
     * ``own``: fitted to histories that the agent makes itself and judged on further ones.
     * ``disagreeing``: the agent is shown histories that another has made, of several for each
       episode the one on which the strategies that explain most of its own choices disagree most;
       these are fitted anew to such histories of other episodes and judged on these.
+
+    Args:
+        choices: that are fitted under each kind of histories; if None, ``FITTED_CHOICES``.
+        network: whether the network is fitted, which takes most of the time; without it there is
+            no ``share``.
     """
 
     name: ClassVar[str] = "strategy"
@@ -55,11 +65,17 @@ class StrategyProbe(Probe):
         "share": "part explained of what a small network explains (0 random)",
         "excess": "cross-entropy above its own entropy, nats a choice (0 perfect)",
         "behind": "excess above that of the best strategy, nats a choice",
+        "mixture": "part of the episodes that a strategy plays",
+        "gained": "excess of the best above that of two that take turns by episode",
         "entropy": "of its own choices, nats",
         "parameters": "fitted",
         "units": "of the network, for each object",
     }
     shown: ClassVar[int] = 2
+
+    def __init__(self, choices: int | None = None, network: bool = True) -> None:
+        self.choices = None if choices is None else require_count("choices", choices, 1)
+        self.network = network
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
         """There must be choices that can follow from earlier ones and their rewards."""
@@ -78,17 +94,27 @@ class StrategyProbe(Probe):
         strategies, references = candidates(chunks.setting.family)
         reader = Reader(agent, strategies, references)
         fitted = reader.fit(self._tuning(chunks))
-        networks = {kind: best_network(read.seen, read.probs) for kind, read in fitted.items()}
+        networks, mixtures = {}, {}
+        for kind, read in fitted.items():
+            if self.network:
+                networks[kind] = best_network(read.seen, read.probs)
+            mixtures[kind] = best_mixture(strategies, reader.parameters[kind], read, NEAR)
         samples = {kind: Sample() for kind in KINDS}
         for chunk in chunks:
             for kind, read in reader.both(chunk):
                 own = entropy(read.probs)
-                network = surprise(network_log_probs(networks[kind], read.seen), read.probs) - own
-                samples[kind].add(np.stack([own, *reader.excess(kind, read), network]))
+                mixed, first = mixtures[kind].of(read)
+                columns = [own, mixed - own, first, *reader.excess(kind, read)]
+                if kind in networks:
+                    log_probs = network_log_probs(networks[kind], read.seen)
+                    columns.append(surprise(log_probs, read.probs) - own)
+                samples[kind].add(np.stack(columns))
         result: Result = {"best": {}, "not_told_apart": {}}
         for kind, sample in samples.items():
             _summarise(result, kind, sample, strategies)
-            result.setdefault("units", {})[kind] = networks[kind].units
+            _mixture(result, kind, sample, [each.name for each in mixtures[kind].strategies])
+            if kind in networks:
+                result.setdefault("units", {})[kind] = networks[kind].units
             result.setdefault("parameters", {})[kind] = {
                 each.name: dict(zip(each.reported, theta.tolist(), strict=True))
                 for each, (theta,) in zip(strategies, reader.parameters[kind].values(), strict=True)
@@ -99,7 +125,8 @@ class StrategyProbe(Probe):
     def _tuning(self, chunks: Chunks) -> Chunk:
         """Episodes that are fitted: as many as hold the choices, at least two."""
         family = chunks.setting.family
-        n = max(2, -(-FITTED_CHOICES // len(range(family.horizon)[scored(family)])))
+        choices = FITTED_CHOICES if self.choices is None else self.choices
+        n = max(2, -(-choices // len(range(family.horizon)[scored(family)])))
         return Chunk(chunks.setting, TUNING_SEED + chunks.seed, 0, n)
 
     def sentence(self, result: Result) -> str:
@@ -112,10 +139,19 @@ class StrategyProbe(Probe):
         others = result["not_told_apart"]["disagreeing"]
         alike = f" (300 choices do not tell it from {others})" if others else ""
         there = self.row(result, "excess", f"own {own}")
+        beside = "" if network.value is None else f", a network of a few units {network}"
+        parts = result["mixture"]["disagreeing"]
+        mixed = (
+            f"; it plays {' and '.join(parts)} in turn, by episode ("
+            + ", ".join(str(self.row(result, "mixture", f"disagreeing {each}")) for each in parts)
+            + ")"
+            if len(parts) > 1
+            else ""
+        )
         return (
             f"On histories on which strategies disagree {best} explains its choices best{alike}:"
-            f" it is {excess} nats a choice from them, a network of a few units {network};"
-            f" on its own histories {own} does, {there} nats from them."
+            f" it is {excess} nats a choice from them{beside};"
+            f" on its own histories {own} does, {there} nats from them{mixed}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
@@ -131,12 +167,14 @@ class StrategyProbe(Probe):
             as_good = {result["best"][kind], *result["not_told_apart"][kind].split(", ")}
             colours = [LINES[1 if name in as_good else 7][0] for name in order]
             dots(ax, [named[kind][name] for name in order], order, colours)
-            ceiling = named[kind][CEILING].value
-            ax.axvline(ceiling, color=LINES[2][0], lw=1.2, ls="--", label="network of a few units")
+            if CEILING in named[kind]:
+                ceiling, says = named[kind][CEILING].value, "network of a few units"
+                ax.axvline(ceiling, color=LINES[2][0], lw=1.2, ls="--", label=says)
             ax.set_title(title, loc="left", fontsize=9)
             ax.set_xlabel("nats a choice from the agent's own")
             ax.set_xlim(left=-0.04 * ax.get_xlim()[1])  # what is at 0 is seen whole
-        axes[0].legend(frameon=False, fontsize=8, loc="lower left")  # the last rows are far right
+        if self.network:
+            axes[0].legend(frameon=False, fontsize=8, loc="lower left")  # the last rows are right
         return figure
 
 
@@ -146,23 +184,49 @@ def _summarise(result: Result, kind: str, sample: Sample, strategies: Sequence[S
     Args:
         result: to be added to.
         kind: of histories.
-        sample: the agent's entropy, the excess of every strategy, that of the network.
+        sample: the agent's entropy, the excess of two that take turns and the probability of
+            the first, the excess of every strategy, and if it was fitted that of the network.
         strategies: in the same order.
     """
     names = [each.name for each in strategies]
-    own, *each = sample.columns
+    own, _, _, *each = sample.columns
     excess, error = np.stack(each), sample.standard_error
-    behind = excess[:-1] - excess[excess[:-1].mean(axis=1).argmin()]
-    everything, all_names = excess.mean(axis=1), [*names, CEILING]
+    of_strategies = excess[: len(names)]
+    behind = of_strategies - of_strategies[of_strategies.mean(axis=1).argmin()]
+    everything, all_names = excess.mean(axis=1), [*names, CEILING][: len(excess)]
     _add(result, "excess", kind, all_names, everything, error(excess))
     _add(result, "behind", kind, names, behind.mean(axis=1), error(behind))
     _add(result, "entropy", kind, ["agent"], [own.mean()], [error(own)])
-    _add(result, "share", kind, all_names, *_shares(excess, names.index("random"), sample))
+    if len(excess) > len(names):
+        _add(result, "share", kind, all_names, *_shares(excess, names.index("random"), sample))
     free = [each.free for each in strategies]
-    found = verdict(everything[:-1].tolist(), (REACH * error(behind)).tolist(), free, NEAR)
+    found = verdict(
+        of_strategies.mean(axis=1).tolist(), (REACH * error(behind)).tolist(), free, NEAR
+    )
     result["best"][kind] = names[found.simplest]
     others = (names[i] for i in found.as_good if i != found.simplest)
     result["not_told_apart"][kind] = ", ".join(others)
+
+
+def _mixture(result: Result, kind: str, sample: Sample, two: Sequence[str]) -> None:
+    """Add the parts of two strategies that take turns by episode; of the best if none do.
+
+    Args:
+        result: with the best strategy of each kind.
+        kind: of histories.
+        sample: see :func:`_summarise`.
+        two: their names.
+    """
+    _, mixed, first, *_ = sample.columns
+    best = result["best"][kind]
+    single = result["excess"][kind][best] - mixed
+    error = sample.standard_error
+    _add(result, "gained", kind, [" and ".join(two)], [single.mean()], [error(single)])
+    if single.mean() <= NEAR:
+        _add(result, "mixture", kind, [best], [1.0], [0.0])
+    else:
+        parts = np.stack([first, 1.0 - first])
+        _add(result, "mixture", kind, two, parts.mean(axis=1), error(parts))
 
 
 def _shares(excess: Array, random: int, sample: Sample) -> tuple[Any, Any]:

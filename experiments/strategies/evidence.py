@@ -35,10 +35,10 @@ class Objects:
     credit: Array
     points: Array | None = None
 
-    def first(self, n: int) -> Objects:
-        """Those of the first n episodes."""
-        points = None if self.points is None else self.points[:, :n]
-        return Objects(self.credit[:, :n], points)
+    def rows(self, which: Array | slice) -> Objects:
+        """Those of some episodes."""
+        points = None if self.points is None else self.points[:, which]
+        return Objects(self.credit[:, which], points)
 
     def by_action(self, values: Array) -> Array:
         """The sum of the objects' values that speak for each action, [..., T, N, O] -> [..., K]."""
@@ -79,15 +79,15 @@ class Evidence:
         trials, n = self.action.shape
         return trials, n, self.n_arms
 
-    def first(self, n: int) -> Evidence:
-        """The first n episodes."""
+    def rows(self, which: Array | slice) -> Evidence:
+        """Some of the episodes."""
         return Evidence(
-            self.action[:, :n],
-            self.reward[:, :n],
-            self.stimulus[:, :n],
-            {name: each.first(n) for name, each in self.objects.items()},
-            (self.reached[0][:, :n], self.reached[1][:, :n]),
-            {name: each[:, :n] for name, each in self.references.items()},
+            self.action[:, which],
+            self.reward[:, which],
+            self.stimulus[:, which],
+            {name: each.rows(which) for name, each in self.objects.items()},
+            (self.reached[0][:, which], self.reached[1][:, which]),
+            {name: each[:, which] for name, each in self.references.items()},
             self.n_arms,
         )
 
@@ -107,7 +107,8 @@ def evidence(history: History, references: Mapping[str, ReferencePolicy]) -> Evi
     family, at = history.family, scored(history.family)
     low, high = family.reward_range
     fraction = (history.reward - low) / (high - low)
-    action, reached = history.action[at], (np.zeros((0, 0)), np.zeros((0, 0)))
+    action = history.action[at]
+    reached = (action[:0], action[:0])  # nothing but on two-step
     arms = one_hot(action, family.n_arms)
     objects = {"arms": Objects(arms)}
     if isinstance(family, TwoStep):

@@ -48,7 +48,7 @@ def fitted(strategy: Strategy, seen: Evidence, probs: Array) -> Array:
         return float(losses[0]), (losses[1:] - losses[0]) / step
 
     points = qmc.Sobol(strategy.free, scramble=False).random_base2(SPREAD)
-    rough = strategy.log_probs(seen.first(TRIED_ON), natural(points))
+    rough = strategy.log_probs(seen.rows(slice(TRIED_ON)), natural(points))
     ranked = points[np.argsort(surprise(rough, probs[:, :TRIED_ON]).mean(axis=1), kind="stable")]
     # The last two parameters are slope and lapse: soft choices without lapses and sharp ones with
     # them are valleys apart, so the search begins at the best point of each quarter of their plane.

@@ -91,7 +91,7 @@ def best_network(seen: Evidence, probs: Array) -> TinyGRU:
     trials, n, _ = probs.shape
     objects = sum(seen.objects[kind].credit.shape[2] for kind in KINDS if kind in seen.objects)
     n = min(n, max(2, MOST_CHOICES // (trials * objects)))
-    seen, probs = seen.first(n), probs[:, :n]
+    seen, probs = seen.rows(slice(n)), probs[:, :n]
     fit = np.arange(n) < round(n * (1.0 - HELD_OUT))
     networks = [_trained(seen, probs, fit, units) for units in SIZES]
     losses = [surprise(network_log_probs(net, seen), probs)[~fit].mean() for net in networks]

@@ -29,7 +29,8 @@ SETTINGS = [
 TWO_STEP = Setting("metalocus/TwoStep-v0", horizon=6)
 SWITCHING = Setting("metalocus/CuedSwitching-v0", horizon=4)
 NAMED = [*REFERENCES, *ONLINE, *CONTROLS]
-CHANCE = {"counts_split", "counts_alternating", "noisy_means", "psrl"}
+MIXED = {"mixed_quarter", "mixed_half", "mixed_three_quarters"}
+CHANCE = {"counts_split", "counts_alternating", "noisy_means", "psrl", *MIXED}
 """Agents that draw at their start, once for all episodes of a chunk."""
 DIGESTS = ("weights_first", "weights_last")
 ROUNDING = {"induction": 1e-6, "key_value": 1e-6}

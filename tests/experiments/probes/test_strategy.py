@@ -13,6 +13,7 @@ from metalocus.experiments.probes.strategy import StrategyProbe
 from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.scoring.sample import Sample
 from metalocus.experiments.strategies import fitting as _fitting
+from metalocus.experiments.strategies import mixture as _mixture
 from metalocus.experiments.strategies import models as _strategies
 from metalocus.experiments.strategies import tiny_gru as _tiny_gru
 from metalocus.experiments.strategies.candidates import candidates
@@ -309,3 +310,50 @@ def test_the_figure_and_the_sentence(rough):
     left, _ = probe.draw(result).axes
     assert left.get_yticklabels()[0].get_text() == "wsls"
     assert left.get_legend() is not None
+
+
+# Two strategies that take turns by episode.
+
+
+@pytest.fixture
+def some(rough, monkeypatch):
+    """Those that two-armed mixtures are made of, and what could be taken for them."""
+    names = ("random", "wsls", "rescorla_wagner", "rescorla_wagner_forgetting", "kalman")
+    few = [find(BANDIT, name)[0] for name in names]
+    monkeypatch.setattr(strategy, "candidates", lambda family: (few, {}))
+
+
+def test_of_two_strategies_that_take_turns_each_is_found_with_its_part(some):
+    """The parts are those drawn at the start, but for episodes of wins, on which both agree."""
+    setting = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=20)
+    probe = StrategyProbe(choices=500, network=False)
+    agent = make_named("mixed_half", setting.family)
+    result = probe.run(agent, setting, 60, 3)
+    drawn = agent.start(60, np.random.default_rng(3)).state["part"].mean()
+    assert 0.2 < drawn < 0.8
+    for kind in ("own", "disagreeing"):
+        found = result["mixture"][kind]
+        assert found.keys() == {"wsls", "rescorla_wagner"}
+        assert found["wsls"] == pytest.approx(drawn, abs=1.5 / 60)
+        error = np.sqrt(drawn * (1 - drawn) / 60)
+        assert result["mixture_se"][kind]["wsls"] == pytest.approx(error, rel=0.05)
+    assert "wsls and rescorla_wagner in turn" in probe.sentence(result)
+    assert "share" not in result
+
+
+def test_half_of_two_strategies_at_every_choice_is_not_taken_for_turns(some):
+    """Pure strategies are one; a blend is none that is listed, and the same in every episode."""
+    setting = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=20)
+    probe = StrategyProbe(choices=300, network=False)
+    for name in ("wsls", "blended_half"):
+        result = probe.run(make_named(name, setting.family), setting, 40, 0)
+        for kind, best in result["best"].items():
+            assert result["mixture"][kind] == {best: 1.0}, name
+
+
+def test_the_likelihood_of_a_mixture_by_hand():
+    """Two choices of probability 1/2 or 1/4 each, equal parts: 1/8 + 1/32, of which 4/5."""
+    losses = np.log([[2.0], [4.0]])
+    loss, first = _mixture.mixed(losses, np.array([0.5, 0.5]), 2)
+    np.testing.assert_allclose(loss, -np.log(1 / 8 + 1 / 32) / 2)
+    np.testing.assert_allclose(first, 4 / 5)
