@@ -67,7 +67,7 @@ def test_runs_of_different_environments_stand_in_one_table(finished, tiny, brief
     rows = table(tmp_path)
     assert sorted(rows) == names
     mine, others = (rows[name][0] for name in (finished.name, other.name))
-    assert mine.keys() == others.keys()
+    assert mine.keys() == others.keys() | {"ticks"}, "an mlp has none"
     assert "key_size" not in mine, "an empty place in the column of agents that have it"
     assert (
         others.items()
@@ -77,8 +77,7 @@ def test_runs_of_different_environments_stand_in_one_table(finished, tiny, brief
             **{"learning_rate": 0.004, "n_layers": 2},
         }.items()
     )
-    for name, (settings, metrics) in rows.items():
-        assert settings.keys() == rows[finished.name][0].keys(), name
+    for name, (_, metrics) in rows.items():
         measured = {row.metric: row.value for row in read_results(tmp_path / name, name)}
         assert metrics == pytest.approx(measured, rel=1e-6, abs=1e-7)
     assert rows[other.name][1].keys() < rows[finished.name][1].keys() == set(METRICS)
