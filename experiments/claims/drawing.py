@@ -37,6 +37,7 @@ def lines_by_number(
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, panel in zip(axes, panels, strict=True):
         styles = cycle((colour, dash) for dash in DASHES for colour in COLOURS)
+        all_numbers = [float(number) for points in shown[0][panel].values() for number in points]
         for name, points in shown[0][panel].items():
             numbers = [float(number) for number in points]
             values = np.array(
@@ -49,7 +50,8 @@ def lines_by_number(
             ax.fill_between(numbers, low, high, color=colour, alpha=0.15, lw=0)
         if not linear:
             ax.set_xscale("symlog", linthresh=1)
-            ax.set_xlim(left=0 if min(numbers) == 0 else min(numbers) / 1.5)
+            least = min(all_numbers)
+            ax.set_xlim(left=0 if least == 0 else least / 1.5)
         ax.minorticks_off()
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_title(panel, loc="left", fontsize=9)
