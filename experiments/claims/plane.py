@@ -97,7 +97,7 @@ def _map(ax: Axes, values: Array, scores: Scores) -> Any:
     """Colours from 0 to 1; what was not tried is left white."""
     columns = _rates(scores)
     shades = ax.pcolormesh(values, vmin=0.0, vmax=1.0, cmap="viridis", edgecolors="white", lw=0.3)
-    ticks = range(0, len(columns), 2)
+    ticks = range(0, len(columns), len(columns) // 4 or 1)
     ax.set_xticks([i + 0.5 for i in ticks], [columns[i].lstrip("0") for i in ticks])
     ax.set_yticks(np.arange(len(scores)) + 0.5, list(scores))
     ax.tick_params(labelsize=SMALL, length=0, pad=1)
