@@ -35,7 +35,7 @@ WRONG = {
     f"train --env {BANDIT} --agent lstm": "--steps",
     f"{TRAIN} --colour red": "Unrecognized options: --colour of `metalocus train`",
     f"{TRAIN} --steps five": "--steps",
-    "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; did you mean 'metalo",
+    "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; did you mean",
     f"train --env {BANDIT} --agent thompson --steps 5": "unknown agent 'thompson'; choose from",
     f"train --env {BANDIT} --agent lstm --steps -5": "steps must be a whole number of at least 0",
     f"{TRAIN} --seed -1": "seed must be a whole number of at least 0, got -1",
