@@ -78,7 +78,7 @@ WRONG = {
     "evaluate nowhere": "nowhere is not a run directory",
     "evaluate .": "is not a run directory",
     "probe nowhere --probe locus": "nowhere is not a run directory",
-    "claim truth": "unknown claim 'truth'; choose from emergence",
+    "claim truth": "unknown claim 'truth'; choose from apparatus",
     "claim locus --preset giant": "unknown preset 'giant'; choose from smoke, quick, full",
     "debate --preset giant": "unknown preset 'giant'; choose from smoke, quick, full",
     "report nowhere": "nowhere holds no finished debate; run `metalocus debate --out nowhere`",
