@@ -27,6 +27,7 @@ from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
+from metalocus.experiments.studies.study import Study
 
 SETTINGS = (BANDIT, FIVE_ARMS, REVERSAL, RULES, BINDING, DATASET)
 STEPS = {"smoke": 3_000, "quick": 2_000_000, "full": 10_000_000}
@@ -36,7 +37,7 @@ LONGER = {"five_arms": 2.0}
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Study):
     """One agent on one setting: a study with a single number.
 
     Attributes:

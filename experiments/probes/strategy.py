@@ -22,7 +22,7 @@ from metalocus.experiments.scoring.sample import Sample
 from metalocus.experiments.strategies.candidates import candidates
 from metalocus.experiments.strategies.evidence import scored
 from metalocus.experiments.strategies.fitting import entropy, surprise
-from metalocus.experiments.strategies.mixture import best_mixture
+from metalocus.experiments.strategies.mixture import Mixture, best_mixture
 from metalocus.experiments.strategies.models import Strategy
 from metalocus.experiments.strategies.reader import KINDS, Reader, verdict
 from metalocus.experiments.strategies.tiny_gru import best_network, network_log_probs
@@ -104,7 +104,12 @@ class StrategyProbe(Probe):
             for kind, read in reader.both(chunk):
                 own = entropy(read.probs)
                 mixed, first = mixtures[kind].of(read)
-                columns = [own, mixed - own, first, *reader.excess(kind, read)]
+                columns = [
+                    own,
+                    mixed - own,
+                    first,
+                    *reader.excess(kind, read),
+                ]
                 if kind in networks:
                     log_probs = network_log_probs(networks[kind], read.seen)
                     columns.append(surprise(log_probs, read.probs) - own)
@@ -112,7 +117,7 @@ class StrategyProbe(Probe):
         result: Result = {"best": {}, "not_told_apart": {}}
         for kind, sample in samples.items():
             _summarise(result, kind, sample, strategies)
-            _mixture(result, kind, sample, [each.name for each in mixtures[kind].strategies])
+            _mixture(result, kind, sample, mixtures[kind])
             if kind in networks:
                 result.setdefault("units", {})[kind] = networks[kind].units
             result.setdefault("parameters", {})[kind] = {
@@ -184,8 +189,8 @@ def _summarise(result: Result, kind: str, sample: Sample, strategies: Sequence[S
     Args:
         result: to be added to.
         kind: of histories.
-        sample: the agent's entropy, the excess of two that take turns and the probability of
-            the first, the excess of every strategy, and if it was fitted that of the network.
+        sample: the agent's entropy, the excess of two that take turns, whether the
+            first is nearer, the excess of every strategy and, if fitted, of the network.
         strategies: in the same order.
     """
     names = [each.name for each in strategies]
@@ -208,25 +213,28 @@ def _summarise(result: Result, kind: str, sample: Sample, strategies: Sequence[S
     result["not_told_apart"][kind] = ", ".join(others)
 
 
-def _mixture(result: Result, kind: str, sample: Sample, two: Sequence[str]) -> None:
+def _mixture(result: Result, kind: str, sample: Sample, mixture: Mixture) -> None:
     """Add the parts of two strategies that take turns by episode; of the best if none do.
+
+    An episode is that of the nearer one: the agent's probabilities are read, so nothing is left to
+    chance that a prior could help with.
 
     Args:
         result: with the best strategy of each kind.
         kind: of histories.
         sample: see :func:`_summarise`.
-        two: their names.
+        mixture: that was fitted.
     """
     _, mixed, first, *_ = sample.columns
-    best = result["best"][kind]
+    best, two = result["best"][kind], [each.name for each in mixture.strategies]
     single = result["excess"][kind][best] - mixed
     error = sample.standard_error
     _add(result, "gained", kind, [" and ".join(two)], [single.mean()], [error(single)])
     if single.mean() <= NEAR:
         _add(result, "mixture", kind, [best], [1.0], [0.0])
-    else:
-        parts = np.stack([first, 1.0 - first])
-        _add(result, "mixture", kind, two, parts.mean(axis=1), error(parts))
+        return
+    parts = np.stack([first, 1.0 - first])
+    _add(result, "mixture", kind, two, parts.mean(axis=1), error(parts))
 
 
 def _shares(excess: Array, random: int, sample: Sample) -> tuple[Any, Any]:

@@ -37,15 +37,15 @@ class Mixture:
     parts: Array
 
     def of(self, read: Read) -> tuple[Array, Array]:
-        """Cross-entropy of the mixture, nats a choice, [N]; probability of the first, [N]."""
+        """Cross-entropy of the mixture, nats a choice, [N]; 1 where the first is nearer, else 0."""
         losses = np.stack(
             [
                 surprise(each.log_probs(read.seen, theta)[0], read.probs)
                 for each, theta in zip(self.strategies, self.parameters, strict=True)
             ]
         )
-        loss, first = mixed(losses, self.parts, len(read.probs))
-        return loss, first
+        loss, _ = mixed(losses, self.parts, len(read.probs))
+        return loss, (losses[0] < losses[1]).astype(float)
 
 
 def best_mixture(

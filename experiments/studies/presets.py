@@ -147,9 +147,9 @@ PRESETS = {
         ),
         Preset(
             "quick",
-            "the core claims on one task each, trained for a quarter of the steps",
+            "the core claims on one task each, trained for an eighth of the steps",
             seeds=3,
-            part=0.25,
+            part=0.125,
             episodes=4000,
             numbers=CORE,
             tasks=1,

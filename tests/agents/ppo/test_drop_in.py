@@ -22,6 +22,7 @@ N, T = 4, 8
 SMALL = {"policy_kwargs": {"cell": "lstm", "cell_kwargs": {"hidden_size": 8}}, "seed": 1}
 BANDIT = {"n_arms": 2, "horizon": T}
 CONSTANT = {"learning_rate": 1e-3, "gamma": 0.9, "gae_lambda": 0.5, "ent_coef": 0.01}
+CONSTANT = {"learning_rate": 1e-3, "gamma": 0.9, "gae_lambda": 0.5, "ent_coef": 0.01}
 
 
 def bandit(n=N):
