@@ -42,7 +42,7 @@ class BlendedHalf(Control):
         """The probabilities of both, in their parts, [N, K]."""
         shifted, _ = self.shifter.act(stimulus, stores)
         learned, _ = self.learner.act(stimulus, stores)
-        part = stores.state["part"][:, None]
+        part = np.clip(stores.state["part"][:, None], 0.0, 1.0)  # it may have been edited
         return part * shifted + (1.0 - part) * learned, stores
 
     def learn(self, stores: Stores, stimulus: Array, action: Array, reward: Array) -> Stores:
