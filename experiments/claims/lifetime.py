@@ -121,11 +121,10 @@ class Lifetime(Claim):
         )
 
 
-@cache
 def points(life: NamedSetting) -> dict[float, NamedSetting]:
     """The settings of one lifetime, by uncertainty in units of the border."""
     horizon = life.kwargs["horizon"]
-    unit = border(horizon)
+    unit = border_of(horizon)
     return {
         spread: NamedSetting(
             f"{life.name}_spread_{spread:g}",
@@ -136,6 +135,10 @@ def points(life: NamedSetting) -> dict[float, NamedSetting]:
         )
         for spread in SPREADS
     }
+
+
+border_of = cache(border)
+"""Each plan takes a tenth of a second."""
 
 
 def tries(agent: Agent, setting: Setting, episodes: int, seed: int) -> float:

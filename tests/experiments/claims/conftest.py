@@ -1,4 +1,4 @@
-"""Every claim is made small: the constants that it names for tests have the values it gives."""
+"""What makes claims small in tests."""
 
 import sys
 from importlib import import_module
@@ -8,8 +8,9 @@ import pytest
 from metalocus.experiments.claims.base import CLAIMS
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(scope="module")
 def small_claims():
+    """The constants that claims name for tests have the values that they give."""
     with pytest.MonkeyPatch.context() as patch:
         for claim in CLAIMS.values():
             for name, value in claim.small.items():

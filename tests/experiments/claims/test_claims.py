@@ -25,6 +25,7 @@ from metalocus.experiments.scoring.intervals import RELATIONS
 from metalocus.experiments.studies.presets import PRESETS
 from metalocus.experiments.studies.study import all_runs
 
+pytestmark = pytest.mark.usefixtures("small_claims")
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=4, most_steps=400)
 SEED = 9
 SHORT = setting_called("metalocus/ReversalBandit-v0", horizon=8, hazard=0.2)

@@ -19,6 +19,8 @@ from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.named import CUED, REVERSAL, RULES, setting_called
 from metalocus.experiments.studies.presets import PRESETS
 
+pytestmark = pytest.mark.usefixtures("small_claims")
+
 TASK = setting_called("metalocus/ReversalBandit-v0", p=0.8, hazard=0.05, horizon=20)
 ARMS = setting_called("metalocus/BernoulliBandit-v0", n_arms=2, horizon=12)
 SEED = 9

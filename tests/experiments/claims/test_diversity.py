@@ -25,6 +25,8 @@ from metalocus.experiments.runs.named import FIVE_ARMS, setting_called
 from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import PRESETS
 
+pytestmark = pytest.mark.usefixtures("small_claims")
+
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60)
 SEED = 9
 

@@ -23,6 +23,8 @@ from metalocus.experiments.claims.inner_rate import (
 from metalocus.experiments.runs.named import setting_called
 from metalocus.experiments.studies.presets import PRESETS
 
+pytestmark = pytest.mark.usefixtures("small_claims")
+
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=50)
 SEED = 9
 

@@ -26,6 +26,8 @@ from metalocus.experiments.runs.named import setting_called
 from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import PRESETS
 
+pytestmark = pytest.mark.usefixtures("small_claims")
+
 TASK = setting_called("metalocus/BernoulliBandit-v0", n_arms=2, horizon=12)
 CLAIM = CLAIMS.find("learned_rule")
 FEW = dataclasses.replace(PRESETS["smoke"], episodes=60, setting=TASK)

@@ -22,6 +22,8 @@ from metalocus.experiments.runs.replicas import build_stream, replicas_agent
 from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import PRESETS
 
+pytestmark = pytest.mark.usefixtures("small_claims")
+
 TASK = setting_called("metalocus/BernoulliBandit-v0", n_arms=2, horizon=10)
 PRESET = dataclasses.replace(PRESETS["full"], setting=TASK, episodes=16, most_steps=5000)
 SEED = 9
