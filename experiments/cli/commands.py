@@ -564,7 +564,7 @@ def export(run: Positional[Path], sb3: Path) -> None:
         sb3: the file to write; an existing one is not overwritten.
     """
     from metalocus.experiments.cli.outputs import require_new
-    from metalocus.experiments.runs.exchange import export_run
+    from metalocus.experiments.porting.exchange import export_run
 
     require_new(sb3, "--sb3")
     export_run(run, sb3)
@@ -590,8 +590,8 @@ def import_(
         out: folder of runs.
     """
     from metalocus.envs import Setting
-    from metalocus.experiments.runs.adopt import adopt
-    from metalocus.experiments.runs.exchange import import_run
+    from metalocus.experiments.porting.adopt import adopt
+    from metalocus.experiments.porting.exchange import import_run
 
     if (algo is None) != (env is None) or (env is None and env_kwargs):
         raise WrongUse("--algo and --env go together: what wrote the zip, and its task")

@@ -1,6 +1,6 @@
 """Run directories: the settings of a training run, what it leaves behind, how it is read back.
 
 Read ``config`` first (what decides a run, and its name), then ``folder`` (its files) and
-``records`` (when it is finished and whole). ``load`` makes an agent of it, ``exchange`` a zip.
-``subject`` is what a person names to be measured, ``adopt`` makes a run of a model from elsewhere.
+``records`` (when it is finished and whole). ``load`` makes an agent of it; ``subject`` is what a
+person names to be measured.
 """

@@ -21,10 +21,12 @@ from metalocus.envs import FAMILIES, Setting
 from metalocus.envs.episodes import Episodes
 from metalocus.envs.layout import Layout
 from metalocus.envs.registry import EPISODE_OPTIONS
-from metalocus.experiments.runs.other_runs import RUN_ARGUMENTS, START
 
 POLICY = ("critic", "action_values", "net_arch", "ortho_init")
 """Arguments of the policy beside those of its cell that an agent can be given."""
+START, REFERENCE = "start", "reference"
+RUN_ARGUMENTS = (START, REFERENCE)
+"""Arguments of training that may be another run."""
 _DECIDED = frozenset(
     {
         *("policy", "env", "policy_kwargs", "seed", "device", "verbose", "tensorboard_log"),

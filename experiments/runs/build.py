@@ -18,8 +18,7 @@ from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require, short_repr
 from metalocus.envs.layout import action_space, observation_space
 from metalocus.envs.sb3 import BatchVecEnv
-from metalocus.experiments.runs.arguments import POLICY
-from metalocus.experiments.runs.other_runs import START
+from metalocus.experiments.runs.arguments import POLICY, START
 
 if TYPE_CHECKING:  # so that the code of a RunConfig is not among what decides a run's result
     from metalocus.experiments.runs.config import RunConfig

@@ -22,6 +22,7 @@ from metalocus.agents.trainers.base import TRAINERS
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.checks import MOST_ROWS, require, require_count, short_repr
 from metalocus.experiments.runs.arguments import (
+    REFERENCE,
     agent_defaults,
     differing,
     env_defaults,
@@ -32,7 +33,6 @@ from metalocus.experiments.runs.build import try_out
 from metalocus.experiments.runs.made_with import made_with, require_there
 from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.runs.other_runs import (
-    REFERENCE,
     deciding,
     require_start,
     shown,

@@ -16,11 +16,8 @@ from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
 from metalocus.agents.ppo.files import Corrupt, read_record
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require, short_repr
+from metalocus.experiments.runs.arguments import REFERENCE, RUN_ARGUMENTS, START
 from metalocus.experiments.runs.folder import MANIFEST
-
-START, REFERENCE = "start", "reference"
-RUN_ARGUMENTS = (START, REFERENCE)
-"""Arguments of training that may be a run."""
 
 
 def with_runs(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from metalocus.agents.replicas.stream import Stream
 from metalocus.agents.trainers.online import REPLICAS, TRAINER, OnlineTraining
 from metalocus.envs.checks import require
 from metalocus.envs.common_random_numbers import seed_keys
-from metalocus.experiments.runs.arguments import POLICY
+from metalocus.experiments.runs.arguments import POLICY, START
 from metalocus.experiments.runs.build import SEED_SPACING
-from metalocus.experiments.runs.other_runs import START
 
 if TYPE_CHECKING:  # so that the code of a RunConfig is not among what decides a run's result
     from metalocus.experiments.runs.config import RunConfig

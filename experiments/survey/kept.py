@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,21 @@ class Player:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return find_subject(self.what, self.setting)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What was found on one task.
+
+    Attributes:
+        setting: the task.
+        standing: how its agents score, as ``survey.standing`` finds it.
+        findings: by agent, then probe, as ``survey.survey`` finds them.
+    """
+
+    setting: Setting
+    standing: Record
+    findings: Sequence[Record]
 
 
 def kept(out: Path, name: str, key: Record, measure: Callable[[], Record]) -> Record:

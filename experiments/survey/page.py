@@ -7,8 +7,8 @@ from typing import Any
 
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.named import title_of
+from metalocus.experiments.survey.kept import Task
 from metalocus.experiments.survey.standing import EPISODES, SIMPLE
-from metalocus.experiments.survey.survey import Task
 
 ABOVE = "above every simple rule"
 

@@ -18,7 +18,15 @@ from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.studies.pool import in_processes
-from metalocus.experiments.survey.kept import Player, Record, called, decided_by, kept, weights
+from metalocus.experiments.survey.kept import (
+    Player,
+    Record,
+    Task,
+    called,
+    decided_by,
+    kept,
+    weights,
+)
 from metalocus.experiments.survey.standing import Standing
 
 
@@ -64,21 +72,6 @@ class Question:
             return {"sentence": PROBES[self.probe]().sentence(result)}
 
         return kept(self.out, self.probe, key, find)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What was found on one task.
-
-    Attributes:
-        setting: the task.
-        standing: how its agents score, see :meth:`Standing.answer`.
-        findings: by agent, then probe, see :meth:`Question.answer`.
-    """
-
-    setting: Setting
-    standing: Record
-    findings: Sequence[Record]
 
 
 def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path) -> list[Task]:

@@ -22,11 +22,11 @@ from metalocus.agents.trainers.imitate import Imitation
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require
 from metalocus.experiments.display import LOG
+from metalocus.experiments.runs.arguments import REFERENCE, START
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
 from metalocus.experiments.runs.load import load_other_runs
-from metalocus.experiments.runs.other_runs import REFERENCE, START
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, write_finished
 from metalocus.experiments.runs.replicas import ONLINE

@@ -153,7 +153,7 @@ def test_a_file_to_write_is_refused_before_the_work_and_nothing_is_overwritten(
 
     for job in ("scoring.returns.mean_returns", "comparison.compare.compare"):
         monkeypatch.setattr(f"metalocus.experiments.{job}", work)
-    monkeypatch.setattr("metalocus.experiments.runs.exchange.export_run", work)
+    monkeypatch.setattr("metalocus.experiments.porting.exchange.export_run", work)
     (elsewhere / "there").write_text("kept")
     (elsewhere / "link").symlink_to("nowhere")
     for command, option in (

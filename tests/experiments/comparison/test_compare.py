@@ -15,7 +15,7 @@ from metalocus.experiments.comparison import compare as comparison
 from metalocus.experiments.comparison.compare import SETTINGS, Entry
 from metalocus.experiments.comparison.page import comparison_page
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.exchange import export_run, import_run
+from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.presets import PRESETS
 

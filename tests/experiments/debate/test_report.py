@@ -37,7 +37,7 @@ from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.debate.report import FIGURE, REPORT, write_report
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.exchange import export_run, import_run
+from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.named import BANDIT, FIVE_ARMS, REVERSAL, setting_called
 from metalocus.experiments.scoring.score import score

@@ -16,14 +16,13 @@ from metalocus.agents.ppo.files import read_tensors
 from metalocus.agents.ppo.settings import defaults_of
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
-from metalocus.experiments.runs.arguments import agent_defaults, env_defaults, train_defaults
+from metalocus.experiments.porting.exchange import export_run, import_run
+from metalocus.experiments.runs.arguments import START, agent_defaults, env_defaults, train_defaults
 from metalocus.experiments.runs.build import build_model, build_policy
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import WEIGHTS
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import NAMED, setting_called
-from metalocus.experiments.runs.other_runs import START
 from metalocus.experiments.training.train import train
 
 BANDIT = "metalocus/BernoulliBandit-v0"

@@ -21,8 +21,8 @@ from metalocus.agents.ppo.files import (
     write_tensors,
 )
 from metalocus.envs import InvalidTask
+from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs import config as configs
-from metalocus.experiments.runs.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import (
     CONFIG,
     LOCK,

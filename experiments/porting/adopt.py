@@ -23,10 +23,10 @@ from metalocus.agents.ppo.settings import plain
 from metalocus.agents.trained.foreign import load_foreign
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.checks import require
+from metalocus.experiments.porting.exchange import write_imported
 from metalocus.experiments.runs.arguments import train_defaults
 from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RL, RunConfig
-from metalocus.experiments.runs.exchange import write_imported
 from metalocus.experiments.runs.records import versions
 from metalocus.experiments.runs.subject import load_own_model
 

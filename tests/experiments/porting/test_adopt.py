@@ -15,7 +15,7 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.adopt import adopt
+from metalocus.experiments.porting.adopt import adopt
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import is_done, load_manifest

@@ -17,8 +17,8 @@ from metalocus.agents.ppo.files import Corrupt, record_digest
 from metalocus.envs import InvalidTask
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs import exchange
-from metalocus.experiments.runs.exchange import export_run, import_run
+from metalocus.experiments.porting import exchange
+from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import (
     CHECKPOINT,
     CONFIG,
