@@ -19,7 +19,7 @@ from metalocus.experiments.scoring.sample import require_finite
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured
 
-BESIDE = ("mlp_feedback", "mlp")
+BESIDE = ("mlp_feedback",)
 """Trained beside the agent that the claims are about."""
 ONLINE = ("policy_gradient", "delta_rule")
 PLAYERS = (*ONLINE, "wsls")
