@@ -24,6 +24,7 @@ from metalocus.agents.trained.frozen import FEATURES
 from metalocus.envs import Family, Setting
 from metalocus.experiments.instruments.beliefs import TARGETS, Beliefs
 from metalocus.experiments.instruments.regression import Ridge
+from metalocus.experiments.instruments.spacing import spaced_choices
 from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.instruments.vectors import Vectors, n_episodes
@@ -120,7 +121,7 @@ class Decode(Probe):
         feedback, ``before`` it, or a baseline. ``lost`` is by set, then ``decoded`` or ``random``.
         """
         family = chunks.setting.family
-        trials = spaced(family.horizon, TRIALS) if self.trials is None else list(self.trials)
+        trials = spaced_choices(family, TRIALS) if self.trials is None else list(self.trials)
         reference, fresh = best_reference(family), untrained(agent)
         shadows = [reference, *([] if fresh is None else [fresh])]
         fit = _Fit(agent, Beliefs(reference), family, trials)
@@ -222,12 +223,6 @@ class Decode(Probe):
 def headline(targets: Iterable[str]) -> str | None:
     """The target that is taken out of the stores: the belief, else the expected rewards."""
     return next((name for name in MAIN if name in targets), None)
-
-
-def spaced(horizon: int, n: int) -> list[int]:
-    """At most n trials spaced by ratio, from 1 to the last; the only one if there is one."""
-    ratio = np.geomspace(1, max(1, horizon - 1), n).round().astype(int)
-    return sorted({min(int(t), horizon - 1) for t in ratio})
 
 
 class _Decoder:

@@ -20,7 +20,7 @@ from metalocus.agents.rollout import (
     read_out,
     rollout,
 )
-from metalocus.envs import Episodes, InvalidTask
+from metalocus.envs import Episodes, Family, InvalidTask
 from metalocus.envs.checks import require_choice, require_count
 from metalocus.experiments.instruments.interventions import (
     CUTS,
@@ -43,6 +43,7 @@ from metalocus.experiments.instruments.shapley import (
     shapley_interactions,
     shapley_values,
 )
+from metalocus.experiments.instruments.spacing import spaced_choices
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
 from metalocus.experiments.probes.rows import REACH
@@ -146,7 +147,7 @@ class Locus(Probe):
         Quantities of the stores are by kind of replacement and by cut: ``shares`` -> ``resample
         before`` -> ``state``.
         """
-        trials = self._trials(chunks.setting.family.horizon)
+        trials = self._trials(chunks.setting.family)
         untouched = copy.deepcopy(agent)
         typical = self._typical(agent, chunks, trials)
         curve, returns, contained = LearningCurve(), 0.0, True
@@ -303,10 +304,10 @@ class Locus(Probe):
             rollout(player, others.episodes(), seed, observe=observe)
         return found
 
-    def _trials(self, horizon: int) -> list[int]:
+    def _trials(self, family: Family) -> list[int]:
         if self.trials is None:
-            spaced = np.geomspace(1, max(1, horizon - 1), 8).round().astype(int)
-            return sorted({min(int(t), horizon - 1) for t in spaced})
+            return spaced_choices(family, 8)
+        horizon = family.horizon
         trials = sorted({require_count("trials", t, 0) for t in self.trials})
         if not trials or trials[-1] >= horizon:
             raise InvalidTask(f"trials must be from 0 to {horizon - 1}, got {list(self.trials)}")
