@@ -107,7 +107,7 @@ def argument_values(
         like = "" if name in RUN_ARGUMENTS else default
         found[name] = _cell(value(1.0) if callable(value) else value, like)
     own = agent_defaults(agent, layout)
-    for name, default in _all_agents(layout).items():
+    for name, default in _all_agents().items():
         found[name] = _cell(agent_kwargs.get(name, own.get(name)), default)
     return found
 
@@ -120,9 +120,13 @@ def _all_trainers() -> dict[str, Any]:
     return found
 
 
-def _all_agents(layout: Layout) -> dict[str, Any]:
-    """The arguments of all agents, each with the default of one that has it."""
+def _all_agents() -> dict[str, Any]:
+    """The arguments of all agents, each with the default of one that has it.
+
+    They are told of a layout that shows everything, since some agents cannot play others.
+    """
     found: dict[str, Any] = {}
+    layout = Setting("metalocus/BernoulliBandit-v0").layout
     for agent in TRAINABLES.values():
         found = agent_defaults(agent, layout) | found
     return found

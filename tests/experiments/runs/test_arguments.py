@@ -17,7 +17,13 @@ from metalocus.agents.ppo.settings import defaults_of
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.porting.exchange import export_run, import_run
-from metalocus.experiments.runs.arguments import START, agent_defaults, env_defaults, train_defaults
+from metalocus.experiments.runs.arguments import (
+    START,
+    agent_defaults,
+    argument_values,
+    env_defaults,
+    train_defaults,
+)
 from metalocus.experiments.runs.build import build_model, build_policy
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import WEIGHTS
@@ -288,3 +294,12 @@ def test_heads_are_sizes_of_layers():
         config = RunConfig(Setting(BANDIT), "lstm", 0, 0, 2, agent_kwargs={"net_arch": heads})
         with pytest.raises(InvalidTask, match=r"^(net_arch must be|every size in net_arch must)"):
             config.check()
+
+
+def test_the_table_of_arguments_is_the_same_where_little_is_shown():
+    """Some agents cannot play what hides the last action; that is no reason for others to fail."""
+    everything = Setting("metalocus/BernoulliBandit-v0").layout
+    little = Setting("metalocus/BernoulliBandit-v0", observe=("reward", "first")).layout
+    lstm = TRAINABLES.find("lstm")
+    told = [list(argument_values(lstm, layout, {}, "rl", {})) for layout in (everything, little)]
+    assert told[0] == told[1]
