@@ -9,6 +9,7 @@ import torch
 from metalocus.agents.agent import STORES, Stores
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.gradient_step import GradientStep
+from metalocus.agents.cells.learned_rule import LearnedRule
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
@@ -21,7 +22,8 @@ from metalocus.experiments.probes.locus import Locus
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2, "cued": True}
 GAUSSIAN = "metalocus/GaussianBandit-v0"
 N, RATE = 5, 0.1
-HEADED = [n for n, agent in TRAINABLES.items() if not issubclass(agent.cell, GradientStep)]
+OWN_RULE = (GradientStep, LearnedRule)
+HEADED = [n for n, agent in TRAINABLES.items() if not issubclass(agent.cell, OWN_RULE)]
 POLICIES = [(name, "shared") for name in HEADED] + [("lstm", "separate")]
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
 
