@@ -52,7 +52,7 @@ def debate(
 ) -> None:
     """Train, probe, judge the claims and write report.html; the main job.
 
-    Preset quick takes under ten minutes on two cores.
+    Preset quick takes about ten minutes on two quiet cores.
 
     Example: metalocus debate --preset smoke --out trial
 
