@@ -1,8 +1,11 @@
 """The survey: every probe on every agent, each finding kept, scores beside rules, and the page."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import metalocus
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
 from metalocus.experiments.errors import WrongUse
@@ -102,3 +105,11 @@ def test_runs_and_names_that_do_not_exist_are_refused(tmp_path):
         survey([], ["wsls"], 50, tmp_path)
     with pytest.raises(WrongUse, match="psychic: not the name"):
         survey([tmp_path], ["psychic"], 50, tmp_path)
+
+
+def test_the_page_in_docs_begins_with_its_summary():
+    """It was made with ``--intro``: one of them alone cannot be changed."""
+    probes = Path(metalocus.__file__).parent / "docs" / "probes"
+    summary = (probes / "found_summary.md").read_text(encoding="utf-8").strip()
+    page = (probes / "found.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# What the probes find\n\n{summary}\n\n## How to read it\n")
