@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import metalocus
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
 from metalocus.experiments.errors import WrongUse
@@ -109,7 +108,7 @@ def test_runs_and_names_that_do_not_exist_are_refused(tmp_path):
 
 def test_the_page_in_docs_begins_with_its_summary():
     """It was made with ``--intro``: one of them alone cannot be changed."""
-    probes = Path(metalocus.__file__).parent / "docs" / "probes"
+    probes = Path(__file__).parents[3] / "docs" / "probes"
     summary = (probes / "found_summary.md").read_text(encoding="utf-8").strip()
     page = (probes / "found.md").read_text(encoding="utf-8")
     assert page.startswith(f"# What the probes find\n\n{summary}\n\n## How to read it\n")
