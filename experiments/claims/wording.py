@@ -9,6 +9,8 @@ from metalocus.experiments.scoring.intervals import MOST_SEEDS
 
 RELATIONS = {">=": "at least", "<=": "at most"}
 AS_BUILT = "as built"
+CHECKS = {"supported": AS_BUILT, "refuted": "NOT as built", "undecided": "not shown by these seeds"}
+"""What a verdict says of a check of the apparatus."""
 SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 """Beside the colour of a verdict, for those who do not see it."""
 
@@ -55,8 +57,11 @@ def p_value(judged: Mapping[str, Any]) -> str:
 
 
 def check(judged: Mapping[str, Any]) -> str:
-    """Whether what is true by construction was measured to be so on a task."""
-    return AS_BUILT if judged["verdict"] == "supported" else "NOT as built"
+    """Whether what is true by construction was measured to be so on a task.
+
+    Too few seeds, or a seed without a number, show neither.
+    """
+    return CHECKS[judged["verdict"]]
 
 
 def heading(name: str, number: int | None) -> str:

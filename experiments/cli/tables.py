@@ -89,7 +89,7 @@ def _checks(verdicts: Sequence[Mapping[str, Any]]) -> str:
         for each in checks(verdict)
         for task, judged in each["tasks"].items()
     ]
-    failed = [f"NOT as built: {says}" for says, outcome_of in found if outcome_of != AS_BUILT]
+    failed = [f"{outcome_of}: {says}" for says, outcome_of in found if outcome_of != AS_BUILT]
     count = f"{len(found) - len(failed)} of {len(found)} as built"
     return escape("\n".join([f"checks of the apparatus, true by construction: {count}", *failed]))
 

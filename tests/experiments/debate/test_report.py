@@ -551,6 +551,7 @@ def test_verdicts_in_words():
     assert p_value(judged | {"p": 0.0001}) == "p < .001"
     assert check(judged) == "NOT as built"
     assert check(judged | {"verdict": "supported"}) == "as built"
+    assert check(judged | {"verdict": "undecided"}) == "not shown by these seeds"
     assert region({"relation": ">=", "bound": 0.05}) == "at least 0.05"
     assert region({"relation": "<=", "bound": 1e-6}) == "at most 1e-06"
     assert region({"relation": "within", "bound": 0.02}) == "between -0.02 and 0.02"
