@@ -8,15 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from metalocus.envs.checks import require, require_count, require_within, short_repr
+from metalocus.envs.checks import require, require_count, short_repr
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
+from metalocus.envs.families._stationary import StationaryArms
+from metalocus.envs.family import Latents
 
 _DEPENDENT = {"easy": 0.1, "medium": 0.25, "hard": 0.4}
 _PRIORS = "'uniform', 'beta(a,b)', 'dependent', 'easy', 'medium' or 'hard'"
 
 
-class BernoulliBandit(Family):
+class BernoulliBandit(StationaryArms):
     """K arms that pay 1 or 0 with fixed probabilities drawn anew for every episode.
 
     ## Description
@@ -95,21 +96,6 @@ class BernoulliBandit(Family):
             low = _DEPENDENT[self.prior]
             first = np.where(first < 0.5, low, 1.0 - low)
         return {"means": np.stack([first, 1.0 - first], axis=1)}
-
-    def means(self, latents: Latents) -> Array:
-        """The latent itself, [N, K]."""
-        return latents["means"]
-
-    def step(
-        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
-    ) -> tuple[Array, Latents]:
-        """Bernoulli reward; the latents do not change."""
-        chance = latents["means"][np.arange(len(action)), action]
-        return bernoulli_rewards(chance, action, t, crn), latents
-
-    def check_task(self, latents: Latents) -> None:
-        """Every mean is a probability."""
-        require_within("means", latents["means"], 0.0, 1.0)
 
     @property
     def support(self) -> tuple[float, float] | None:

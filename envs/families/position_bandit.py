@@ -11,13 +11,13 @@ from metalocus.envs.checks import (
     require_count,
     require_flag,
     require_probability,
-    require_within,
 )
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
-from metalocus.envs.family import Array, Family, Latents, bernoulli_rewards
+from metalocus.envs.families._stationary import StationaryArms
+from metalocus.envs.family import Latents
 
 
-class PositionBandit(Family):
+class PositionBandit(StationaryArms):
     """K stationary arms; in a share of the episodes the further right, the better an arm pays.
 
     ## Description
@@ -88,18 +88,3 @@ class PositionBandit(Family):
         in_order = rising if self.best_last else rising[:, ::-1]
         is_sorted = crn.uniform("sorted") < self.correlation
         return {"means": np.where(is_sorted[:, None], in_order, means)}
-
-    def means(self, latents: Latents) -> Array:
-        """The latent itself, [N, K]."""
-        return latents["means"]
-
-    def step(
-        self, latents: Latents, action: Array, t: Array, crn: CommonRandomNumbers
-    ) -> tuple[Array, Latents]:
-        """Bernoulli reward; the latents do not change."""
-        chance = latents["means"][np.arange(len(action)), action]
-        return bernoulli_rewards(chance, action, t, crn), latents
-
-    def check_task(self, latents: Latents) -> None:
-        """Every mean is a probability."""
-        require_within("means", latents["means"], 0.0, 1.0)
