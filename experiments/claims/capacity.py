@@ -24,7 +24,7 @@ SIZES = (32, 64, 128)
 """Units of the recurrent agent; 64 is the default."""
 IN_WEIGHTS = ("fast_weights", "maml_value")
 """Agents that keep bindings in per-episode weights."""
-PART = 0.25
+PART = 0.5
 """Of the usual steps."""
 
 

@@ -20,7 +20,7 @@ MEMBERS = 4
 """Agents, trained from seeds of their own: enough to see what each further one adds."""
 APART = 100
 """Member i of training seed s has the seed (s + 1) * APART + i, which no other claim uses."""
-PART = 0.25
+PART = 0.5
 """Of the usual steps: agents are wanted that still err."""
 PROBED = 2000
 """Episodes of the ensemble probe."""

@@ -32,7 +32,7 @@ SIZES = (1, 4, 16, 64, 256, 1024)
 FEW, VARIED, MANY = 4, 16, 256
 """Those that are judged, and in the middle the one at which tasks and network are varied apart. At
 1,024 tasks Bayes on the tasks and under the prior differ by .004 nats a choice: too little."""
-PART = 0.25
+PART = 0.5
 """Of the usual steps, as there are nine runs a seed."""
 PROBED = 1000
 """Episodes of each kind: 100,000 choices."""

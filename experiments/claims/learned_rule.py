@@ -41,7 +41,7 @@ FEW, HUNDRED = 5, 132
 still be written down."""
 BY_RL = (FEW, HUNDRED)
 """Sizes that are trained by RL too."""
-PART = 1 / 16
+PART = 1 / 8
 """Of the usual steps, for all that is trained by RL, and for the recurrent agent beside it. Then a
 seed costs five CPU minutes beside the fully trained agent, which other claims train too."""
 DISTILLED = 1 / 32

@@ -24,7 +24,7 @@ LIFETIME = "metalocus/LifetimeBandit-v0"
 SPREADS = (0.5, 0.8, 1.25, 2.0)
 """Uncertainty of the unknown arm, in units of the exact border."""
 BELOW, BEYOND = SPREADS[0], SPREADS[-1]
-PART = 0.25
+PART = 0.5
 """Of the usual steps: episodes of one unknown arm are learned fast."""
 LIVES = tuple(
     NamedSetting(f"life_{horizon}", f"a life of {horizon} trials", LIFETIME, horizon=horizon)

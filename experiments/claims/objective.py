@@ -43,8 +43,6 @@ LONGER = NamedSetting(
     BANDIT.env,
     **{**BANDIT.kwargs, "horizon": 200},
 )
-PART = 0.5
-"""Of the usual steps, for tasks that are learned fast."""
 
 
 class Objective(Claim):
@@ -135,11 +133,7 @@ class Objective(Claim):
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """The agent on every training task."""
-        parts = {BANDIT.name: 1.0}
-        return {
-            each.name: preset.run(preset.agent, each, seed, parts.get(each.name, PART))
-            for each in self.settings
-        }
+        return {each.name: preset.run(preset.agent, each, seed) for each in self.settings}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Each quantity on the test that belongs to its task."""

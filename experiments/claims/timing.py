@@ -43,8 +43,8 @@ plane is cut and not the training: after 5,000 steps a recurrent network that up
 scores a third of what it scores in the end."""
 REPLICAS = 64
 """Independent networks at every point of the plane."""
-PART = 1 / 500
-"""Of the usual steps, for each replica: 16,000 of 8M."""
+PART = 1 / 250
+"""Of the usual steps, for each replica: 16,000 of 4M."""
 CHOOSING, CHOOSING_SEED = 256, 6000
 """Episodes of each point by which the best is chosen, and what their seed is above those of
 tuning, so that nothing else plays them. The plane that is drawn is measured on them."""

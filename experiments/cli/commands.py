@@ -45,6 +45,7 @@ def debate(
     agent: AskedAgent = None,
     agent_kwargs: AskedAgentKwargs = (),
     setting: AskedSetting = (),
+    seeds: int | None = None,
     out: DebateFolder = Path("debate"),
     shipped: bool = False,
     json: Json = False,
@@ -57,6 +58,7 @@ def debate(
     Example: metalocus debate --preset smoke --out trial
 
     Args:
+        seeds: the first so many of the preset's training seeds; more can be added later.
         shipped: run nothing; show the full run that comes with the package, in shipped.html.
     """
     from metalocus.experiments.cli.tables import verdict_table
@@ -66,9 +68,11 @@ def debate(
     hush(quiet)
     own = keywords(agent_kwargs, "--agent-kwargs")
     if shipped:
-        found, page = _shipped(out, preset != "quick" or bool(claims or agent or setting or own))
+        found, page = _shipped(
+            out, preset != "quick" or bool(claims or agent or setting or own or seeds)
+        )
     else:
-        found = run_debate(preset, out, agent, _setting(setting), own, claims)
+        found = run_debate(preset, out, agent, _setting(setting), own, claims, seeds)
         page = out / "report.html"
     if json:
         print_json(found)

@@ -35,12 +35,18 @@ def headline(agent: str, found: Mapping[str, Any]) -> list[str]:
         counts.setdefault(side, Counter())[outcome] += 1
     told = "; ".join(f"of {side}, {_counted(each)}" for side, each in counts.items())
     return [
-        f"For the {agent}, over {preset['seeds']} training seeds, each task judged by itself, the"
+        f"For the {agent}, over {_seeds(preset)} training seeds, each task judged by itself, the"
         f" predictions came out so: {told or 'none was judged'}.",
         _failed(verdicts, found["tasks"]),
         f"Not asked: {_left_out(found)}other agents and larger tasks; these verdicts say nothing of"
         " them.",
     ]
+
+
+def _seeds(preset: Mapping[str, Any]) -> str:
+    """``10``, or ``3 of 10`` where not all were run."""
+    run, whole = preset["seeds"], preset["of_seeds"]
+    return f"{run}" if run == whole else f"{run} of {whole}"
 
 
 def _judged(verdicts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

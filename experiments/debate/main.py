@@ -37,6 +37,7 @@ def run_debate(
     setting: NamedSetting | None = None,
     agent_kwargs: Mapping[str, Any] | None = None,
     claims: Sequence[str] = (),
+    seeds: int | None = None,
 ) -> dict[str, Any]:
     """Make the whole debate; everything that is done already is taken from ``out``.
 
@@ -50,6 +51,8 @@ def run_debate(
         agent_kwargs: arguments of the agent, as in a run's config.
         claims: numbers or names of those to ask, alone and without the curves; none for those of
             the preset, the checks of the apparatus, and the curves.
+        seeds: the first so many of the preset's training seeds; None for all. More can be added
+            later in the same folder.
 
     Returns:
         ``preset``, ``question`` (the agent, and the options that ask it), ``not_asked`` (the reason
@@ -68,7 +71,8 @@ def run_debate(
     """
     from metalocus.experiments.debate.report import write_report  # drawing is slow to import
 
-    preset = preset_of(preset_name).about_agent(agent, setting, agent_kwargs)
+    whole = preset_of(preset_name)
+    preset = whole.first_seeds(seeds).about_agent(agent, setting, agent_kwargs)
     chosen = _chosen(preset, claims)
     reasons = {claim: claim.why_not(preset) for claim in chosen}
     asked = [claim for claim, reason in reasons.items() if reason is None]
@@ -82,7 +86,12 @@ def run_debate(
     not_run = {each.name: heading(each.name, each.number) for each in left_out}
     as_registered = not (claims or agent or setting or agent_kwargs)
     found = {
-        "preset": {"name": preset.name, "about": preset.about, "seeds": preset.seeds},
+        "preset": {
+            "name": preset.name,
+            "about": preset.about,
+            "seeds": preset.seeds,
+            "of_seeds": whole.seeds,
+        },
         "question": {
             "agent": preset.agent,
             "options": shlex.join(_options(agent, setting, preset.agent_kwargs)),

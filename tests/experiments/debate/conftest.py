@@ -52,7 +52,7 @@ def found():
     run = {"name": "lstm-x-s0", "steps": 5000, "parameters": 9, "cpu_seconds": 1.5, "sha256": "ab"}
     run |= {"title": "lstm · a <bandit> · seed 0", "serves": ["emergence", "curves"]}
     return {
-        "preset": {"name": "quick", "about": "a few & fast", "seeds": 3},
+        "preset": {"name": "quick", "about": "a few & fast", "seeds": 3, "of_seeds": 3},
         "tasks": {"five_arms": "five arms, 100 pulls", "reversal": "hidden reversals"},
         "question": {"agent": "lstm", "options": "", "claims": ""},
         "not_asked": {},

@@ -14,7 +14,7 @@ def prediction(says, a, b, side="recurrence", built=False):
 def sentences(*predictions, preset="quick", **more):
     """The headline of one claim with these predictions."""
     found = {
-        "preset": {"name": preset, "seeds": 3},
+        "preset": {"name": preset, "seeds": 3, "of_seeds": 3},
         "tasks": TITLES,
         "verdicts": [{"predictions": predictions}],
         "not_run": {},

@@ -155,7 +155,7 @@ def test_the_register_is_told_and_what_differs_from_it_in_red(page):
 
 
 def test_what_is_not_run_is_shown_from_what_is_shipped_and_marked(undrawn, few, tmp_path):
-    of = {"preset": {"name": "full", "seeds": 10}, "tasks": few["tasks"]}
+    of = {"preset": {"name": "full", "seeds": 10, "of_seeds": 10}, "tasks": few["tasks"]}
     of |= {"made": {"date": "2030-12-24", "version": "0.9"}}
     changed = {**few, "verdicts": few["verdicts"][:1]}
     page = written(tmp_path, {**changed, "shipped": {**of, "verdicts": few["verdicts"][1:2]}})
@@ -430,7 +430,7 @@ def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(
     assert found["not_run"] == {"other": "2 other"}
     assert sorted(made) == [run["name"] for run in found["runs"]], "every run is accounted for"
     assert all(name in page for name in made)
-    assert found["preset"] == {"name": "tiny", "about": "nothing is trained", "seeds": 2}
+    assert found["preset"] == {"name": "tiny", "about": "nothing is trained", "seeds": 2, "of_seeds": 2}
     assert set(found["source"]) == {"habit", "curves"}
     forbid_measuring(monkeypatch)
     assert debate.run_debate("tiny", tmp_path) == found

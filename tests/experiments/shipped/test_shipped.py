@@ -34,7 +34,7 @@ def debate(run, monkeypatch):
         **{"predictions": [], "register": {"equal": False, "entries": []}},
     }
     found = {
-        "preset": {"name": "full", "about": "all", "seeds": 2},
+        "preset": {"name": "full", "about": "all", "seeds": 2, "of_seeds": 2},
         "tasks": {"tiny": TINY.title},
         "question": {"agent": "lstm", "options": "", "claims": ""},
         **{"not_asked": {}, "not_run": {}, "sides": {}, "headline": ["Settled."]},
