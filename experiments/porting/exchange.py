@@ -18,7 +18,7 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.build import build_model, build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CONFIG, LOCK, WRITTEN, locked
+from metalocus.experiments.runs.folder import CONFIG, WRITTEN, locked
 from metalocus.experiments.runs.load import load_policy
 from metalocus.experiments.runs.records import IDENTITY, load_manifest, write_finished
 from metalocus.experiments.runs.results import write_results
@@ -96,7 +96,7 @@ def write_imported(
     """
     folder = out / str(made_by["run"])
     with locked(folder):
-        paths = [folder / name for name in WRITTEN if name != LOCK]
+        paths = [folder / name for name in WRITTEN]
         if any(path.exists() for path in paths):
             raise WrongUse(f"{folder} exists; choose another --out")
         try:

@@ -1,7 +1,7 @@
 """A run's folder: the names of its files, who may write in it, how far training is.
 
 config.json         the settings, written first
-checkpoint          to continue from, gone when the run is done
+checkpoint          to continue from, and the one before it; gone when the run is done
 weights.safetensors the trained policy
 meta.json           its observation layout and the versions that made it
 results.parquet     step, metric, value: every measurement during training
@@ -18,15 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from filelock import FileLock, Timeout
-
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.runs.lease import Busy, Lease, held
 
 CONFIG, CHECKPOINT, MANIFEST = "config.json", "checkpoint", "manifest.json"
 WEIGHTS, META, RESULTS = "weights.safetensors", "meta.json", "results.parquet"
-LOCK, PROGRESS = ".lock", ".progress"
-WRITTEN = (CONFIG, CHECKPOINT, WEIGHTS, META, RESULTS, MANIFEST, LOCK, PROGRESS)
+PROGRESS, BEFORE = ".progress", "checkpoint.before"
+WRITTEN = (CONFIG, CHECKPOINT, BEFORE, WEIGHTS, META, RESULTS, MANIFEST, PROGRESS)
 LARGEST_FILE = 2**31
 """Bytes that are read at most of a file of a run; the largest networks here take a few millions."""
 _NAME = re.compile(r"[\w.-]+-[0-9a-f]{8}-s\d+")
@@ -36,12 +35,8 @@ class NotARun(ValueError):
     """A folder that holds no finished run."""
 
 
-class Busy(RuntimeError):
-    """Another process is working in the folder."""
-
-
 @contextmanager
-def locked(folder: Path) -> Generator[None]:
+def locked(folder: Path) -> Generator[Lease]:
     """Hold the folder for this process alone, making it if need be.
 
     Raises:
@@ -52,20 +47,11 @@ def locked(folder: Path) -> Generator[None]:
     for path in (folder / name for name in WRITTEN):
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise WrongUse(f"{path} is a link, a pipe or a folder; remove it")
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise Busy(f"another process is writing {folder}; wait for it or stop it") from None
-    except OSError as error:
-        raise WrongUse(f"{folder / LOCK} cannot be opened ({error.strerror}); remove it") from None
-    try:
+    with held(folder) as lease:
         for half_written in folder.glob(".*.tmp"):  # by a process that was killed
             if not half_written.is_dir():
                 half_written.unlink()
-        yield
-    finally:
-        lock.release()
+        yield lease
 
 
 def require_writable(folder: Path) -> None:

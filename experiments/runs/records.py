@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from metalocus.agents.ppo.files import (
     Corrupt,
@@ -21,6 +26,7 @@ from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
 from metalocus.envs import InvalidTask
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import (
+    BEFORE,
     CHECKPOINT,
     CONFIG,
     MANIFEST,
@@ -81,7 +87,8 @@ def write_tensors_finished(
     files = {name: hashlib.sha256(read_whole(folder / name)).hexdigest() for name in FILES}
     counted = {"parameters": parameters, "sha256": digest, "files": files}
     write_record(folder / MANIFEST, {**account, **made_by, **counted})
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for name in (CHECKPOINT, BEFORE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -149,6 +156,18 @@ def _require_whole(path: Path, sha256: str) -> None:
         saved = "; `metalocus export` saves the weights, which are whole"
         more = saved if path.name == RESULTS else ""
         raise Corrupt(f"{path} is damaged or of another run than {MANIFEST}; {AGAIN}{more}")
+
+
+@cache
+def machine() -> dict[str, str]:
+    """Where a run was made: the machine's name, its processor and the instructions used."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+        name = found[1] if found else name
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {"host": platform.node(), "processor": name, "instruction set": capability}
 
 
 def versions() -> dict[str, str]:

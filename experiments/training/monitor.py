@@ -34,6 +34,7 @@ from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.carried import Watched, write_projector
+from metalocus.experiments.training.saving import Saves, make_way
 
 EPISODES = 512
 """Played for each measurement: a standard error of about 2% of a score, in about a second."""
@@ -42,7 +43,8 @@ SEED = 5_000_000
 IN_HISTOGRAM = 128
 """Episodes whose carried tensors are counted: some thousand numbers, in a few milliseconds."""
 CHECKPOINT_SECONDS = 20.0
-"""Between two checkpoints: what a killed run loses at most, and a small part of a run's time."""
+"""Between two checkpoints in the long run: what a killed run loses at most. The first comes after a
+second, see :class:`~metalocus.experiments.training.saving.Saves`."""
 REPORT_SECONDS = 0.5
 """Between two reports of progress: as often as a display is read."""
 METRICS = (
@@ -99,7 +101,7 @@ class Monitor(BaseCallback):
         self.figure: AdaptationFigure | None = None
         self.began, self.measuring = (time.process_time(), time.time()), 0.0
         self.before: Mapping[str, float] = {}
-        self.saved = self.reported = time.monotonic()
+        self.saves, self.reported = Saves(), time.monotonic()
 
     def resume(self, steps: int, spent: Mapping[str, float]) -> None:
         """Go on after ``steps``, which took ``spent``, with the measurements made before."""
@@ -134,11 +136,12 @@ class Monitor(BaseCallback):
         """Measure, save and report: between two rollouts a checkpoint holds all of the state."""
         if self.num_timesteps >= self._next_point():
             self._measure()
-        now = time.monotonic()
-        if now - self.saved > CHECKPOINT_SECONDS:
+        if self.saves.due(CHECKPOINT_SECONDS):
+            make_way(self.folder)
             identity = {"run": self.config.name}
             save_checkpoint(self.model, self.folder / CHECKPOINT, self.spent(), identity)
-            self.saved = now
+            self.saves.saved()
+        now = time.monotonic()
         if self.report is not None and now - self.reported > REPORT_SECONDS:
             self.report(self._progress())
             self.reported = now

@@ -17,12 +17,13 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT
 from metalocus.experiments.runs.progress import Progress
-from metalocus.experiments.runs.records import AGAIN, identity, write_tensors_finished
+from metalocus.experiments.runs.records import AGAIN, identity, machine, write_tensors_finished
 from metalocus.experiments.runs.replicas import build_stream, replicas_agent, require_fit
 from metalocus.experiments.runs.results import SCORE, Measurement, write_results
 from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.monitor import EPISODES, SEED
+from metalocus.experiments.training.saving import Saves, go_on, make_way
 
 RETURN = "return"
 """Mean reward of an episode during training; ``return/rate=0.1`` is that of the replicas of a
@@ -30,7 +31,7 @@ learning rate, and so are scores of a rate."""
 POINTS = 50
 """Of a learning curve: episodes in a row are averaged."""
 SAVE_SECONDS, REPORT_SECONDS = 20.0, 0.5
-"""Between two checkpoints, and between two reports, as with other trainers."""
+"""Between two checkpoints in the long run, and between two reports, as with other trainers."""
 
 
 def train_online(
@@ -50,20 +51,19 @@ def train_online(
         NonFinite: a weight is; nothing was saved since the last checkpoint.
     """
     began, stream = time.process_time(), build_stream(config)
-    history = np.zeros((0, config.n_envs))
-    spent = 0.0
-    if (folder / CHECKPOINT).exists():
-        history, spent = _resume(config, folder / CHECKPOINT, stream)
+    found = go_on(folder, lambda file: _resume(config, file, stream))
+    history, spent = found or (np.zeros((0, config.n_envs)), 0.0)
     n_episodes = -(-config.steps // config.rollout)
-    totals, saved, reported = list(history), time.monotonic(), time.monotonic()
+    totals, saves, reported = list(history), Saves(), time.monotonic()
     while stream.n_episodes < n_episodes:
         totals.append(stream.play())
-        now = time.monotonic()
-        if now - saved > SAVE_SECONDS:
+        if saves.due(SAVE_SECONDS):
             _require_finite(stream, config)
             seconds = spent + time.process_time() - began
+            make_way(folder)
             _save(config, folder / CHECKPOINT, stream, np.array(totals), seconds)
-            saved = now
+            saves.saved()
+        now = time.monotonic()
         if report is not None and now - reported > REPORT_SECONDS:
             mean = float(np.mean(totals[-10:]))
             report(Progress(stream.n_episodes * config.rollout, config.steps, mean))
@@ -79,6 +79,7 @@ def train_online(
         "training_cpu_seconds": round(seconds, 1),
         "cpu_seconds": round(spent + time.process_time() - began, 1),
         "threads": torch.get_num_threads(),
+        "machine": machine(),
     }
     trained = stream.weights[PARAMETERS].numel()
     write_tensors_finished(folder, config, stream.weights, trained, account, identity(config))

@@ -26,12 +26,14 @@ from metalocus.experiments.runs.arguments import REFERENCE, START
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
+from metalocus.experiments.runs.lease import Lease
 from metalocus.experiments.runs.load import load_other_runs
 from metalocus.experiments.runs.progress import Progress
-from metalocus.experiments.runs.records import identity, is_done, write_finished
+from metalocus.experiments.runs.records import identity, is_done, machine, write_finished
 from metalocus.experiments.runs.replicas import ONLINE
 from metalocus.experiments.training.monitor import Monitor
 from metalocus.experiments.training.online import train_online
+from metalocus.experiments.training.saving import go_on
 
 Report = Callable[[Progress], None]
 """Called with how far the run is, about twice a second."""
@@ -65,7 +67,8 @@ def train(
         InvalidTask: the config describes no run, or none that this machine can make, or a run
             that it is made from is not where it was.
         WrongUse: ``out`` cannot be written.
-        Busy: another process is making it.
+        Busy: another process is making it, or has taken it over.
+        Stopped: the process was asked to stop, and the run is saved.
         Corrupt: its checkpoint, or a file of the finished run, is damaged or of another run.
         NonFinite: a number is; the message names the last good checkpoint.
     """
@@ -80,17 +83,28 @@ def train(
         LOG.info("%s is done: %s", config.title, folder)
         return folder
     others = load_other_runs(config)
-    with locked(folder):
+    with locked(folder) as lease:
         LOG.info("%s: %s", config.title, folder)
         if not is_done(folder):
             _warn_of_a_short_run(config)
             (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
             write_atomically(folder / CONFIG, config.to_json().encode())
             if online:
-                train_online(config, folder, report)
+                train_online(config, folder, _while_held(lease, report))
             else:
-                _train(config, folder, others, report, callback)
+                _train(config, folder, lease, others, report, callback)
     return folder
+
+
+def _while_held(lease: Lease, report: Report | None) -> Report:
+    """A report that also ends the run where another process has taken over its folder."""
+
+    def told(progress: Progress) -> None:
+        lease.require()
+        if report is not None:
+            report(progress)
+
+    return told
 
 
 def _warn_of_a_short_run(config: RunConfig) -> None:
@@ -107,18 +121,20 @@ def _warn_of_a_short_run(config: RunConfig) -> None:
 def _train(
     config: RunConfig,
     folder: Path,
+    lease: Lease,
     runs: Mapping[str, TrainedAgent],
     report: Report | None,
     callback: MaybeCallback,
 ) -> None:
-    monitor, others = Monitor(config, folder, report), _callbacks(callback)
+    monitor = Monitor(config, folder, _while_held(lease, report))
+    others = _callbacks(callback)
     model = build_model(config)
     if isinstance(model, Imitation):
         model.teacher = runs.get(REFERENCE)
     if START in runs:
         model.policy.load_state_dict(runs[START].policy.state_dict())
-    if (folder / CHECKPOINT).exists():
-        spent = load_checkpoint(model, folder / CHECKPOINT, {"run": config.name})
+    spent = go_on(folder, lambda file: load_checkpoint(model, file, {"run": config.name}))
+    if spent is not None:
         monitor.resume(model.num_timesteps, spent)
     with _events(folder, model.num_timesteps) as events:
         model.set_logger(Logger(str(folder), [events]))
@@ -128,12 +144,13 @@ def _train(
                 model.learn(left, [monitor, *others], reset_num_timesteps=False)
         trained = monitor.spent()["training_cpu_seconds"]
         monitor.finish(model)
-    spent = {**monitor.spent(), "training_cpu_seconds": trained}
-    took = {name: round(seconds, 1) for name, seconds in spent.items()}
+    seconds = {**monitor.spent(), "training_cpu_seconds": trained}
+    took = {name: round(each, 1) for name, each in seconds.items()}
     account: dict[str, Any] = {"steps": model.num_timesteps, **took}
-    account["threads"] = torch.get_num_threads()
+    account |= {"threads": torch.get_num_threads(), "machine": machine()}
     if others:
         account["callbacks"] = [type(each).__name__ for each in others]
+    lease.require()
     write_finished(folder, config, model.policy, account, identity(config))
 
 

@@ -12,13 +12,13 @@ import pytest
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.folder import (
-    LOCK,
     WRITTEN,
     Busy,
     locked,
     require_own_name,
     require_writable,
 )
+from metalocus.experiments.runs.lease import LOCK
 from metalocus.experiments.training.train import train
 
 
@@ -26,7 +26,7 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path, tiny):
     with locked(tmp_path / tiny.name):
         with pytest.raises(Busy, match=r"another process is writing .+; wait for it or stop it"):
             train(tiny, tmp_path)
-        assert [path.name for path in (tmp_path / tiny.name).iterdir()] == [LOCK]
+        assert [path.name for path in (tmp_path / tiny.name).iterdir()] == [f"{LOCK}.1"]
     with locked(tmp_path / tiny.name):
         pass
 
@@ -48,7 +48,7 @@ with locked(Path(sys.argv[1])):
         assert len(list(tmp_path.glob(".*.tmp"))) == 1, "it may be in use"
         other.send_signal(signal.SIGKILL)
     with locked(tmp_path):
-        assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+        assert [path.name for path in tmp_path.iterdir()] == [f"{LOCK}.2"]
 
 
 def test_nothing_is_written_through_a_link_or_into_a_pipe(tmp_path):

@@ -25,13 +25,13 @@ from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs import config as configs
 from metalocus.experiments.runs.folder import (
     CONFIG,
-    LOCK,
     MANIFEST,
     META,
     RESULTS,
     WEIGHTS,
     NotARun,
 )
+from metalocus.experiments.runs.lease import LOCK
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import FILES, is_done, load_manifest, read_config, versions
 from metalocus.experiments.runs.results import read_results
@@ -102,12 +102,12 @@ def test_the_loaded_agent_has_the_stored_weights(finished, tiny):
 
 
 def test_a_finished_run_is_left_alone(run, tiny):
-    (run / LOCK).chmod(0o444)
+    (run / f"{LOCK}.1").chmod(0o444)
     before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
     assert train(tiny, run.parent, lambda *_: pytest.fail("it trained again")) == run
     assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
-    (run / LOCK).unlink()
-    (run / LOCK).symlink_to(run / WEIGHTS)
+    (run / f"{LOCK}.1").unlink()
+    (run / f"{LOCK}.1").symlink_to(run / WEIGHTS)
     assert train(tiny, run.parent, lambda *_: pytest.fail("it trained again")) == run
     assert is_done(run)
 

@@ -18,7 +18,7 @@ from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.instruments.interventions import Moment, matched, resample
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CHECKPOINT, WEIGHTS
+from metalocus.experiments.runs.folder import BEFORE, CHECKPOINT, WEIGHTS
 from metalocus.experiments.runs.load import load_agent, load_policy
 from metalocus.experiments.runs.replicas import build_stream
 from metalocus.experiments.runs.results import read_results
@@ -73,6 +73,7 @@ def test_a_killed_run_goes_on_to_the_same_end(run: Path, tmp_path: Path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         train(CONFIG, tmp_path, report=kill)
     checkpoint = tmp_path / CONFIG.name / CHECKPOINT
+    (tmp_path / CONFIG.name / BEFORE).unlink()
     damaged = bytearray(checkpoint.read_bytes())
     whole, damaged[-3] = bytes(damaged), damaged[-3] ^ 1
     checkpoint.write_bytes(damaged)

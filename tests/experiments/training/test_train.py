@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,13 @@ from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS, WEIGHTS
+from metalocus.experiments.runs.folder import BEFORE, CHECKPOINT, MANIFEST, RESULTS, WEIGHTS
+from metalocus.experiments.runs.lease import LOCK, Busy
 from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.runs.results import SCORE
 from metalocus.experiments.runs.results import read_results as read
 from metalocus.experiments.scoring.returns import expected_returns
-from metalocus.experiments.training import carried, monitor
+from metalocus.experiments.training import carried, monitor, online, saving
 from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.monitor import measure
 from metalocus.experiments.training.train import train
@@ -349,7 +351,8 @@ def test_without_a_checkpoint_it_begins_anew(finished, tiny, brief, tmp_path, st
 
 
 @pytest.mark.parametrize("name", [CHECKPOINT, RESULTS])
-def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_path, stopped, name):
+def test_a_damaged_file_is_neither_used_nor_overwritten(tiny, brief, tmp_path, stopped, name):
+    (stopped / BEFORE).unlink()
     data = (stopped / name).read_bytes()[:-100]
     (stopped / name).write_bytes(data)
     with pytest.raises(Corrupt, match=name) as raised:
@@ -357,6 +360,72 @@ def test_a_damaged_checkpoint_is_neither_used_nor_overwritten(tiny, brief, tmp_p
     assert len(str(raised.value).splitlines()) == 1
     assert (stopped / name).read_bytes() == data
     assert not is_done(stopped)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"damaged"])
+def test_a_run_goes_on_from_the_last_good_checkpoint(
+    finished, tiny, brief, tmp_path, stopped, data
+):
+    """The newest one is missing, empty or damaged; interrupted again, a good one is still there."""
+    (stopped / CHECKPOINT).unlink()
+    expected = nullcontext()
+    if data is not None:
+        (stopped / CHECKPOINT).write_bytes(data)
+        expected = pytest.warns(UserWarning, match="goes on from the checkpoint before it")
+    with expected:
+        interrupt(tiny, tmp_path, 100)
+    for name in (CHECKPOINT, BEFORE):
+        assert read_tensors(stopped / name)[1]["counters"]["num_timesteps"] < 120
+    train(tiny, tmp_path)
+    assert same_weights(stopped, finished)
+    assert read_results(stopped) == read_results(finished)
+    assert not (stopped / BEFORE).exists()
+
+
+def test_the_first_checkpoint_comes_early_and_the_others_less_often(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(saving.time, "monotonic", lambda: now[0])
+    saves, waited = saving.Saves(), []
+    for _ in range(7):
+        begun = now[0]
+        while not saves.due(monitor.CHECKPOINT_SECONDS):
+            now[0] += 0.25
+        waited.append(round(now[0] - begun))
+        saves.saved()
+    assert waited == [1, 2, 4, 8, 16, 20, 20]
+
+
+@pytest.mark.parametrize("module", [monitor, online])
+def test_a_run_that_is_asked_to_stop_is_saved(module, finished, tiny, brief, tmp_path, monkeypatch):
+    """Long before its next checkpoint would be due."""
+    config, longest = tiny, "CHECKPOINT_SECONDS"
+    if module is online:
+        config = dataclasses.replace(
+            tiny, agent="mlp", trainer="online", n_envs=2, train_kwargs={"interval": 5}
+        )
+        longest = "SAVE_SECONDS"
+    monkeypatch.setattr(module, longest, 1e9)
+    monkeypatch.setattr(module, "REPORT_SECONDS", -1.0)
+    with pytest.raises(saving.Stopped, match="the same command continues it"):
+        train(config, tmp_path, lambda now: saving.STOP.set() if now.steps >= 60 else None)
+    saving.STOP.clear()
+    monkeypatch.undo()
+    monkeypatch.setattr(monitor, "EPISODES", 32)
+    whole = train(config, tmp_path / "whole")
+    assert (tmp_path / config.name / CHECKPOINT).is_file()
+    assert same_weights(train(config, tmp_path), whole)
+
+
+def test_a_run_that_is_taken_over_ends_without_its_manifest(tiny, brief, tmp_path, monkeypatch):
+    monkeypatch.setattr(monitor, "REPORT_SECONDS", -1.0)
+
+    def taken(now):
+        if now.steps >= 60:
+            (tmp_path / tiny.name / f"{LOCK}.2").write_bytes(b"of another process")
+
+    with pytest.raises(Busy, match="has taken over"):
+        train(tiny, tmp_path, taken)
+    assert not (tmp_path / tiny.name / MANIFEST).exists()
 
 
 @pytest.mark.parametrize("name", TRAINABLES)
