@@ -22,7 +22,7 @@ from metalocus.experiments.instruments.bottleneck import BY_USE, BY_VARIANCE, fi
 from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import column
-from metalocus.experiments.probes.rows import Row
+from metalocus.experiments.probes.rows import Row, counted
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import number
 from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
@@ -145,11 +145,10 @@ class Capacity(Probe):
         for name in result.get("numbers", {}):
             bits = self._least(result, f"bits of {name}")
             use, variance = (self._least(result, f"{name}, {order}") for order in RANKS)
-            many = result["numbers"][name]
+            many = counted(result["numbers"][name], "number")
             parts.append(
-                f"{ENOUGH:.0%} of it needs {bits} bit{'' if bits == '1' else 's'} a number of its"
-                f" {name} ({many} number{'' if many == 1 else 's'}), and {use}"
-                f" direction{'' if use == '1' else 's'} of it ({variance} if taken by variance)"
+                f"{ENOUGH:.0%} of it needs {counted(bits, 'bit')} a number of its {name} ({many}),"
+                f" and {counted(use, 'direction')} of it ({variance} if taken by variance)"
             )
         if not parts:
             parts = [f"no real numbers are in its {' or '.join(self.stores)} to be squeezed"]

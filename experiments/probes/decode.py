@@ -30,6 +30,7 @@ from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, dots, line
+from metalocus.experiments.probes.rows import counted, rounded
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
 from metalocus.experiments.scoring.figures import STORE_COLOURS as COLOURS
@@ -161,10 +162,10 @@ class Decode(Probe):
             return "Its stores hold nothing from which a belief could be decoded."
         best = max(stores, key=lambda kept: known[kept].value or 0.0)
         few = self.row(result, "directions", best).value
-        along = "" if few is None else f"{NEARLY_ALL:.0%} of it along {few:.0f} directions, "
+        along = "" if few is None else f"{NEARLY_ALL:.0%} of it along {counted(few, 'direction')}, "
         more = f" ({along}selectivity {self.row(result, 'selectivity', best)})"
         found = (f"{known[kept]} from {kept}{more if kept == best else ''}" for kept in stores)
-        beside = (f"{SHORT[kept]} {known[kept].value:.2f}" for kept in SHORT if kept in known)
+        beside = (f"{SHORT[kept]} {rounded(known[kept].value)}" for kept in SHORT if kept in known)
         said = (
             f"At trial {known[best].trial} {MAIN[main]} are decoded with R²"
             f" {', '.join(found)}; beside: {', '.join(beside)}"

@@ -15,6 +15,7 @@ from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import TUNING_SEED, Observer, Trial, fresh_episodes, rollout
 from metalocus.envs import Episodes, Setting
 from metalocus.experiments.instruments.posterior import entropy, matching, sampler, tempered
+from metalocus.experiments.instruments.task import paying_trials
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, column, dots, line
 from metalocus.experiments.scoring.chunks import Chunks
@@ -37,6 +38,9 @@ Estimate = tuple[float | None, float | None]
 
 class Ensemble(Probe):
     """Agents that take in the history that the first one makes, and the best reference with them.
+
+    Only trials at which one action is worth more than another are measured: at others every action
+    is a best one, and an error could not be made.
 
     With p_i the action probabilities of agent i on a history, and B the actions that the reference
     might choose on it:
@@ -94,6 +98,8 @@ class Ensemble(Probe):
             return "an agent that is told the best arm has no history in common with others"
         if best_reference(setting.family).omniscient:
             return f"no reference says what is an error on {setting.family.name}"
+        if not paying_trials(setting):
+            return "no action is worth more than another here, so that there are no errors"
         return None
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
@@ -117,7 +123,7 @@ class Ensemble(Probe):
             found["where"] = {MEMBERS: same.together("between", "sampler")}
             found["differ"][SAMPLER] = same.mean("sampler")
         found["correlation"][OWN] = own.correlation(n)
-        result: Result = {"agents": n, "reference": watch.reference.name}
+        result: Result = {"agents": n, "reference": watch.reference.name, "trials": watch.trials}
         for quantity, each in found.items():
             result[quantity] = {label: value for label, (value, _) in each.items()}
             result[f"{quantity}_se"] = {label: error for label, (_, error) in each.items()}
@@ -182,18 +188,27 @@ class _Watch:
 
     def __init__(self, members: Sequence[Agent], chunks: Chunks) -> None:
         self.members, family = members, chunks.setting.family
+        self.trials = paying_trials(chunks.setting)
         self.reference, self.sampler = best_reference(family), sampler(family)
-        self.exponents: list[float] = []
+        self.exponents: dict[int, float] = {}
         if self.sampler is not None:
             seed = TUNING_SEED + chunks.seed
             episodes = fresh_episodes(chunks.setting.whole(), FIT_EPISODES, seed)
             self._follow(episodes, seed, self._match)
 
     def _follow(self, episodes: Episodes, seed: int, observe: Observer) -> None:
-        """The first member plays, the others, the reference and the sampler take it in."""
+        """The first member plays, the others, the reference and the sampler take it in.
+
+        ``observe`` is called where choices pay.
+        """
         sampler = [] if self.sampler is None else [self.sampler]
         shadows = [*self.members[1:], self.reference, *sampler]
-        rollout(self.members[0], episodes, seed, shadows=shadows, observe=observe)
+
+        def look(trial: Trial) -> None:
+            if trial.t in self.trials:
+                observe(trial)
+
+        rollout(self.members[0], episodes, seed, shadows=shadows, observe=look)
 
     def _seen(self, trial: Trial) -> tuple[Array, Array]:
         """Probabilities of the members [n, N, K], and the actions of the optimum, [N, K]."""
@@ -204,10 +219,11 @@ class _Watch:
     def _match(self, trial: Trial) -> None:
         """Find the sampler's exponent at this trial."""
         probs, _ = self._seen(trial)
-        self.exponents.append(matching(trial.shadows[-1][0], float(entropy(probs).mean())))
+        matched = matching(trial.shadows[-1][0], float(entropy(probs).mean()))
+        self.exponents[trial.t] = matched
 
     def same(self, episodes: Episodes, seed: int) -> dict[Name, Array]:
-        """What is measured on the history of the first member, by name, [T, N] each."""
+        """What is measured on the history of the first member, by name, [trials, N] each."""
         found: dict[Name, list[Array]] = {}
 
         def observe(trial: Trial) -> None:
@@ -234,13 +250,13 @@ class _Watch:
         return {name: np.stack(values) for name, values in found.items()}
 
     def own(self, episodes: Episodes, seed: int) -> dict[Name, Array]:
-        """Errors of each member on its own history of the episodes, [T, N] each."""
+        """Errors of each member on its own history of the episodes, [trials, N] each."""
         found: dict[Name, Array] = {}
         for i, member in enumerate(self.members):
             trace = rollout(member, copy.deepcopy(episodes), seed)
-            values = trace.privileged_value.reshape(-1, trace.probs.shape[2])
-            best = best_arms(values).reshape(trace.probs.shape)
-            found[i] = (trace.probs * ~best).sum(axis=2)
+            probs, values = trace.probs[self.trials], trace.privileged_value[self.trials]
+            best = best_arms(values.reshape(-1, values.shape[2])).reshape(values.shape)
+            found[i] = (probs * ~best).sum(axis=2)
         return found
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from metalocus.experiments.probes.rows import REACH, Row, wrapped
+from metalocus.experiments.probes.rows import REACH, Row, rounded, wrapped
 from metalocus.experiments.scoring.figures import STYLE
 
 LINES = (
@@ -80,7 +80,7 @@ def dots(ax: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequence[
     for place, (value, se, colour) in enumerate(zip(values, errors, colours, strict=True)):
         ax.errorbar([value], [place], xerr=[REACH * se], fmt="o", color=colour, ms=5, capsize=3)
         ax.annotate(
-            f"{value:.2f}",
+            rounded(value),
             (value, place),
             fontsize=8,
             color="#333333",

@@ -15,13 +15,13 @@ from metalocus.agents.rollout import Transition, Trial, act, rollout
 from metalocus.envs import Setting
 from metalocus.experiments.instruments.task import (
     mirrored,
-    no_later_choice,
+    no_telling_reward,
     steps_a_trial,
     unrelated,
 )
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import LINES, column
-from metalocus.experiments.probes.rows import REACH, Row
+from metalocus.experiments.probes.rows import REACH, Row, counted
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import numbers
 from metalocus.experiments.scoring.sample import Sample
@@ -95,8 +95,8 @@ class Influence(Probe):
     shown: ClassVar[int] = 2
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
-        """There must be a later choice."""
-        return no_later_choice(setting.family)
+        """A reward must come before a choice that pays."""
+        return no_telling_reward(setting)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """For every kind and lag, a number for each of the ``trials`` at which choices are read."""
@@ -139,7 +139,7 @@ class Influence(Probe):
                 far = max(kernel)
                 ends = f"{kernel[1]} one trial later" if 1 in kernel else ""
                 if far > 1:
-                    ends += f" and {kernel[far]} {far} trials later"
+                    ends += f" and {kernel[far]} {counted(far, 'trial')} later"
                 said.append(f"{ends} (at trial {trial})")
         if not said:
             return "Nothing could be measured: every reward is its own mirror image."
@@ -149,7 +149,7 @@ class Influence(Probe):
         near = min(kernel)
         return (
             f"{result['fed']} raises the {unit.replace('_', '-')} of the same choice by"
-            f" {', and by '.join(said)}; {near} trial{'s' * (near > 1)} later it changes"
+            f" {', and by '.join(said)}; {counted(near, 'trial')} later it changes"
             f" {kernel[near]} of the choices, whichever way."
         )
 

@@ -14,7 +14,7 @@ from metalocus.envs import Family, Setting
 from metalocus.experiments.instruments.task import steps_a_trial
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, LINES, by_label, line
-from metalocus.experiments.probes.rows import REACH
+from metalocus.experiments.probes.rows import REACH, counted
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import choice_bounds, choice_value, number, numbers
 from metalocus.experiments.scoring.sample import Sample
@@ -121,7 +121,8 @@ class Latency(Probe):
             said += f"; half of it is first recovered after {number['half']} trials"
         if result["ninety"] is not None:
             return f"{said}, 90% after {number['ninety']}; {lost}."
-        return f"{said}; {number['recovered']} of it is recovered {last} trials later; {lost}."
+        later = counted(last, "trial")
+        return f"{said}; {number['recovered']} of it is recovered {later} later; {lost}."
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
         """The aligned curve, with the moments at which half and 90% of the drop are recovered."""

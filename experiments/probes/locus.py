@@ -46,7 +46,7 @@ from metalocus.experiments.instruments.shapley import (
 from metalocus.experiments.instruments.spacing import spaced_choices
 from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
-from metalocus.experiments.probes.rows import REACH
+from metalocus.experiments.probes.rows import REACH, rounded
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import (
     LearningCurve,
@@ -227,7 +227,7 @@ class Locus(Probe):
         ]
         if not known:
             return ""
-        low, high = f"{min(known):.2f}", f"{max(known):.2f}"
+        low, high = rounded(min(known)), rounded(max(known))
         return low if low == high else f"{low} to {high}"
 
     def _of(self, result: Result) -> list[str]:

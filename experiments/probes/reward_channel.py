@@ -15,7 +15,7 @@ from metalocus.agents.rollout import rollout
 from metalocus.envs import Episodes, Setting
 from metalocus.experiments.instruments.task import (
     mirrored,
-    no_later_choice,
+    no_telling_reward,
     steps_a_trial,
     unrelated,
 )
@@ -152,8 +152,8 @@ class RewardChannel(Probe):
     shown: ClassVar[int] = 5
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
-        """There must be a later choice."""
-        return no_later_choice(setting.family)
+        """A reward must come before a choice that pays."""
+        return no_telling_reward(setting)
 
     def measure(self, agent: Agent, chunks: Chunks) -> Result:
         """``true``, ``shown`` and ``value`` by kind of input, ``follows`` and ``shift``."""

@@ -66,16 +66,24 @@ class Row:
         if self.value is None:
             return "no number"
         if self.se is None:
-            return f"{self.value:.3g}"
+            return f"{self.value:z.3g}"
         digits = 2
         if ROUNDING < self.se < 0.002:
             digits = min(MOST_DIGITS, math.ceil(-math.log10(self.se)))
         ends = self.value - REACH * self.se, self.value + REACH * self.se
-        # adding 0.0 turns what is rounded to -0.0 into 0.0
-        value, low, high = (
-            f"{round(each, digits) + 0.0:.{digits}f}" for each in (self.value, *ends)
-        )
+        value, low, high = (rounded(each, digits) for each in (self.value, *ends))
         return f"{value} [{low}, {high}]"
+
+
+def rounded(value: float, digits: int = 2) -> str:
+    """A number without an interval, as sentences and figures have it; never ``-0.00``."""
+    return f"{value:z.{digits}f}"
+
+
+def counted(number: float | str, noun: str) -> str:
+    """How many of something: ``1 direction``, ``4 directions``, ``more than 32 directions``."""
+    said = number if isinstance(number, str) else f"{number:.0f}"
+    return f"{said} {noun}{'' if said == '1' else 's'}"
 
 
 def tidy(result: Mapping[str, Any], quantities: Container[str]) -> list[Row]:

@@ -20,6 +20,7 @@ from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, dots
+from metalocus.experiments.probes.rows import rounded
 from metalocus.experiments.scoring.chunks import Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number
 from metalocus.experiments.scoring.sample import Sample, require_finite
@@ -140,7 +141,7 @@ class Simulate(Probe):
             ways = (f"{name} to {BAYES}", f"{BAYES} to {name}")
             both = [self.row(result, "state", way).value for way in ways]
             if None not in both:
-                values = " and ".join(f"{value:.2f}" for value in both)
+                values = " and ".join(rounded(value) for value in both)
                 beside.append(f"{CANDIDATES[name]} {values}")
         said = "; ".join(found)
         last = f"; states beside: {', '.join(beside)}" if beside else ""

@@ -22,11 +22,16 @@ from metalocus.experiments.instruments.subspace import (
     learned,
     random_directions,
 )
-from metalocus.experiments.instruments.task import no_later_choice, steps_a_trial, unrelated
+from metalocus.experiments.instruments.task import (
+    no_later_choice,
+    paying_trials,
+    steps_a_trial,
+    unrelated,
+)
 from metalocus.experiments.instruments.vectors import Vectors, n_episodes
 from metalocus.experiments.probes.base import Probe, Result
 from metalocus.experiments.probes.figures import by_label, column, dots, line
-from metalocus.experiments.probes.rows import Row
+from metalocus.experiments.probes.rows import Row, counted
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import NO_GAP, choice_bounds, number, numbers
 from metalocus.experiments.scoring.sample import Sample
@@ -78,7 +83,7 @@ class Transplant(Probe):
     donor on the same stimulus, more than its stores tells them: ``contained`` is False.
 
     Args:
-        trial: at which stores change places; if None, in the middle of the episode.
+        trial: at which stores change places; if None, the middle one of those whose choice pays.
     """
 
     name: ClassVar[str] = "transplant"
@@ -112,7 +117,7 @@ class Transplant(Probe):
         """Of the first choice by what is exchanged, and lists over the trials that follow."""
         family = chunks.setting.family
         step = steps_a_trial(family)
-        t = family.horizon // 2 // step * step if self.trial is None else self.trial
+        t = _middle(chunks.setting) if self.trial is None else self.trial
         later = [t + k * step for k in range(FOLLOWED + 1) if t + k * step < family.horizon]
         plan = _fit(agent, chunks, t)
         samples: dict[str, Sample] = {}
@@ -144,14 +149,14 @@ class Transplant(Probe):
             )
         parts = [(name, self.row(result, "moved", name)) for name in (DECODED, LEARNED)]
         said = "".join(
-            f", with {_directions(result['rank'][name], name)} {row}"
+            f", with {counted(result['rank'][name], f'{name} direction')} {row}"
             f" ({RANDOM[name]}: {self.row(result, 'moved', RANDOM[name])})"
             for name, row in parts
             if row.value is not None
         )
         last = [row for row in self.rows(result) if (row.quantity, row.label) == ("after", ALL)]
         ago = result["trials"][-1] - at
-        fades = f"; {ago} trials later it is {last[-1]} with all of them" if ago else ""
+        fades = f"; {counted(ago, 'trial')} later it is {last[-1]} with all of them" if ago else ""
         return (
             f"With all stores of an episode of an opposite task, put in place at trial {at}, its"
             f" choice moves {whole} of the way to the donor's{said}{fades}{hidden}."
@@ -245,11 +250,6 @@ class _Exchange:
         return self.vectors.back(self.mine + dose * (self.theirs - self.mine), like)
 
 
-def _directions(rank: int, name: str) -> str:
-    """A number of directions, for people."""
-    return f"{rank} {name} direction{'' if rank == 1 else 's'}"
-
-
 def _fit(agent: Agent, chunks: Chunks, t: int) -> _Plan:
     """Find directions on other episodes."""
     setting, seed = chunks.setting.whole(), TUNING_SEED + chunks.seed
@@ -275,6 +275,12 @@ def _fit(agent: Agent, chunks: Chunks, t: int) -> _Plan:
     swaps[RANDOM[DECODED]] = [Swap(each, decoded) for each in random]
     swaps[RANDOM[LEARNED]] = [Swap(each) for each in random]
     return _Plan(shown, told, coordinates, swaps)
+
+
+def _middle(setting: Setting) -> int:
+    """The middle one of the trials at which choices pay, after the first."""
+    pays = [t for t in paying_trials(setting) if t] or [steps_a_trial(setting.family)]
+    return pays[(len(pays) - 1) // 2]
 
 
 def _contrasts(episodes: Episodes, shown: Sequence[str]) -> Array:

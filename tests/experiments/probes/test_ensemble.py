@@ -145,6 +145,19 @@ def test_two_fixed_policies_act_together_as_the_lesser_probability_says():
     assert result["differ"][MEMBERS] == pytest.approx(0.5)
 
 
+def test_only_choices_that_pay_are_counted():
+    """Examples are shown one a trial before the query, and whatever is done there pays nothing."""
+    setting = Setting("metalocus/DatasetBandit-v0", n_arms=3, n_examples=4, sequence=True)
+    result = found("posterior", "random", setting=setting, episodes=200)
+    episodes = fresh_episodes(setting, 200, 0)
+    (*_, probs) = rollout(make_named("posterior", setting.family), episodes).probs
+    missed = 1.0 - best_arms(probs).sum(axis=1).mean() / 3
+    assert result["trials"] == [4]
+    assert result["error"] == {"agent 1": 0.0, "agent 2": pytest.approx(missed)}
+    assert result["asked"]["2"] == pytest.approx(missed)
+    assert len(result["disagreement"][MEMBERS]) == 1
+
+
 def test_a_power_gives_the_entropy_that_is_wanted():
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.ones(5), size=200)

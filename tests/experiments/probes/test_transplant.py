@@ -129,6 +129,16 @@ def test_where_the_cue_tells_everything_nothing_can_move():
 # Negative.
 
 
+def test_stores_change_places_at_the_middle_choice_that_pays():
+    """Of a dataset shown one example a trial that is the query, where the donor's belief counts."""
+    examples = Setting("metalocus/DatasetBandit-v0", n_arms=3, n_examples=6, sequence=True)
+    result = found("posterior", examples, 200)
+    assert result["trials"] == [6]
+    assert result["moved"]["all"] == pytest.approx(1.0)
+    for setting, middle in ((FIVE, 30), (TWO, 10), (Setting("metalocus/TwoStep-v0"), 100)):
+        assert transplant._middle(setting) == middle
+
+
 def test_stores_of_its_own_task_cost_nothing():
     result = found("means_in_state")
     assert abs(result["cost"]["same task"]) < 4 * result["cost_se"]["same task"]
