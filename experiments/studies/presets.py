@@ -22,8 +22,8 @@ STEPS: Mapping[str, int] = {
     "informative": 4_000_000,
 }
 """Environment steps of full training, by the setting's name. As many as let one seed of every claim
-take about an hour of one core. On a seed that nothing is judged on, an LSTM reaches .98 on five arms
-and on the informative bandit; on rules it is still learning (.84 after twice as many)."""
+take about two hours of one core. On a seed that nothing is judged on, an LSTM reaches .98 on five
+arms and on the informative bandit; on rules it is still learning (.84 after twice as many)."""
 TRAINING: Mapping[str, Mapping[str, Any]] = {
     "metalocus/InformativeBandit-v0": {
         "gamma": 1.0,
@@ -80,7 +80,7 @@ class Preset:
         most = self.seeds if n is None else n
         require(
             1 <= most <= self.seeds,
-            f"preset {self.name} has {self.seeds} training seeds; --seeds {most} is none of 1 to that",
+            f"preset {self.name} has {self.seeds} training seeds; give --seeds from 1 to that",
         )
         return replace(self, seeds=most)
 
