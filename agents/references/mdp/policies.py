@@ -85,8 +85,12 @@ class PosteriorSampling(PlanningPolicy):
         plan = stores.state["plan"]
         if len(begins):
             plan = plan.copy()
-            plan[begins], _ = super().plan(stores.rows(begins))
+            plan[begins] = self.new_plan(stores.rows(begins))
         return plan, replace(stores, state={**stores.state, "plan": plan})
+
+    def new_plan(self, stores: Stores) -> Array:
+        """The plan for an inner episode, here the best one of a process drawn, [N, H, S, A]."""
+        return super().plan(stores)[0]
 
     def model(self, stores: Stores) -> tuple[Array, Array]:
         """Rewards and transitions drawn from their posteriors."""
