@@ -5,6 +5,7 @@ import pytest
 
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.catalogue import make_named
+from metalocus.envs import Setting
 from metalocus.experiments.debate import development
 from metalocus.experiments.debate.development import AGENTS, DEVELOPMENT, NUMBERS, PARTS
 from metalocus.experiments.probes.base import PROBES
@@ -15,21 +16,21 @@ FULL = PRESETS["full"]
 
 
 def test_every_number_is_one_that_its_probe_gives_of_an_agent_that_learns():
+    bandit = Setting("metalocus/BernoulliBandit-v0", n_arms=5, horizon=12)
+    reversal = Setting("metalocus/ReversalBandit-v0", horizon=40)
+    known = {"latency": ("filter", reversal), "influence": ("delta_rule", bandit)}
     missing = []
     for number in NUMBERS:
-        setting = REVERSAL if number.probe == "latency" else FIVE_ARMS
-        agent = make_named("counts_split", FIVE_ARMS.family)
-        if number.probe == "latency":
-            agent = make_named("filter", REVERSAL.family)
+        name, setting = known.get(number.probe, ("counts_split", bandit))
+        agent = make_named(name, setting.family)
         if PROBES.find(number.probe)().why_not(agent, setting) is None:
-            value = number.of(agent, setting, 60, 0)
-            missing += [number.probe] * (value is None)
+            missing += [number.probe] * (number.of(agent, setting, 100, 0) is None)
     assert missing == []
 
 
 def test_a_number_that_a_probe_cannot_give_is_none():
     latency = next(each for each in NUMBERS if each.probe == "latency")
-    assert latency.of(make_named("counts_split", FIVE_ARMS.family), FIVE_ARMS, 20, 0) is None
+    assert latency.of(make_named("counts_split", FIVE_ARMS.family), FIVE_ARMS, 2, 0) is None
 
 
 def test_every_agent_is_trained_for_every_length_with_the_same_seed():

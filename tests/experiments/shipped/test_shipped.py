@@ -38,7 +38,14 @@ def debate(run, monkeypatch):
         "tasks": {"tiny": TINY.title},
         "question": {"agent": "lstm", "options": "", "claims": ""},
         **{"not_asked": {}, "not_run": {}, "sides": {}, "headline": ["Settled."]},
-        **{"verdicts": [verdict], "shipped": None, "curves": {}, "source": {}, "versions": {}},
+        **{
+            "verdicts": [verdict],
+            "shipped": None,
+            "curves": {},
+            "development": {},
+            "source": {},
+            "versions": {},
+        },
         "made": {"date": "2031-02-03", "version": "0.1", "commit": None, "source": "feed"},
         "runs": [{"name": run.name, "title": "t", "serves": [], **manifest(run)}],
     }
