@@ -17,7 +17,7 @@ from metalocus.experiments.display import Stage
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.rows import REACH, ROUNDING
 from metalocus.experiments.scoring.intervals import CONFIDENCE
-from metalocus.experiments.studies.pool import in_processes
+from metalocus.experiments.sweeps.executors.chosen import in_processes
 
 REPLICATIONS = 200
 LEAST, MOST = 0.93, 0.97

@@ -167,7 +167,7 @@ def train(
     from metalocus.envs import Setting
     from metalocus.experiments.display import Stage, hush
     from metalocus.experiments.runs.config import RunConfig
-    from metalocus.experiments.training.sweep import sweep
+    from metalocus.experiments.sweeps.sweep import sweep
     from metalocus.experiments.training.train import train as make
 
     hush(quiet)

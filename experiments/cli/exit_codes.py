@@ -20,8 +20,9 @@ def exit_code(error: BaseException) -> int | None:
     from metalocus.agents.agent import NonFinite
     from metalocus.agents.ppo.files import Corrupt
     from metalocus.envs import InvalidTask
-    from metalocus.experiments.runs.folder import Busy, NotARun
-    from metalocus.experiments.training.sweep import RunFailed
+    from metalocus.experiments.runs.folder import NotARun
+    from metalocus.experiments.runs.lease import Busy
+    from metalocus.experiments.sweeps.order import RunFailed
 
     if isinstance(error, (InvalidTask, NotARun, Corrupt)):
         return WRONG_USE

@@ -20,7 +20,7 @@ from tempfile import TemporaryFile
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.lease import Busy, Lease, held
+from metalocus.experiments.runs.lease import Lease, held
 
 CONFIG, CHECKPOINT, MANIFEST = "config.json", "checkpoint", "manifest.json"
 WEIGHTS, META, RESULTS = "weights.safetensors", "meta.json", "results.parquet"

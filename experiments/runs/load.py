@@ -15,6 +15,7 @@ from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import META, WEIGHTS, NotARun
 from metalocus.experiments.runs.other_runs import is_run
+from metalocus.experiments.runs.places import found
 from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest, read_config
 from metalocus.experiments.runs.replicas import ONLINE, replicas_agent
 
@@ -24,7 +25,7 @@ def load_agent(folder: str | Path, results: bool = True) -> tuple[Agent, RunConf
 
     Args and errors as for :func:`load_policy`.
     """
-    folder = Path(folder)
+    folder = found(Path(folder))
     tensors, config = _read(folder, results)
     if config.trainer != ONLINE:
         return _frozen(folder, tensors, config), config
@@ -49,7 +50,7 @@ def load_policy(folder: str | Path, results: bool = True) -> tuple[TrainedAgent,
             another run.
         InvalidTask: it is a run of many replicas.
     """
-    folder = Path(folder)
+    folder = found(Path(folder))
     tensors, config = _read(folder, results)
     require(config.trainer != ONLINE, f"{folder} holds a network for each environment, no policy")
     return _frozen(folder, tensors, config), config
@@ -89,7 +90,7 @@ def load_other_runs(config: RunConfig) -> dict[str, TrainedAgent]:
         InvalidTask: one is not where it was, is another one than was recorded, or does not fit the
             run.
     """
-    found = {}
+    others = {}
     for name, kept in config.train_kwargs.items():
         if is_run(kept):
             try:
@@ -99,8 +100,8 @@ def load_other_runs(config: RunConfig) -> dict[str, TrainedAgent]:
                 raise InvalidTask(f"{name}: {error}") from None
             require(same, f"{name}: {kept['folder']} holds another run than {kept['run']}")
             _require_fit(name, agent, other, config)
-            found[name] = agent
-    return found
+            others[name] = agent
+    return others
 
 
 def _require_fit(name: str, agent: TrainedAgent, other: RunConfig, config: RunConfig) -> None:

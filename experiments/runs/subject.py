@@ -22,6 +22,7 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import title_of
+from metalocus.experiments.runs.places import found
 
 OWN = SequencePPO.__name__
 
@@ -77,7 +78,7 @@ def find_subject(
         Corrupt: a file is damaged or does not fit.
         NonFinite: a weight is not finite.
     """
-    path, of_zip = Path(what), (algo, policy, policy_kwargs) != (None, None, None)
+    path, of_zip = found(Path(what)), (algo, policy, policy_kwargs) != (None, None, None)
     if path.is_file():
         return _of_zip(path, setting, algo, policy, policy_kwargs)
     if of_zip:

@@ -10,10 +10,10 @@ from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.display import Stage
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.studies.job import RUNS, Job
-from metalocus.experiments.studies.pool import in_processes
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured
-from metalocus.experiments.training.sweep import sweep
+from metalocus.experiments.sweeps.executors.chosen import in_processes
+from metalocus.experiments.sweeps.sweep import sweep
 
 Found = dict[str, dict[int, Measured]]
 """What was measured, by study and training seed."""
@@ -29,7 +29,7 @@ def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
 
     Raises:
         WrongUse: ``out`` cannot be written.
-        RunFailed: see :func:`~metalocus.experiments.training.sweep.sweep`, or a measuring process
+        RunFailed: see :func:`~metalocus.experiments.sweeps.sweep.sweep`, or a measuring process
             was killed.
         NonFinite: a number that was measured is not finite.
     """

@@ -17,7 +17,6 @@ from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.runs.folder import require_writable
 from metalocus.experiments.runs.subject import find_subject
-from metalocus.experiments.studies.pool import in_processes
 from metalocus.experiments.survey.kept import (
     Player,
     Record,
@@ -28,6 +27,7 @@ from metalocus.experiments.survey.kept import (
     weights,
 )
 from metalocus.experiments.survey.standing import Standing
+from metalocus.experiments.sweeps.executors.chosen import in_processes
 
 
 @dataclass(frozen=True)

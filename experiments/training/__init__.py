@@ -1,5 +1,5 @@
-"""Making runs: one in this process, or many in processes of their own.
+"""Making one run, in this process.
 
-Read ``train`` first; ``monitor`` is what is measured on the way. ``sweep`` trains many runs at
-once, each in a ``worker``; ``processes`` is what every child process needs.
+Read ``train`` first; ``monitor`` is what is measured on the way, ``saving`` when it is saved. Many
+runs at once are in ``metalocus.experiments.sweeps``.
 """

@@ -51,8 +51,8 @@ def train_online(
         NonFinite: a weight is; nothing was saved since the last checkpoint.
     """
     began, stream = time.process_time(), build_stream(config)
-    found = go_on(folder, lambda file: _resume(config, file, stream))
-    history, spent = found or (np.zeros((0, config.n_envs)), 0.0)
+    nothing = np.zeros((0, config.n_envs)), 0.0
+    history, spent = go_on(folder, lambda file: _resume(config, file, stream)) or nothing
     n_episodes = -(-config.steps // config.rollout)
     totals, saves, reported = list(history), Saves(), time.monotonic()
     while stream.n_episodes < n_episodes:
@@ -70,10 +70,7 @@ def train_online(
             reported = now
     _require_finite(stream, config)
     seconds = spent + time.process_time() - began
-    rates = stream.weights[RATE].numpy()
-    rows = _curves(np.array(totals).reshape(-1, config.n_envs), rates, config.rollout)
-    rows += _scores(config, stream, rates)
-    write_results(folder, config.name, rows)
+    _write_rows(config, folder, stream, np.array(totals).reshape(-1, config.n_envs))
     account = {
         "steps": stream.n_episodes * config.rollout,
         "training_cpu_seconds": round(seconds, 1),
@@ -83,6 +80,13 @@ def train_online(
     }
     trained = stream.weights[PARAMETERS].numel()
     write_tensors_finished(folder, config, stream.weights, trained, account, identity(config))
+
+
+def _write_rows(config: RunConfig, folder: Path, stream: Stream, totals: Array) -> None:
+    """Write the curve of training, totals [E, N], and the scores at its end."""
+    rates = stream.weights[RATE].numpy()
+    rows = _curves(totals, rates, config.rollout) + _scores(config, stream, rates)
+    write_results(folder, config.name, rows)
 
 
 def _curves(totals: Array, rates: Array, steps: int) -> list[Measurement]:

@@ -13,7 +13,8 @@ from metalocus.envs import Setting
 from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.records import is_done
-from metalocus.experiments.studies import measure_all, pool
+from metalocus.experiments.studies import measure_all
+from metalocus.experiments.sweeps.executors import loky
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.train import train
 
@@ -70,7 +71,7 @@ def in_this_process(monkeypatch):
                 train(config, out)
 
     monkeypatch.setattr(measure_all, "sweep", sweep)
-    monkeypatch.setattr(pool, "_processes", ThreadPoolExecutor)
+    monkeypatch.setattr(loky, "_processes", ThreadPoolExecutor)
     return made
 
 

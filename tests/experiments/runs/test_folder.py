@@ -13,12 +13,11 @@ from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.folder import (
     WRITTEN,
-    Busy,
     locked,
     require_own_name,
     require_writable,
 )
-from metalocus.experiments.runs.lease import LOCK
+from metalocus.experiments.runs.lease import LOCK, Busy
 from metalocus.experiments.training.train import train
 
 

@@ -20,7 +20,7 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.studies import measure_all as studies
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.study import Study
-from metalocus.experiments.training.sweep import RunFailed
+from metalocus.experiments.sweeps.order import RunFailed
 
 
 class Fatal(Study):

@@ -14,17 +14,18 @@ from joblib.externals.loky.process_executor import ProcessPoolExecutor, Terminat
 
 from metalocus.envs.checks import require
 from metalocus.envs.discovery import load, loaded_files
-from metalocus.experiments.training.processes import ENVIRONMENT, begin_child
-from metalocus.experiments.training.sweep import RunFailed
+from metalocus.experiments.sweeps.order import RunFailed
+from metalocus.experiments.sweeps.processes import ENVIRONMENT, begin_child
 
 Value = TypeVar("Value")
 
 
-def in_processes(tasks: Sequence[Callable[[], Value]]) -> Iterator[tuple[int, Value]]:
+def in_processes(tasks: Sequence[Callable[[], Value]], workers: int) -> Iterator[tuple[int, Value]]:
     """The number of every task with what it returns, in the order in which they end.
 
     Args:
         tasks: that can be pickled.
+        workers: processes at once.
 
     Raises:
         RunFailed: a process was killed.
@@ -32,7 +33,7 @@ def in_processes(tasks: Sequence[Callable[[], Value]]) -> Iterator[tuple[int, Va
     if not tasks:
         return
     try:
-        with _processes(min(os.cpu_count() or 1, len(tasks))) as pool:
+        with _processes(min(workers, len(tasks))) as pool:
             with _interrupts_held_back():
                 futures = {pool.submit(task): number for number, task in enumerate(tasks)}
             for future in as_completed(futures):

@@ -1,0 +1,101 @@
+"""What an executor is asked to do, the worker's command for one run directory, and its outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+DONE, FAILED, HOPELESS, ORPHANED, FULL, STOPPED = 0, 1, 2, 3, 4, 5
+"""Exit codes of a worker. Hopeless: trying again is of no use. Orphaned: its driver is gone. Full:
+the disk is. Stopped: it was asked to, and the run is saved."""
+TIME, MEMORY, NOT_STARTED, LOST = 10, 11, 12, 13
+"""What becomes of an order beside that: a limit, no process, or the place where it ran is gone."""
+FINAL = frozenset({DONE, HOPELESS, FULL, STOPPED, TIME, MEMORY, NOT_STARTED})
+"""After these an order is not tried again by the same command."""
+
+
+class RunFailed(RuntimeError):
+    """A run that could not be made; the message says which, why, and how to go on."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one attempt at a run may take.
+
+    Attributes:
+        seconds: wall time; the run is then saved and ended. None for no limit.
+        gibibytes: of memory that is resident, what all processes share included (about a third of
+            a gibibyte). None for no limit.
+    """
+
+    seconds: float | None = None
+    gibibytes: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run to be made or finished.
+
+    Attributes:
+        out: folder of the run's folder.
+        name: of the run.
+        config: the run's settings, as JSON.
+        limits: of one attempt.
+    """
+
+    out: Path
+    name: str
+    config: str
+    limits: Limits = NO_LIMITS
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder."""
+        return self.out / self.name
+
+    def to_line(self) -> str:
+        """As one line of JSON."""
+        return json.dumps({**asdict(self), "out": str(self.out)})
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> Order:
+        """From :meth:`to_line`."""
+        found = json.loads(line)
+        limits = Limits(**found["limits"])
+        return cls(Path(found["out"]), found["name"], found["config"], limits)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order.
+
+    Attributes:
+        code: one of this module's, or of a worker that ended otherwise: -9 if killed.
+        said: its last words; the reason where it is not done.
+        seconds: of wall time.
+        gibibytes: of memory at most, as far as it is known.
+        host: name of the machine.
+    """
+
+    code: int
+    said: str = ""
+    seconds: float = 0.0
+    gibibytes: float = 0.0
+    host: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the run is not done, in one line."""
+        lines = self.said.strip().splitlines()
+        return lines[-1] if lines else f"killed (exit code {self.code})"
+
+    @classmethod
+    def from_record(cls, found: Mapping[str, Any]) -> Outcome:
+        """From a record of all attributes by name."""
+        return cls(**found)
