@@ -86,7 +86,9 @@ class Decode(Probe):
     the target does, but of no use to any choice (Hewitt & Liang 2019, "Designing and interpreting
     probes with control tasks", for regression on a history). *Lost* is what the
     choice loses when the decoded subspace is projected out of the store, beside a change of equal
-    rank and norm in random directions (Elazar et al. 2021, "Amnesic probing").
+    rank and norm in random others (Elazar et al. 2021, "Amnesic probing"). These are uncorrelated
+    with the decoded ones, and of the store's own covariance: any directions whatever would hold a
+    part of what is decoded, and where the store hardly varies a change of that norm is unlike any.
 
     Args:
         trials: trials at which to measure, from 0; if None, six spaced by ratio up to the last.
@@ -173,9 +175,12 @@ class Decode(Probe):
         lost, random = (self.row(result, "lost", f"{best} {of}") for of in ("decoded", "random"))
         if lost.value is None:
             return f"{said}."
+        beside = f"as much in random others {random}"
+        if random.value is None:
+            beside = f"and no other direction of {best} is left to compare with"
         return (
             f"{said}; taken out of {best} before the forward pass they cost {lost} of choice value,"
-            f" as much in random directions {random}."
+            f" {beside}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
@@ -243,7 +248,19 @@ class _Decoder:
         kept: Array = directions[:, sizes > 1e-9 * max(sizes.max(initial=0.0), 1e-9)]
         return kept
 
-    def without(self, stores: Stores, read: Array, random: Array | None = None) -> Stores:
+    def others(self, read: Array, rng: np.random.Generator) -> Array:
+        """Random directions in units of spread that tell nothing of the ones read, [W, R'].
+
+        They are orthogonal to these, so that what the store has along them is uncorrelated with
+        what it has along those; R' is R, or as many as are left. A direction along which the store
+        varies more is drawn more often: as a direction of noise of the store's own covariance.
+        """
+        noise = rng.normal(size=read.shape) * self.ridge.spread[:, None]
+        left = len(read) - read.shape[1]
+        found: Array = np.linalg.qr(noise - read @ (read.T @ noise))[0][:, : max(left, 0)]
+        return found
+
+    def without(self, stores: Stores, read: Array, instead: Array | None = None) -> Stores:
         """Stores with the directions [W, R] taken out.
 
         The removal is that of LEACE: in units of spread along the principal directions it is an
@@ -254,17 +271,15 @@ class _Decoder:
         Args:
             stores: [N, ...].
             read: the directions in units of spread.
-            random: orthonormal principal directions [W, R] that are changed instead, by as much.
+            instead: others [W, R'] along which it is changed, by as much: the change of one
+                has the root mean square of that of the other over the episodes of the fit.
         """
         ridge = self.ridge
         vectors = self.vectors.of(stores)
-        scores = ridge.scores(vectors)
-        change = (scores / ridge.spread @ read @ read.T) * ridge.spread
-        if random is not None:
-            instead = scores @ random @ random.T
-            size, other = (np.linalg.norm(each, axis=1) for each in (change, instead))
-            change = instead * (size / np.maximum(other, 1e-12))[:, None]
-        return self.vectors.back(vectors - change @ ridge.directions.T, stores)
+        along = read if instead is None else instead
+        change = (ridge.scores(vectors) / ridge.spread @ along @ along.T) * ridge.spread
+        size, own = (np.linalg.norm(each * ridge.spread[:, None]) for each in (read, along))
+        return self.vectors.back(vectors - size / own * change @ ridge.directions.T, stores)
 
 
 class _History:
@@ -420,9 +435,8 @@ class _Fit(_Watch):
         place = slice(0, target.shape[1])
         decoder = _Decoder([stores], target[None], {"main": place})
         read, rng = decoder.read(place), np.random.default_rng([_SEED, t])
-        size = read.shape
-        random = [np.linalg.qr(rng.normal(size=size))[0] for _ in range(DRAWS)]
-        self.removals[t, name] = decoder, read, random
+        random = [decoder.others(read, rng) for _ in range(DRAWS)]
+        self.removals[t, name] = decoder, read, [each for each in random if each.size]
 
     def pool(self) -> None:
         """Fit one decoder for all trials at which there is the same to decode, by set."""
@@ -510,7 +524,8 @@ class _Score(_Watch):
             values = [
                 (self._choice(trial, taken_in, name, each) * worth).sum(axis=1) for each in edited
             ]
-            columns = [value, values[0], np.mean(values[1:], axis=0), *bounds]
+            random = [np.mean(values[1:], axis=0)] if len(values) > 1 else []
+            columns = [value, values[0], *random, *bounds]
             self.found["lost", name, str(trial.t)] = np.stack(columns)
 
     def _choice(self, trial: Trial, taken_in: Stores, name: str, edited: Stores) -> Array:
@@ -653,14 +668,14 @@ def _r2(sample: Sample) -> tuple[float | None, float | None]:
 
 
 def _lost(sample: Sample) -> list[tuple[float | None, float | None]]:
-    """Choice value lost with the decoded directions taken out, and with random ones."""
-    value, decoded, random, chance, best = sample.columns
+    """Choice value lost with the decoded directions taken out, and with random others."""
+    value, *without, chance, best = sample.columns
     gap = (best - chance).mean()
     if gap <= NO_GAP:
         return [(None, None)] * 2
-    found = []
-    for edited in (decoded, random):
+    found: list[tuple[float | None, float | None]] = []
+    for edited in without:
         mean = (value - edited).mean() / gap
         deviation = (value - edited - mean * (best - chance)) / gap
         found.append((number(mean), number(float(sample.standard_error(deviation)))))
-    return found
+    return [*found, (None, None)][:2]  # there may be no other directions

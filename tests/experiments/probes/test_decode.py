@@ -58,6 +58,8 @@ def test_posterior_means_that_a_store_holds_are_decoded_exactly_from_it_and_are_
     whole = (trace.value[19] - chance).mean() / (best - chance).mean()
     lost = result["lost"][store]["decoded"][1]
     assert lost == pytest.approx(whole, abs=4 * result["lost_se"][store]["decoded"][1])
+    random = result["lost"][store]["random"][1]  # as large, along the one direction that is left
+    assert random == pytest.approx(0.0, abs=0.02)
 
 
 def test_wide_random_features_decode_as_well_but_select_nothing_and_are_not_read(results):
@@ -158,8 +160,8 @@ def test_vectors_hold_all_that_differs_and_give_the_stores_back():
 
 
 def test_what_is_taken_out_is_not_linearly_there_and_nothing_else_is_touched():
-    """LEACE (Belrose et al. 2023): no covariance with the target is left; the random change of
-    equal norm leaves one."""
+    """LEACE (Belrose et al. 2023): no covariance with the target is left. The random change of
+    equal norm leaves what is read exactly as it was, and there is none where all is read."""
     rng = np.random.default_rng(2)
     h = rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6))
     y = h[:, :2] + rng.normal(size=(500, 2))
@@ -174,12 +176,17 @@ def test_what_is_taken_out_is_not_linearly_there_and_nothing_else_is_touched():
     assert rows.mean() > 0.9
     left = np.abs(centred[rows].T @ without[rows]).max() / np.abs(centred.T @ h).max()
     assert left < 0.05
-    random = np.linalg.qr(rng.normal(size=read.shape))[0]
-    changed = decoder.without(stores, read, random).state["h"]
-    assert np.abs(centred.T @ changed).max() > 0.3 * np.abs(centred.T @ h).max()
-    unit = decoder.vectors.unit
-    sizes = [np.linalg.norm((each - h) / unit, axis=1)[rows] for each in (without, changed)]
-    assert np.median(sizes[1] / sizes[0]) == pytest.approx(1.0, abs=1e-6)
+    changed = decoder.without(stores, read, decoder.others(read, rng)).state["h"]
+    kept = ((changed > h.min(axis=0)) & (changed < h.max(axis=0))).all(axis=1)
+    before, after = (
+        decoder.ridge.predict(decoder.vectors.of(Stores(state={"h": each})))[kept]
+        for each in (h, changed)
+    )
+    assert kept.mean() > 0.8
+    assert after == pytest.approx(before, abs=1e-9)
+    sizes = [np.linalg.norm(each - h, axis=1) for each in (without, changed)]
+    assert np.sqrt(np.mean(sizes[1] ** 2) / np.mean(sizes[0] ** 2)) == pytest.approx(1.0, abs=0.1)
+    assert decoder.others(np.eye(6), rng).size == 0
 
 
 def test_the_control_target_gives_each_transition_a_worth_that_is_none_on_average():
@@ -230,7 +237,12 @@ def test_the_sentence_names_store_baselines_and_cost(results):
     assert said.startswith(
         "At trial 19 expected rewards are decoded with R² 1.00 [1.00, 1.00] from weights"
     )
-    for part in ("selectivity", "the last action and reward", "taken out of weights", "random"):
+    for part in (
+        "selectivity",
+        "the last action and reward",
+        "taken out of weights",
+        "random others",
+    ):
         assert part in said
     nothing = Decode([3]).run(make_named("random", BANDIT.family), BANDIT, 20, 0)
     assert Decode().sentence(nothing).startswith("Its stores hold nothing")
