@@ -16,8 +16,9 @@ from metalocus.experiments.runs import load
 from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.named import BANDIT, NAMED, NamedSetting
 from metalocus.experiments.shipped import make as making
-from metalocus.experiments.shipped import read
+from metalocus.experiments.shipped import page, read
 
+ROOT = Path(__file__).parents[3]
 TINY = NamedSetting("tiny", "two arms, 5 pulls", BANDIT.env, n_arms=2, horizon=5)
 
 
@@ -142,3 +143,39 @@ def test_claims_of_the_shipped_debate_are_found_with_what_made_them(data):
     for ask in (lambda: read.shipped_claims(["habit"]), lambda: write_shipped(data)):
         with pytest.raises(Corrupt, match="install metalocus again"):
             ask()
+
+
+def test_the_verdicts_are_written_between_the_marks_of_a_page_and_twice_change_nothing(
+    data, monkeypatch, tmp_path
+):
+    tasks = {"tiny": {"values": [0.5, 0.7], "estimate": 0.6, "low": 0.5, "high": 0.7}}
+    judged = {"verdict": "undecided", "p": 0.2, "more_seeds": 3}
+    prediction = {
+        **{"side": "weights", "says": "it learns", "quantity": "score", "by_construction": False},
+        **{"relation": ">=", "bound": 0.5, "tasks": {"tiny": judged}},
+    }
+    found = read.shipped_debate()
+    found["verdicts"][0]["quantities"]["score"]["tasks"] = tasks
+    found["verdicts"][0]["predictions"] = [prediction]
+    monkeypatch.setattr(page, "shipped_debate", lambda: found)
+    written = tmp_path / "results.md"
+    written.write_text("before\n<!-- verdicts -->\nold\n<!-- /verdicts -->\nafter\n")
+    page.write_verdicts(written)
+    text = written.read_text()
+    row = "| weights: it learns (at least 0.5) | `tiny` | 0.600 [0.500, 0.700] |"
+    assert f"{row} ? undecided, 3 more seeds would decide |" in text
+    assert text.startswith("before\n<!-- verdicts -->\nPreset full, 2 of 2 training seeds")
+    assert text.endswith("<!-- /verdicts -->\nafter\n")
+    assert "old" not in text
+    page.write_verdicts(written)
+    assert written.read_text() == text
+    written.write_text("no marks\n")
+    with pytest.raises(InvalidTask, match="needs the lines"):
+        page.write_verdicts(written)
+    assert written.read_text() == "no marks\n"
+
+
+def test_the_page_of_results_has_what_is_shipped():
+    text = (ROOT / "docs" / "results.md").read_text()
+    shipped = page.verdicts(read.shipped_debate())
+    assert text.split(page.BEGIN)[1].split(page.END)[0] == shipped
