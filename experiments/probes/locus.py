@@ -75,11 +75,6 @@ STORES_OF = {
     "rollback": "its own of half the trials ago",
 }
 """What every kind puts in place, for the sentence."""
-RANGES = {
-    "before": "by what is put in place",
-    "after": "after the last feedback has been taken in",
-}
-"""The cuts, for the sentence."""
 SAME = 1e-6
 """Probabilities this close are equal: a forward pass in single precision may be batched anew."""
 TOO_LITTLE = 0.02
@@ -150,6 +145,7 @@ class Locus(Probe):
         trials = self._trials(chunks.setting.family)
         untouched = copy.deepcopy(agent)
         typical = self._typical(agent, chunks, trials)
+        read: set[str] = set()
         curve, returns, contained = LearningCurve(), 0.0, True
         games = {f"{kind} {cut}": Sample() for kind, cut in product(self.kinds, CUTS)}
         leaks, matches = Sample(), {kind: np.zeros(len(trials)) for kind in self.kinds}
@@ -163,6 +159,7 @@ class Locus(Probe):
                 game.add(np.stack(seen.games[name], axis=1))
             leaks.add(np.stack(seen.leaks, axis=1))
             contained &= seen.shift <= SAME
+            read |= seen.read
             for kind, with_donor in seen.matched.items():
                 matches[kind] += np.array(with_donor) / chunks.n
         found = {
@@ -179,6 +176,7 @@ class Locus(Probe):
                 for kind, with_donor in matches.items()
                 if kind in (FORCED, matched.__name__)
             },
+            "read": " and ".join(sorted(read)),
             "leak": _leak(*leaks.columns),
             "contained": contained,
         }
@@ -204,22 +202,31 @@ class Locus(Probe):
             f"{learned}, of which the shares are {held}, {STORES_OF[kind]} being put in place of"
             " the others"
         )
-        ranges = [
-            f"{spread} {when}"
-            for cut, when in RANGES.items()
-            if (spread := self._range(result, most, cut))
-        ]
-        if ranges:
-            said += f"; the share of {most} is {', and '.join(ranges)}"
-        return f"{said}{leak}."
+        if spread := self._range(result, most):
+            said += f"; the share of {most} is {spread} by what is put in place"
+        return f"{said}{self._after(result)}{leak}."
 
-    def _range(self, result: Result, store: str, cut: str) -> str:
-        """Least and greatest fraction of a store over the kinds, at the last trial.
+    def _after(self, result: Result) -> str:
+        """The shares at the cut after the forward pass, if that has made something new to read."""
+        if not result["read"]:
+            return ""
+        kind = _headline(result).split()[0]
+        shares = {s: self.row(result, "shares_fraction", f"{kind} after {s}") for s in STORES}
+        if shares["state"].value is None:
+            return ""
+        held = ", ".join(f"{store} {share}" for store, share in shares.items())
+        return (
+            f"; once the forward pass has read the stores, they are {held}, since the activations"
+            f" that the choice is then read from count to the {result['read']}"
+        )
+
+    def _range(self, result: Result, store: str) -> str:
+        """Least and greatest fraction of a store over the kinds before the pass, at the last trial.
 
         Of fractions that are known, see :data:`KNOWN`; empty if there is none.
         """
         rows = [
-            self.row(result, "shares_fraction", f"{kind} {cut} {store}")
+            self.row(result, "shares_fraction", f"{kind} before {store}")
             for kind in self._of(result)
         ]
         known = [
@@ -334,6 +341,8 @@ class _Lesions:
             expected value, then that of a random and of the best choice.
         shift: greatest difference between the probabilities of the agent and the copy.
         matched: by kind, for each trial how many episodes have a donor.
+        read: stores to which the pass adds what the choice is then read from; none if it adds
+            nothing.
     """
 
     def __init__(
@@ -351,6 +360,7 @@ class _Lesions:
         self.copy, self.start_seed = copy.deepcopy(untouched), chunk.start_seed
         self.earlier = {t // 2 for t in trials}
         self.past: dict[int, dict[str, Stores]] = {}
+        self.read: set[str] = set()
         self.games: dict[str, list[Array]] = {f"{k} {cut}": [] for k, cut in product(kinds, CUTS)}
         self.leaks: list[Array] = []
         self.shift = 0.0
@@ -390,6 +400,7 @@ class _Lesions:
             value: privileged value of each action, [N, K].
         """
         n, now = len(value), _at_cuts(self.agent, shown, stores)
+        self.read |= _added(*now.values())
         moments = {cut: self._moment(cut, t, now[cut], last) for cut in CUTS}
         bounds = choice_bounds(value)
         plain = {cut: self._value(cut, t, shown, now[cut], value) for cut in CUTS}
@@ -459,6 +470,11 @@ class _Lesions:
         lacking, value = trial.probs[other] - probs, trial.privileged_value[other]
         self.leaks.append(np.stack([(lacking * value).sum(axis=1), *choice_bounds(value)]))
         self.shift = max(self.shift, float(np.abs(lacking).max()))
+
+
+def _added(before: Stores, after: Stores) -> set[str]:
+    """The stores to which a forward pass adds an array that was not there before it."""
+    return {s for s in STORES if getattr(after, s).keys() - getattr(before, s).keys()}
 
 
 def _leak(lacking: Array, chance: Array, best: Array) -> list[float | None]:

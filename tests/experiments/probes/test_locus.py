@@ -356,6 +356,24 @@ def test_after_the_pass_a_recurrent_network_s_choice_is_read_from_its_state_alon
     assert found["values"]["resample after"]["context"] == pytest.approx([expected], rel=1e-6)
 
 
+def test_weights_that_the_pass_has_read_no_longer_hold_the_choice():
+    """Planted with the layout of fast weights: a table in the weights, an activation beside it."""
+    found = Locus([11], ["resample", "reset"]).run(
+        agent("read_into_state", horizon=12), Setting(BANDIT, horizon=12), 300
+    )
+    for kind in ("resample", "reset"):
+        before, after = (found["shares_fraction"][f"{kind} {cut}"] for cut in ("before", "after"))
+        for shares, known in ((before, [0.0, 1.0, 0.0]), (after, [1.0, 0.0, 0.0])):
+            assert [each for (each,) in shares.values()] == pytest.approx(known), kind
+    said = Locus().sentence(found)
+    assert "weights 1.00 [1.00, 1.00]" in said.partition("; once")[0]
+    assert "they are state 1.00 [1.00, 1.00], weights 0.00" in said
+    assert "count to the state." in said
+    assert "once" not in Locus().sentence(
+        Locus([11]).run(agent("counts_in_state", horizon=12), Setting(BANDIT, horizon=12), 300)
+    )
+
+
 @given(
     keys=st.lists(st.integers(0, 2**63), min_size=1, max_size=30, unique=True),
     n_kinds=st.integers(1, 5),
