@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from metalocus.experiments.runs.named import NamedSetting
     from metalocus.experiments.runs.subject import Subject
 
-Kind = Literal["envs", "agents", "trainers", "references", "probes", "claims"]
+Kind = Literal[
+    "envs", "agents", "trainers", "references", "probes", "claims", "replications"
+]
 
 
 def debate(
@@ -113,7 +115,7 @@ def list_(kind: Positional[Kind | None] = None, json: Json = False) -> None:
 
 
 def show(name: Positional[str]) -> None:
-    """Print the page of an environment, agent, trainer, reference, probe or claim; takes seconds.
+    """Print the page of an environment, agent, probe or whatever else is listed; takes seconds.
 
     Example: metalocus show lstm
 
@@ -448,6 +450,53 @@ def compare(
     print_json(found) if json else print(page or text)
 
 
+def replicate(
+    name: Positional[str | None] = None,
+    size: Literal["smoke", "quick", "full"] = "quick",
+    parts: Texts = (),
+    out: Path = Path("replicate"),
+    page: Path | None = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a published result again: train, measure, set ours beside theirs; minutes to days.
+
+    What each part costs stands on the page, in CPU minutes a seed at full size.
+
+    Example: metalocus replicate rl2_bandits --parts references-n10-k5 trained-n10-k5
+
+    Args:
+        name: of the replication, see `metalocus list replications`; none with --page alone.
+        size: smoke (does it run?), quick (one seed, an eighth of the steps), or full (three seeds).
+        parts: some of its parts; all if left out. What was run before at this size is kept.
+        out: folder for runs and results (JSON, Parquet, PNG, SVG); it goes on where it was.
+        page: write what the folder holds of all replications to this Markdown file, which must not
+            exist.
+    """
+    from metalocus.experiments.cli.outputs import require_new, write_page
+    from metalocus.experiments.display import hush
+    from metalocus.experiments.replications.output import write_output
+    from metalocus.experiments.replications.page import lines_of, replications_page
+    from metalocus.experiments.replications.replicate import replicate as run
+
+    hush(quiet)
+    if name is None and (page is None or parts):
+        raise WrongUse("name a replication (`metalocus list replications`), or give --page alone")
+    if page is not None:
+        require_new(page, "--page")
+    if name is not None:
+        found = run(name, size, out, parts or None)
+        written = write_output(out, found)
+        if json:
+            print_json(found)
+        else:
+            print("\n".join(lines_of(found)), *written, sep="\n")
+    if page is not None:
+        write_page(page, replications_page(out))
+        if not json:
+            print(page)
+
+
 def survey(
     what: Positional[Texts],
     agents: Texts = (),
@@ -617,6 +666,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "probe": probe,
     "claim": claim,
     "compare": compare,
+    "replicate": replicate,
     "survey": survey,
     "calibrate": calibrate,
     "report": report,

@@ -1,4 +1,4 @@
-"""What there is: environments, agents, references, probes and claims, from their registries."""
+"""What there is: environments, agents, references, probes, claims and replications, from their registries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from metalocus.envs.discovery import unknown
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.probes.base import PROBES
+from metalocus.experiments.replications.base import REPLICATIONS, Replication
 from metalocus.experiments.runs.arguments import agent_defaults, env_defaults, train_defaults
 from metalocus.experiments.runs.config import RL
 from metalocus.experiments.scoring.returns import configurations, pairs
@@ -105,6 +106,14 @@ def claims() -> list[Entry]:
     return [{"name": name, "about": claim.statement} for name, claim in CLAIMS.items()]
 
 
+def replications() -> list[Entry]:
+    """The published results that can be run again, each with its ``parts``."""
+    return [
+        {"name": name, "about": each.title, "parts": [part.name for part in each.parts]}
+        for name, each in REPLICATIONS.items()
+    ]
+
+
 ENTRIES = {
     "envs": environments,
     "agents": agents,
@@ -112,6 +121,7 @@ ENTRIES = {
     "references": references,
     "probes": probes,
     "claims": claims,
+    "replications": replications,
 }
 """What lists each kind."""
 
@@ -160,6 +170,7 @@ def described(name: str) -> str:
         "control": CONTROLS,
         "probe": PROBES,
         "claim": CLAIMS,
+        "replication": REPLICATIONS,
     }
     pages = [
         "\n\n".join([f"{full}, {kind}", *_page(registry[full])])
@@ -188,6 +199,9 @@ def _page(thing: Any) -> list[str]:
             *(thing.summary, _docstring(thing.constructors[0])),
             f"Arguments (--train-kwargs) and their defaults:\n{_arguments(given)}",
         ]
+    if isinstance(thing, Replication):
+        parts = "\n".join(f"    {part.name}: {part.about}" for part in thing.parts)
+        return [thing.title, thing.source, thing.did, thing.otherwise, f"Parts:\n{parts}"]
     lines = ("separates", "summary", "question", "statement")
     said = [str(getattr(thing, line)) for line in lines if hasattr(thing, line)]
     predicted = [f"{each.side} predicts: {each.says}" for each in getattr(thing, "predictions", ())]

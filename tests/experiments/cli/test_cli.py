@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 GENERAL = ("carry", "freeze", "influence", "locus", "optimality")
 """Probes that have an answer on every task, and are quick."""
-KINDS = ("envs", "agents", "trainers", "references", "probes", "claims")
+KINDS = ("envs", "agents", "trainers", "references", "probes", "claims", "replications")
 
 
 def test_help_is_given(call):

@@ -33,7 +33,8 @@ def names(entries):
 
 def test_everything_in_the_folders_is_listed(found):
     agents = [*TRAINABLES, *ONLINE, *CONTROLS]
-    assert list(found) == ["envs", "agents", "trainers", "references", "probes", "claims"]
+    kinds = ["envs", "agents", "trainers", "references", "probes", "claims", "replications"]
+    assert list(found) == kinds
     assert names(found["envs"]) == list(FAMILIES)
     assert names(found["agents"]) == agents
     assert names(found["trainers"]) == list(TRAINERS)

@@ -1,0 +1,153 @@
+"""All replications as one page of Markdown: ours beside theirs, and what was not run yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Outcome
+from metalocus.experiments.replications.output import (
+    error_of,
+    published,
+    quantities,
+    values_of,
+)
+from metalocus.experiments.replications.replicate import Found, judged, read_found
+
+MARKS = {Outcome.PASSED: "yes", Outcome.MISSED: "**no**", Outcome.NOT_RUN: "not run yet"}
+
+
+def replications_page(out: Path) -> str:
+    """The page of every replication that there is.
+
+    Args:
+        out: folder of results; what is not there is listed as not run yet.
+    """
+    found = {
+        name: _again(each, read_found(name, out)) for name, each in sorted(REPLICATIONS.items())
+    }
+    lines = [
+        "# Replications",
+        "",
+        "Published results, run again by one command each. *Ours* is the mean over training seeds",
+        "of the final checkpoint on fresh episodes (least to greatest seed, where there are",
+        "several) ± its standard error over episodes; *published* is as printed, ± the standard",
+        "error of the paper's test episodes where it can be told. A check passes if every seed",
+        "does. Made by `metalocus replicate --page`.",
+        "",
+        "| replication | | parts run | checks passed | missed | not run yet |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(_summary(each) for each in found.values()),
+    ]
+    for each in found.values():
+        lines += ["", *_section(each)]
+    return "\n".join(lines) + "\n"
+
+
+def _again(replication: Any, kept: Found | None) -> Found:
+    """The replication in its present words, with what was measured."""
+    if kept is None:
+        return judged(replication, "full", {})
+    names = {part.name for part in replication.parts}
+    measured = {name: part["seeds"] for name, part in kept["parts"].items() if name in names}
+    return judged(replication, kept["size"], measured)
+
+
+def _summary(found: Found) -> str:
+    """A row of the table at the top."""
+    run = sum(bool(part["seeds"]) for part in found["parts"].values())
+    outcomes = [check["outcome"] for check in found["checks"]]
+    counts = " | ".join(str(outcomes.count(each)) for each in Outcome)
+    name = found["replication"]
+    return f"| [{name}](#{name}) | {found['title']} | {run} of {len(found['parts'])} | {counts} |"
+
+
+def _section(found: Found) -> list[str]:
+    """One replication."""
+    about = SIZES[found["size"]].about
+    lines = [
+        f"## {found['replication']}",
+        "",
+        f"{found['title'][:1].upper()}{found['title'][1:]}. {found['source']}.",
+        "",
+        f"**What the paper did.** {found['did']}",
+        "",
+        f"**What is done otherwise here.** {found['otherwise']}",
+    ]
+    done = [part for part, each in found["parts"].items() if each["seeds"]]
+    if done:
+        lines += ["", f"Size {found['size']}: {about}.", *_results(found)]
+    elif found["published"]:
+        lines += _results(found)
+    lines += ["", *_checks(found)]
+    left = [part for part in found["parts"] if part not in done]
+    if left:
+        minutes = sum(found["parts"][part]["minutes"] for part in left)
+        lines += [
+            "",
+            f"Not run yet: {', '.join(left)}. About {minutes:,.0f} CPU minutes a seed at full size:",
+            "",
+            f"```\nmetalocus replicate {found['replication']} --size full --parts"
+            f" {' '.join(left)}\n```",
+        ]
+    return lines
+
+
+def _results(found: Found) -> Iterator[str]:
+    """The table of all quantities."""
+    yield from (
+        "",
+        "| part | quantity | ours | seeds | published |",
+        "| --- | --- | --- | --- | --- |",
+    )
+    for part, each in found["parts"].items():
+        for quantity in quantities(found, part):
+            own, theirs = values_of(found, part, quantity), published(found, part, quantity)
+            if not own and theirs is None:
+                continue
+            shown = _ours(list(own.values()), error_of(found, part, quantity))
+            yield f"| {each['about']} | {quantity} | {shown} | {len(own)} | {_theirs(theirs)} |"
+
+
+def _ours(values: list[float], error: float | None) -> str:
+    """Mean, range, error."""
+    if not values:
+        return "not run yet"
+    shown = _number(float(np.mean(values)))
+    if len(values) > 1:
+        shown += f" ({_number(min(values))} to {_number(max(values))})"
+    return shown if error is None else f"{shown} ± {_number(error)}"
+
+
+def _theirs(figure: Mapping[str, Any] | None) -> str:
+    """The paper's."""
+    if figure is None:
+        return ""
+    error = "" if figure["error"] is None else f" ± {figure['error']:g}"
+    return f"{figure['value']:g}{error} ({figure['source']})"
+
+
+def _number(value: float) -> str:
+    """With two digits after the point, more of what is small."""
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _checks(found: Found) -> Iterator[str]:
+    """Every check with its reason."""
+    yield from ("| check | must be | found | passed | reason |", "| --- | --- | --- | --- | --- |")
+    for check in found["checks"]:
+        about = found["parts"][check["part"]]["about"]
+        values = ", ".join("none" if v is None else _number(v) for v in check["values"])
+        mark = MARKS[Outcome(check["outcome"])]
+        yield (
+            f"| {check['quantity']}, {about} | {check['region']} | {values} | {mark} |"
+            f" {check['why']} |"
+        )
+
+
+def lines_of(found: Found) -> list[str]:
+    """A replication on the terminal: its table and its checks."""
+    return [found["title"], *_results(found), "", *_checks(found)]

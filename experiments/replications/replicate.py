@@ -1,0 +1,119 @@
+"""Running a replication: train, measure, judge; what is done already is taken from the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from metalocus.envs import InvalidTask
+from metalocus.envs.discovery import unknown
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Part, Replication
+from metalocus.experiments.studies.measure_all import measure_all
+from metalocus.experiments.studies.presets import Preset
+
+Found = dict[str, Any]
+
+
+def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None = None) -> Found:
+    """Run a published result again, all of it or some parts.
+
+    Parts that were run before at the same size, and are not asked for now, are kept.
+
+    Args:
+        name: of the replication.
+        size_name: one of ``SIZES``.
+        out: folder of runs, measurements and results.
+        parts: names of its parts; None for all.
+
+    Returns:
+        The replication in words, its ``size``, the ``parts`` with what was measured by seed, the
+        ``published`` figures, and the ``checks`` with their outcomes; ready for JSON.
+
+    Raises:
+        InvalidTask: no such replication or size.
+        WrongUse: no such part, or a folder that cannot be written.
+        RunFailed, NonFinite: see :func:`~metalocus.experiments.studies.measure_all.measure_all`.
+    """
+    replication = REPLICATIONS.find(name)
+    if size_name not in SIZES:
+        raise InvalidTask(unknown("size", size_name, SIZES))
+    size = SIZES[size_name]
+    measured = _kept(replication, size_name, out)
+    for part in _chosen(replication, parts):
+        own = measure_all([part], _size_of(part, size), out)[part.name]
+        measured[part.name] = {str(seed): dict(values) for seed, values in own.items()}
+    return judged(replication, size_name, measured)
+
+
+def _size_of(part: Part, size: Preset) -> Preset:
+    """What is not trained has one seed: that of its episodes."""
+    return size if part.training() else replace(size, seeds=1)
+
+
+def _chosen(replication: Replication, names: Sequence[str] | None) -> list[Part]:
+    """The parts asked for, each once; all if None."""
+    if names is None:
+        return list(replication.parts)
+    known = {part.name: part for part in replication.parts}
+    for name in names:
+        if name not in known:
+            raise WrongUse(unknown(f"part of {replication.name}", name, known))
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _kept(replication: Replication, size: str, out: Path) -> dict[str, Any]:
+    """What was measured before of the replication's parts, at the same size."""
+    found = read_found(replication.name, out)
+    if found is None or found["size"] != size:
+        return {}
+    names = {part.name for part in replication.parts}
+    return {name: part["seeds"] for name, part in found["parts"].items() if name in names}
+
+
+def read_found(name: str, out: Path) -> Found | None:
+    """The last result of a replication in a folder; None if there is none that can be read."""
+    try:
+        found = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"size", "parts"} <= found.keys() else None
+
+
+def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[str, Any]]) -> Found:
+    """A replication with what was measured, its checks judged.
+
+    Args:
+        replication: what was run.
+        size: name of the size; at any but ``full`` the outcomes are of smaller runs.
+        measured: by part and seed, the quantities.
+    """
+    parts = {
+        part.name: {
+            "about": part.about,
+            "minutes": part.minutes,
+            "seeds": {seed: dict(values) for seed, values in measured.get(part.name, {}).items()},
+        }
+        for part in replication.parts
+    }
+    checks = []
+    for check in replication.checks:
+        seeds = [values.get(check.quantity) for values in parts[check.part]["seeds"].values()]
+        outcome = check.outcome(seeds)
+        checks.append(
+            {**asdict(check), "region": check.region, "values": seeds, "outcome": str(outcome)}
+        )
+    return {
+        "replication": replication.name,
+        "title": replication.title,
+        "source": replication.source,
+        "did": replication.did,
+        "otherwise": replication.otherwise,
+        "size": size,
+        "parts": parts,
+        "published": [asdict(each) for each in replication.published],
+        "checks": checks,
+    }

@@ -1,0 +1,142 @@
+"""The table of random Markov decision processes of RL² and SNAIL: five cells, all columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import make_named
+from metalocus.envs import Setting
+from metalocus.experiments.replications.base import Check, Part, Published, Replication, Training
+from metalocus.experiments.replications.totals import totals
+from metalocus.experiments.studies.presets import Preset
+from metalocus.experiments.studies.study import Measured
+
+INNER = 10
+"""Steps of an inner episode."""
+CELLS = (10, 25, 50, 75, 100)
+"""Inner episodes."""
+NEAR = "beb"
+"""What regret is measured against: the best of the references at 10 inner episodes."""
+PLAYED = ("random", "psrl", "psrl_zero_mean", "opsrl", "opsrl_zero_mean", "ucrl2")
+PLANNING = ("certainty_equivalent", NEAR)
+COLUMNS = ("random", "psrl_zero_mean", "opsrl_zero_mean", "ucrl2", NEAR)
+"""Our names of the paper's columns: its PSRL fits a zero-mean prior. ε-greedy and greedy plan in an
+estimate that the paper does not tell."""
+TABLE: Mapping[int, tuple[float, ...]] = {
+    10: (100.1, 138.1, 144.1, 146.6, 150.2, 156.2, 159.1),
+    25: (250.2, 408.8, 425.2, 424.1, 427.8, 445.7, 447.2),
+    50: (499.7, 904.4, 930.7, 918.9, 917.8, 936.1, 942.3),
+    75: (749.9, 1417.1, 1449.2, 1427.6, 1422.6, 1428.8, 1447.5),
+    100: (999.4, 1939.5, 1973.9, 1942.1, 1935.1, 1913.7, 1953.1),
+}
+"""Mean total reward: ``COLUMNS``, then RL² (Duan et al. 2016, table 2) and SNAIL (Mishra et al.
+2018, table 2)."""
+ERROR = {10: 0.8, 25: 1.8, 50: 3.4, 75: 5.1, 100: 6.8}
+"""Standard error of a published cell of 1,000 instances: the spread of ``psrl_zero_mean``'s returns
+here over their root, rounded up."""
+LEAST = {10: 162.5, 25: 447.2, 50: 942.3, 75: 1449.2, 100: 1973.9}
+"""What a trained agent must reach: the best published row, at 10 inner episodes BEB's here."""
+AGENTS = {"recurrent": "gru", "attention": "transformer"}
+PUBLISHED_AS = {"recurrent": "Duan 2016", "attention": "Mishra 2018"}
+
+
+def process(n: int) -> Setting:
+    """Ten states, five actions, inner episodes of ten steps."""
+    return Setting("metalocus/TabularMDP-v0", n_episodes=n)
+
+
+@dataclass(frozen=True)
+class References(Part):
+    """All references, played once for the longest cell; the others are read off on the way."""
+
+    def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
+        """Totals after every number of inner episodes, as ``NAME@STEPS``."""
+        setting = process(max(CELLS))
+        names = (*PLAYED, *PLANNING)
+        players = {name: make_named(name, setting.family) for name in names}
+        cuts = [INNER * n for n in CELLS]
+        return totals(players, NEAR, setting, preset.episodes, seed, cuts)
+
+
+@dataclass(frozen=True)
+class Trained(Part):
+    """The trained agents of a cell.
+
+    Attributes:
+        n: inner episodes.
+    """
+
+    n: int = 10
+
+    def training(self) -> dict[str, Training]:
+        """A recurrent and an attention agent."""
+        steps = 100_000_000 if self.n == 10 else 200_000_000
+        return {name: Training(process(self.n), agent, steps) for name, agent in AGENTS.items()}
+
+    def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
+        """Totals and regrets."""
+        setting = process(self.n)
+        players = {NEAR: make_named(NEAR, setting.family), **agents}
+        return totals(players, NEAR, setting, preset.episodes, seed)
+
+
+def _published() -> tuple[Published, ...]:
+    found = []
+    for n, row in TABLE.items():
+        for name, value in zip((*COLUMNS, *AGENTS), row, strict=True):
+            if name in AGENTS:
+                part, quantity = f"trained-mdp{n}", name
+            else:
+                part, quantity = "references-mdp", f"{name}@{INNER * n}"
+            source = PUBLISHED_AS.get(name, "Duan 2016")
+            found.append(Published(part, quantity, value, ERROR[n], source))
+    return tuple(found)
+
+
+def _checks() -> tuple[Check, ...]:
+    why = "three standard errors of the published cell, and its rounding"
+    near = [
+        Check(
+            "references-mdp",
+            f"{name}@{INNER * n}",
+            "near",
+            TABLE[n][COLUMNS.index(name)],
+            why,
+            3.0 * ERROR[n] + 0.05,
+        )
+        for n in CELLS
+        for name in ("random", "psrl_zero_mean", "opsrl_zero_mean")
+    ]
+    exact = "with the true prior, worked out independently"
+    own = [
+        Check("references-mdp", "psrl@100", "near", 134.3, exact, 1.0),
+        Check("references-mdp", "certainty_equivalent@100", "near", 158.1, exact, 1.0),
+        Check("references-mdp", "beb@100", "near", 162.3, exact, 1.0),
+    ]
+    least = [
+        Check(f"trained-mdp{n}", agent, ">=", LEAST[n], "the best published row or reference")
+        for n in CELLS
+        for agent in AGENTS
+    ]
+    return (*near, *own, *least)
+
+
+REPLICATION = Replication(
+    "rl2_mdps",
+    "random processes of 10 states, 10 to 100 inner episodes (RL², SNAIL)",
+    "Duan et al. 2016, RL²: Fast reinforcement learning via slow reinforcement learning, table 2;"
+    " Mishra et al. 2018, A simple neural attentive meta-learner, table 2",
+    "Ten states, five actions, inner episodes of ten steps, mean rewards from N(1, 1), flat"
+    " Dirichlet transitions; a GRU trained by TRPO, or SNAIL; 1,000 test instances a cell.",
+    "PPO with the defaults of this package; three seeds, 10,000 fresh episodes. The references have"
+    " the true prior; PSRL and OPSRL beside it the zero-mean one, which is what the published"
+    " 138.1 and 144.1 are near. UCRL2 and BEB have one tuned factor each. Regret is to BEB.",
+    (
+        References("references-mdp", "references, 10 to 100 inner episodes", 10.0),
+        *(Trained(f"trained-mdp{n}", f"trained, {n} inner episodes", 120.0, n) for n in CELLS),
+    ),
+    _checks(),
+    _published(),
+)
