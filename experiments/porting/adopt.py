@@ -27,6 +27,7 @@ from metalocus.experiments.porting.exchange import write_imported
 from metalocus.experiments.runs.arguments import train_defaults
 from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RL, RunConfig
+from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.records import versions
 from metalocus.experiments.runs.subject import load_own_model
 
@@ -63,7 +64,7 @@ def adopt(file: Path, out: Path, algo: str, setting: Setting) -> Path:
         )
     steps, seed, n_envs = _counters(file)
     config = RunConfig(setting, agent, steps, seed, n_envs, "cpu", kwargs, training)
-    config.check()
+    require_possible(config)
     policy = build_policy(config)
     try:
         fill(policy, weights)

@@ -18,8 +18,10 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.build import build_model, build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CONFIG, WRITTEN, locked
+from metalocus.experiments.runs.folder import CONFIG, WRITTEN
+from metalocus.experiments.runs.lease import locked
 from metalocus.experiments.runs.load import load_policy
+from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.records import IDENTITY, load_manifest, write_finished
 from metalocus.experiments.runs.results import write_results
 
@@ -118,7 +120,7 @@ def _read(file: Path) -> tuple[dict[str, Any], RunConfig, SequencePolicy]:
         with zipfile.ZipFile(io.BytesIO(file.read_bytes()) if file.is_file() else "") as archive:
             record = _read_record(archive)
             config = RunConfig.from_json(json.dumps(record["config"]))
-            config.check()
+            require_possible(config)
             named = config.name_under(record["source"]) == record["run"]
             policy = build_policy(config)
             own = sum(value.nbytes for value in policy.state_dict().values())

@@ -11,16 +11,11 @@ from typing import Any
 
 from metalocus.agents.catalogue import find_named
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.agents.ppo.settings import (
-    defaults_of,
-    plain,
-    require_alike,
-    require_known,
-    require_sizes,
-)
+from metalocus.agents.ppo.settings import plain
+from metalocus.agents.trainers import online
 from metalocus.agents.trainers.base import TRAINERS
-from metalocus.envs import FAMILIES, InvalidTask, Setting
-from metalocus.envs.checks import MOST_ROWS, require, require_count, short_repr
+from metalocus.envs import FAMILIES, Setting
+from metalocus.envs.checks import require, short_repr
 from metalocus.experiments.runs.arguments import (
     REFERENCE,
     agent_defaults,
@@ -29,29 +24,19 @@ from metalocus.experiments.runs.arguments import (
     listed,
     train_defaults,
 )
-from metalocus.experiments.runs.build import try_out
 from metalocus.experiments.runs.made_with import made_with, require_there
 from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.runs.other_runs import (
     deciding,
-    require_start,
     shown,
     with_runs,
 )
-from metalocus.experiments.runs.replicas import ONLINE, replicas_suited, try_out_replicas
 from metalocus.experiments.runs.source import source_digest
 
-DEVICES = ("cpu", "cuda")
 ENGINE = "metalocus.experiments.runs.build"
 """The module that builds what is trained: the engine is all that it imports."""
 REPLICAS = "metalocus.experiments.runs.replicas"
 """The module that builds what is trained online."""
-MOST_BYTES = 2**32
-"""Memory that one rollout may take: half of a machine of 8 GiB."""
-NUMBERS_A_STEP = 64
-"""Kept of a transition beside its observation, at least: features, action, reward, targets."""
-LARGEST_SEED = 2**32 - 1
-"""NumPy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
 LONGEST_SLUG, LONGEST_SLUGS = 32, 80
 """Characters of a run's name that one argument may take, and all: a file system takes 255."""
 RL = "rl"
@@ -121,46 +106,16 @@ class RunConfig:
         most = min(rollout, steps) if steps > 0 else rollout
         n_envs = max(1, most // setting.family.horizon)
         given = dict(agent_kwargs or {}), dict(train_kwargs or {})
-        if trainer == ONLINE:
-            n_envs = replicas_suited(given[1])
+        if trainer == online.TRAINER.name:
+            rate = given[1].get("rate")
+            n_envs = online.REPLICAS * max(len(rate) if isinstance(rate, list) else 1, 1)
         return cls(setting, agent, steps, seed, n_envs, device, *given, trainer)
-
-    def check(self) -> None:
-        """Raise :class:`InvalidTask`, in one line, unless the run can be made."""
-        self.setting.episodes()
-        TRAINABLES.find(self.agent)
-        trained = train_defaults(self.trainer)
-        require_count("steps", self.steps, 0)
-        require_count("seed", self.seed, 0, LARGEST_SEED)
-        require_count("n_envs", self.n_envs, 1, MOST_ROWS)
-        self.setting.family.check_size(self.n_envs)
-        if self.agent_kwargs or self.train_kwargs or self.trainer != RL:
-            by = "" if self.trainer == RL else f" by {self.trainer}"
-            require_known(f"argument of {self.agent}", self.agent_kwargs, self._agent_defaults)
-            require_known(f"argument of training{by}", self.train_kwargs, trained)
-            require_start(self.train_kwargs)
-            require_alike(self.agent_kwargs, self._agent_defaults)
-            cell = defaults_of(TRAINABLES.find(self.agent).cell)
-            require_sizes(self.agent_kwargs, self._agent_defaults | cell)
-            try_out_replicas(self) if self.trainer == ONLINE else try_out(self)
-        self._check_rollout()
-        if self.device not in DEVICES:
-            raise InvalidTask(f"device must be one of {', '.join(DEVICES)}, got {self.device!r}")
 
     @property
     def rollout(self) -> int:
         """Steps of one rollout: by default an episode in every environment."""
         length: int = self.train_kwargs.get("n_steps") or self.setting.family.horizon
         return self.n_envs * length
-
-    def _check_rollout(self) -> None:
-        """Raise :class:`InvalidTask` if one rollout cannot be held in memory."""
-        needed = self.rollout * (self.setting.layout.size + NUMBERS_A_STEP) * 4
-        refusal = (
-            f"one rollout of {self.n_envs} environments would take {needed / 2**30:,.1f} GiB of"
-            f" memory, more than {MOST_BYTES // 2**30} GiB; lower n_envs or the horizon"
-        )
-        require(needed <= MOST_BYTES, refusal)
 
     @property
     def source(self) -> str:
@@ -177,7 +132,7 @@ class RunConfig:
         reference = self.train_kwargs.get(REFERENCE)
         named = [find_named(reference).__module__] if isinstance(reference, str) else []
         own = TRAINABLES.home(self.agent), cell.__module__, family.__module__
-        built = [REPLICAS] if self.trainer == ONLINE else []
+        built = [REPLICAS] if self.trainer == online.TRAINER.name else []
         return *own, TRAINERS.home(self.trainer), *built, *named
 
     @property

@@ -23,6 +23,7 @@ from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.runs.places import found
+from metalocus.experiments.runs.records import load_manifest
 
 OWN = SequencePPO.__name__
 
@@ -45,6 +46,17 @@ class Subject:
     name: str
     title: str
     folder: Path | None = None
+
+    @property
+    def recorded(self) -> Mapping[str, Any]:
+        """What a finished run records of itself; empty of what is no run."""
+        return {} if self.folder is None else load_manifest(self.folder)
+
+    @property
+    def called(self) -> str:
+        """The name; of an imported run the class that trained it too."""
+        algo = self.recorded.get("algo")
+        return self.name if algo is None else f"{algo} ({self.name})"
 
     @property
     def parameters(self) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from metalocus.agents.agent import Agent, NonFinite
-from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.studies.presets import Preset
+
+if TYPE_CHECKING:  # what is trained and how much of it is said by each study alone
+    from metalocus.experiments.runs.config import RunConfig
+    from metalocus.experiments.studies.presets import Preset
 
 Measured = Mapping[str, Any]
 """What a study measured at one training seed: numbers, text, lists and mappings of them."""

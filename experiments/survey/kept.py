@@ -12,7 +12,7 @@ from metalocus.agents.catalogue import ONLINE, REFERENCES
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_record, record_digest, write_record
 from metalocus.envs import FAMILIES, Setting
-from metalocus.experiments.runs.records import load_manifest, versions
+from metalocus.experiments.runs.records import versions
 from metalocus.experiments.runs.source import source_digest
 from metalocus.experiments.runs.subject import Subject, find_subject
 
@@ -90,20 +90,9 @@ def decided_by(subject: Subject, *modules: str) -> Record:
     registries = (FAMILIES, TRAINABLES, REFERENCES, ONLINE)
     found = {module for registry in registries for module in registry.sources()}
     return {
-        "agent": called(subject),
+        "agent": subject.called,
         **subject.setting.to_dict(),
-        "weights": weights(subject),
+        "weights": subject.recorded.get("sha256"),
         "source": source_digest(*modules, *found),
         "versions": versions(),
     }
-
-
-def called(subject: Subject) -> str:
-    """An agent's name; of an imported run the class that trained it too."""
-    manifest = {} if subject.folder is None else load_manifest(subject.folder)
-    return f"{manifest['algo']} ({subject.name})" if "algo" in manifest else subject.name
-
-
-def weights(subject: Subject) -> str | None:
-    """The digest of a run's weights; None of what is no run."""
-    return None if subject.folder is None else load_manifest(subject.folder)["sha256"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from itertools import product
 from pathlib import Path
@@ -15,18 +16,10 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes import measure as measuring
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.measure import measure
-from metalocus.experiments.runs.folder import require_writable
+from metalocus.experiments.runs.lease import require_writable
 from metalocus.experiments.runs.subject import find_subject
-from metalocus.experiments.survey.kept import (
-    Player,
-    Record,
-    Task,
-    called,
-    decided_by,
-    kept,
-    weights,
-)
-from metalocus.experiments.survey.standing import Standing
+from metalocus.experiments.survey import standing as standings
+from metalocus.experiments.survey.kept import Player, Record, Task, decided_by, kept
 from metalocus.experiments.sweeps.executors.chosen import in_processes
 
 
@@ -59,7 +52,9 @@ class Question:
         key = {
             "probe": self.probe,
             **decided_by(subject, *modules),
-            "others": [{"agent": called(each), "weights": weights(each)} for each in rest],
+            "others": [
+                {"agent": each.called, "weights": each.recorded.get("sha256")} for each in rest
+            ],
             "episodes": self.episodes,
         }
 
@@ -72,6 +67,30 @@ class Question:
             return {"sentence": PROBES[self.probe]().sentence(result)}
 
         return kept(self.out, self.probe, key, find)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How agents score that play the same episodes of one setting.
+
+    Attributes:
+        players: the agents.
+        out: folder of what is kept.
+    """
+
+    players: Sequence[Player]
+    out: Path
+
+    def answer(self) -> Record:
+        """What is kept, or what is measured now by ``standing``.
+
+        Raises:
+            NotARun, Corrupt, NonFinite: a run cannot be read, or a return is not finite.
+        """
+        subjects = [player.subject() for player in self.players]
+        decided = [decided_by(subject, standings.__name__) for subject in subjects]
+        key = {"of": decided}
+        return kept(self.out, "standing", key, partial(standings.standing, subjects))
 
 
 def survey(runs: Sequence[Path], names: Sequence[str], episodes: int, out: Path) -> list[Task]:

@@ -17,8 +17,9 @@ from rich.progress import TaskID
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.display import LOG, Stage
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import require_writable
+from metalocus.experiments.runs.lease import require_writable
 from metalocus.experiments.runs.places import MOST, folder_of_run, part
+from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.progress import read_progress
 from metalocus.experiments.runs.records import is_done
 from metalocus.experiments.sweeps.executors.base import Executor
@@ -104,7 +105,7 @@ def _check(configs: Iterable[RunConfig]) -> None:
         name = replace(config, seed=0).name if 0 <= config.seed < 2**32 else config.name
         if name not in tried:
             tried.add(name)
-            config.check()
+            require_possible(config)
 
 
 def _done(folders: Mapping[str, Path]) -> tuple[list[str], dict[str, str]]:

@@ -13,7 +13,8 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import MANIFEST, RESULTS, require_writable
+from metalocus.experiments.runs.folder import MANIFEST, RESULTS
+from metalocus.experiments.runs.lease import require_writable
 from metalocus.experiments.runs.listing import DAMAGED, list_runs
 from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.runs.results import SCORE, read_results

@@ -29,17 +29,20 @@ from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
 from metalocus.experiments.runs.other_runs import shown
 from metalocus.experiments.runs.progress import Progress
-from metalocus.experiments.runs.results import SCORE, Measurement, read_results, write_results
+from metalocus.experiments.runs.results import (
+    EPISODES,
+    SCORE,
+    SEED,
+    Measurement,
+    read_results,
+    write_results,
+)
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.carried import Watched, write_projector
 from metalocus.experiments.training.saving import Saves, make_way
 
-EPISODES = 512
-"""Played for each measurement: a standard error of about 2% of a score, in about a second."""
-SEED = 5_000_000
-"""Of the episodes measured on during training; those reported afterwards have other seeds."""
 IN_HISTOGRAM = 128
 """Episodes whose carried tensors are counted: some thousand numbers, in a few milliseconds."""
 CHECKPOINT_SECONDS = 20.0

@@ -19,10 +19,9 @@ from metalocus.experiments.runs.folder import CHECKPOINT
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import AGAIN, identity, machine, write_tensors_finished
 from metalocus.experiments.runs.replicas import build_stream, replicas_agent, require_fit
-from metalocus.experiments.runs.results import SCORE, Measurement, write_results
+from metalocus.experiments.runs.results import EPISODES, SCORE, SEED, Measurement, write_results
 from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.scoring.score import return_bounds
-from metalocus.experiments.training.monitor import EPISODES, SEED
 from metalocus.experiments.training.saving import Saves, go_on, make_way
 
 RETURN = "return"

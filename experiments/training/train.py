@@ -25,9 +25,10 @@ from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.arguments import REFERENCE, START
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST, locked
-from metalocus.experiments.runs.lease import Lease
+from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST
+from metalocus.experiments.runs.lease import Lease, locked
 from metalocus.experiments.runs.load import load_other_runs
+from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, machine, write_finished
 from metalocus.experiments.runs.replicas import ONLINE
@@ -72,7 +73,7 @@ def train(
         Corrupt: its checkpoint, or a file of the finished run, is damaged or of another run.
         NonFinite: a number is; the message names the last good checkpoint.
     """
-    config.check()
+    require_possible(config)
     online = config.trainer == ONLINE
     require(callback is None or not online, "callbacks: training online calls none; leave them out")
     if config.device == "cuda" and not torch.cuda.is_available():

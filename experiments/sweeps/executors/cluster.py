@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.envs.discovery import load, loaded_files
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import CONFIG, MANIFEST, WRITTEN, locked
-from metalocus.experiments.runs.records import is_done
+from metalocus.experiments.runs.folder import CONFIG, MANIFEST, WRITTEN
+from metalocus.experiments.runs.lease import locked
 from metalocus.experiments.sweeps.client import ForkServer
 from metalocus.experiments.sweeps.executors.base import Executor
 from metalocus.experiments.sweeps.order import DONE, HOPELESS, LOST, Order, Outcome, RunFailed
@@ -152,7 +152,7 @@ def attend(line: str, mark: str, files: tuple[str, ...]) -> tuple[dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         there = replace(order, out=Path(folder))
         outcome = server.attend(there)
-        done = outcome.code == DONE and is_done(there.folder)
+        done = outcome.code == DONE and (there.folder / MANIFEST).exists()
         brought = {path.name: path.read_bytes() for path in _parts(there.folder)} if done else {}
     return asdict(outcome), brought
 

@@ -24,9 +24,8 @@ from metalocus.experiments.runs.folder import (
     CONFIG,
     MANIFEST,
     NotARun,
-    locked,
 )
-from metalocus.experiments.runs.lease import LOCK, Busy
+from metalocus.experiments.runs.lease import LOCK, Busy, locked
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.runs.results import read_results

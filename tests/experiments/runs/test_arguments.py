@@ -29,6 +29,7 @@ from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import WEIGHTS
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import NAMED, setting_called
+from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.training.train import train
 
 BANDIT = "metalocus/BernoulliBandit-v0"
@@ -104,7 +105,7 @@ def test_arguments_given_as_by_default_change_nothing():
             agent_kwargs=agent_defaults(agent, setting.layout),
             train_kwargs=trained,
         )
-        given.check()
+        require_possible(given)
         assert (given.name, given.title) == (plain.name, plain.title)
         assert given.setting != plain.setting
         weights = build_policy(plain).state_dict()
@@ -134,7 +135,7 @@ def test_every_argument_of_training_reaches_the_model(tiny):
     config = dataclasses.replace(
         tiny, train_kwargs=changed, agent_kwargs={"action_values": False, "critic": "separate"}
     )
-    config.check()
+    require_possible(config)
     assert config.rollout == 40
     model = build_model(config)
     for name, value in changed.items():
@@ -156,7 +157,7 @@ def test_every_argument_of_an_agent_reaches_its_network():
         plain = RunConfig(setting, name, 0, 1, 4)
         for argument in agent_defaults(agent, setting.layout):
             config = dataclasses.replace(plain, agent_kwargs={argument: changed[argument]})
-            config.check()
+            require_possible(config)
             policy = build_policy(config)
             held = {**policy.cell_kwargs, **{key: getattr(policy, key) for key in vars(policy)}}
             assert held[argument] == changed[argument] or argument == "net_arch"
@@ -208,7 +209,7 @@ def test_trying_a_run_out_leaves_random_numbers_as_they_are(tiny):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    dataclasses.replace(tiny, agent_kwargs={"hidden_size": 8}).check()
+    require_possible(dataclasses.replace(tiny, agent_kwargs={"hidden_size": 8}))
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -280,7 +281,7 @@ def test_no_size_of_any_network_is_below_one(data):
         value = data.draw(st.sampled_from([layers, {"pi": [3], "vf": layers}, {"pi": layers}]))
     config = RunConfig(Setting(BANDIT), agent, 0, 0, 2, agent_kwargs={name: value})
     with pytest.raises(InvalidTask) as caught:
-        config.check()
+        require_possible(config)
     said = "every size in net_arch" if name == "net_arch" else name
     message = f"{said} must be a whole number of at least {least}, got "
     assert str(caught.value).startswith(message)
@@ -289,11 +290,13 @@ def test_no_size_of_any_network_is_below_one(data):
 
 def test_heads_are_sizes_of_layers():
     for heads in ([], [4], [4, 4], {"pi": [], "vf": [3]}, {"vf": [3]}, None):
-        RunConfig(Setting(BANDIT), "lstm", 0, 0, 2, agent_kwargs={"net_arch": heads}).check()
+        require_possible(
+            RunConfig(Setting(BANDIT), "lstm", 0, 0, 2, agent_kwargs={"net_arch": heads})
+        )
     for heads in ("64", 5, True, [[4]], [4.0], {"pi": 4}, {"actor": [4]}, {"pi": "x"}):
         config = RunConfig(Setting(BANDIT), "lstm", 0, 0, 2, agent_kwargs={"net_arch": heads})
         with pytest.raises(InvalidTask, match=r"^(net_arch must be|every size in net_arch must)"):
-            config.check()
+            require_possible(config)
 
 
 def test_the_table_of_arguments_is_the_same_where_little_is_shown():

@@ -13,11 +13,9 @@ from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.folder import (
     WRITTEN,
-    locked,
     require_own_name,
-    require_writable,
 )
-from metalocus.experiments.runs.lease import LOCK, Busy
+from metalocus.experiments.runs.lease import LOCK, Busy, locked, require_writable
 from metalocus.experiments.training.train import train
 
 
@@ -34,7 +32,7 @@ def test_a_killed_writer_gives_the_folder_back(tmp_path):
     hold = """
 import sys, time
 from pathlib import Path
-from metalocus.experiments.runs.folder import locked
+from metalocus.experiments.runs.lease import locked
 with locked(Path(sys.argv[1])):
     print(flush=True)
     time.sleep(60)
@@ -83,7 +81,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path, tin
     def full(**_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("metalocus.experiments.runs.folder.TemporaryFile", full)
+    monkeypatch.setattr("metalocus.experiments.runs.lease.TemporaryFile", full)
     with pytest.raises(WrongUse, match=r"cannot write in .+No space left on device"):
         train(tiny, tmp_path / "full")
     monkeypatch.undo()

@@ -14,8 +14,7 @@ from metalocus.experiments.survey import standing as standings
 from metalocus.experiments.survey import survey as module
 from metalocus.experiments.survey.kept import Player
 from metalocus.experiments.survey.page import survey_page
-from metalocus.experiments.survey.standing import Standing
-from metalocus.experiments.survey.survey import Question, Task, survey
+from metalocus.experiments.survey.survey import Question, Standing, Task, survey
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=6)
 WSLS, RANDOM, ORACLE = (Player(name, BANDIT) for name in ("wsls", "random", "oracle"))

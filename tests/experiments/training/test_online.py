@@ -20,6 +20,7 @@ from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.folder import BEFORE, CHECKPOINT, WEIGHTS
 from metalocus.experiments.runs.load import load_agent, load_policy
+from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.replicas import build_stream
 from metalocus.experiments.runs.results import read_results
 from metalocus.experiments.runs.subject import find_subject
@@ -114,7 +115,7 @@ def test_what_cannot_be_trained_online_is_refused_in_one_line(run: Path, tmp_pat
         ({"train_kwargs": {"start": str(run)}}, "start: replicas begin untrained"),
     ):
         with pytest.raises(InvalidTask, match=message):
-            replace(CONFIG, **changes).check()
+            require_possible(replace(CONFIG, **changes))
     with pytest.raises(InvalidTask, match="callbacks: training online calls none"):
         train(CONFIG, tmp_path, callback=CallbackList([]))
     with pytest.raises(InvalidTask, match="holds a network for each environment, no policy"):
