@@ -1,4 +1,4 @@
-"""What there is: environments, agents, references, probes, claims and replications, from their registries."""
+"""What there is, from the registries: environments, agents, probes and whatever else is found."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Outcome
+from metalocus.experiments.replications.found import Found, judged, read_found
 from metalocus.experiments.replications.output import (
     error_of,
     published,
     quantities,
     values_of,
 )
-from metalocus.experiments.replications.replicate import Found, judged, read_found
 
 MARKS = {Outcome.PASSED: "yes", Outcome.MISSED: "**no**", Outcome.NOT_RUN: "not run yet"}
 
@@ -88,7 +88,7 @@ def _section(found: Found) -> list[str]:
         minutes = sum(found["parts"][part]["minutes"] for part in left)
         lines += [
             "",
-            f"Not run yet: {', '.join(left)}. About {minutes:,.0f} CPU minutes a seed at full size:",
+            f"Not run yet: {', '.join(left)}. About {minutes:,.0f} CPU minutes a seed, full size:",
             "",
             f"```\nmetalocus replicate {found['replication']} --size full --parts"
             f" {' '.join(left)}\n```",

@@ -1,4 +1,4 @@
-"""The rainbow bandit of sb3-contrib's issue 211, on which RecurrentPPO was reported not to learn."""
+"""The rainbow bandit of sb3-contrib's issue 211, which RecurrentPPO was said not to learn."""
 
 from __future__ import annotations
 

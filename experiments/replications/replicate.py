@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ from metalocus.envs import InvalidTask
 from metalocus.envs.discovery import unknown
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Part, Replication
+from metalocus.experiments.replications.found import Found, judged, read_found
 from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset
-
-Found = dict[str, Any]
 
 
 def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None = None) -> Found:
@@ -72,48 +70,3 @@ def _kept(replication: Replication, size: str, out: Path) -> dict[str, Any]:
         return {}
     names = {part.name for part in replication.parts}
     return {name: part["seeds"] for name, part in found["parts"].items() if name in names}
-
-
-def read_found(name: str, out: Path) -> Found | None:
-    """The last result of a replication in a folder; None if there is none that can be read."""
-    try:
-        found = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and {"size", "parts"} <= found.keys() else None
-
-
-def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[str, Any]]) -> Found:
-    """A replication with what was measured, its checks judged.
-
-    Args:
-        replication: what was run.
-        size: name of the size; at any but ``full`` the outcomes are of smaller runs.
-        measured: by part and seed, the quantities.
-    """
-    parts = {
-        part.name: {
-            "about": part.about,
-            "minutes": part.minutes,
-            "seeds": {seed: dict(values) for seed, values in measured.get(part.name, {}).items()},
-        }
-        for part in replication.parts
-    }
-    checks = []
-    for check in replication.checks:
-        seeds = [values.get(check.quantity) for values in parts[check.part]["seeds"].values()]
-        outcome = check.outcome(seeds)
-        checks.append(
-            {**asdict(check), "region": check.region, "values": seeds, "outcome": str(outcome)}
-        )
-    return {
-        "replication": replication.name,
-        "title": replication.title,
-        "source": replication.source,
-        "did": replication.did,
-        "otherwise": replication.otherwise,
-        "size": size,
-        "parts": parts,
-        "published": [asdict(each) for each in replication.published],
-        "checks": checks,
-    }

@@ -1,0 +1,58 @@
+"""What was found of a replication: its measurements, judged, as one record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from metalocus.experiments.replications.base import Replication
+
+Found = dict[str, Any]
+
+
+def read_found(name: str, out: Path) -> Found | None:
+    """The last result of a replication in a folder; None if there is none that can be read."""
+    try:
+        found = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"size", "parts"} <= found.keys() else None
+
+
+def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[str, Any]]) -> Found:
+    """A replication with what was measured, its checks judged.
+
+    Args:
+        replication: what was run.
+        size: name of the size; at any but ``full`` the outcomes are of smaller runs.
+        measured: by part and seed, the quantities.
+    """
+    parts = {
+        part.name: {
+            "about": part.about,
+            "minutes": part.minutes,
+            "seeds": {seed: dict(values) for seed, values in measured.get(part.name, {}).items()},
+        }
+        for part in replication.parts
+    }
+    checks = []
+    for check in replication.checks:
+        seeds = [values.get(check.quantity) for values in parts[check.part]["seeds"].values()]
+        outcome = check.outcome(seeds)
+        checks.append(
+            {**asdict(check), "region": check.region, "values": seeds, "outcome": str(outcome)}
+        )
+    return {
+        "replication": replication.name,
+        "title": replication.title,
+        "source": replication.source,
+        "did": replication.did,
+        "otherwise": replication.otherwise,
+        "size": size,
+        "parts": parts,
+        "published": [asdict(each) for each in replication.published],
+        "checks": checks,
+    }

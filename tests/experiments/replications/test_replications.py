@@ -1,0 +1,188 @@
+"""Every replication is whole; checks, files and the page, on planted totals and on a small run."""
+
+import dataclasses
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from metalocus.envs import InvalidTask
+from metalocus.experiments.cli.main import run
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.replications import replicate as replicate_module
+from metalocus.experiments.replications.base import (
+    RELATIONS,
+    REPLICATIONS,
+    SIZES,
+    Check,
+    Outcome,
+    Replication,
+)
+from metalocus.experiments.replications.found import judged, read_found
+from metalocus.experiments.replications.output import write_output
+from metalocus.experiments.replications.page import replications_page
+from metalocus.experiments.replications.replicate import replicate
+from metalocus.experiments.runs.possible import require_possible
+
+TABLE = REPLICATIONS["rl2_bandits"]
+
+
+def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has():
+    names = [part.name for each in REPLICATIONS.values() for part in each.parts]
+    assert len(names) == len(set(names))
+    for name, each in REPLICATIONS.items():
+        assert name == each.name
+        own = {part.name for part in each.parts}
+        assert all((each.title, each.source, each.did, each.otherwise, each.checks)), name
+        for about in (*each.checks, *each.published):
+            assert about.part in own, (name, about)
+        assert all(c.relation in RELATIONS and c.why and c.tolerance >= 0 for c in each.checks)
+        for part in each.parts:
+            assert part.minutes > 0
+            runs = part.runs(SIZES["full"], 1)
+            assert set(runs) == set(part.training())
+            for config in runs.values():
+                require_possible(config)
+                assert config.seed == 1
+            small = part.runs(SIZES["smoke"], 0).values()
+            assert all(config.steps <= SIZES["smoke"].most_steps for config in small)
+
+
+def test_the_full_size_is_three_seeds_of_ten_thousand_episodes():
+    full = SIZES["full"]
+    assert (full.seeds, full.part, full.most_steps, full.episodes) == (3, 1.0, None, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("relation", "bound", "tolerance", "values", "outcome"),
+    [
+        (">=", 85.2, 0.0, [85.2, 85.3, 86.0], Outcome.PASSED),
+        (">=", 85.2, 0.0, [85.19, 85.3, 86.0], Outcome.MISSED),
+        (">=", 85.2, 0.1, [85.11, 85.3, 86.0], Outcome.PASSED),
+        ("<=", 0.03, 0.0, [0.01, 0.03], Outcome.PASSED),
+        ("<=", 0.03, 0.0, [0.01, 0.031], Outcome.MISSED),
+        ("near", 138.1, 2.4, [135.8, 140.4], Outcome.PASSED),
+        ("near", 138.1, 2.4, [135.6], Outcome.MISSED),
+        ("near", 138.1, 2.4, [140.6], Outcome.MISSED),
+        (">=", 0.0, 0.0, [1.0, None], Outcome.MISSED),
+        (">=", 0.0, 0.0, [], Outcome.NOT_RUN),
+    ],
+)
+def test_a_check_passes_if_every_seed_is_in_its_region(relation, bound, tolerance, values, outcome):
+    check = Check("part", "total", relation, bound, "why", tolerance)
+    assert check.outcome(values) is outcome
+
+
+def planted(total=85.3):
+    """The table with planted totals of one cell at three seeds."""
+    values = {"alike arms": total, "alike arms_se": 0.1, "alike arms regret": 85.33 - total}
+    seeds = {"0": values, "1": values, "2": {**values, "alike arms": total + 0.2}}
+    return judged(TABLE, "full", {"trained-n100-k50": seeds})
+
+
+def outcome_of(found, quantity, part="trained-n100-k50"):
+    return next(
+        each["outcome"]
+        for each in found["checks"]
+        if (each["part"], each["quantity"]) == (part, quantity)
+    )
+
+
+def test_planted_totals_are_judged():
+    assert outcome_of(planted(), "alike arms") == "passed"
+    assert outcome_of(planted(85.1), "alike arms") == "missed"  # one seed of three is below
+    assert outcome_of(planted(), "alike arms", "trained-n100-k5") == "not run yet"
+    assert outcome_of(planted(), "recurrent") == "missed"  # its part was run, without a number
+
+
+def written(tmp_path, **changed):
+    """The planted totals as files; a figure of all cells would take seconds."""
+    found = {**planted(), **changed}
+    two = ("trained-n100-k50", "references-n10-k5")
+    parts = {name: part for name, part in found["parts"].items() if name in two}
+    published = [each for each in found["published"] if each["part"] in two]
+    return write_output(tmp_path, {**found, "parts": parts, "published": published})
+
+
+def test_files_and_page_hold_ours_beside_theirs(tmp_path):
+    files = written(tmp_path)
+    assert [path.suffix for path in files] == [".json", ".parquet", ".png", ".svg"]
+    assert all(path.stat().st_size > 1000 for path in files)
+    rows = pq.read_table(tmp_path / "rl2_bandits.parquet").to_pylist()
+    cell = [row for row in rows if row["part"] == "trained-n100-k50"]
+    own = {row["seed"]: row for row in cell if row["quantity"] == "alike arms"}
+    assert {seed: row["value"] for seed, row in own.items()} == {0: 85.3, 1: 85.3, 2: 85.5}
+    assert own[0]["se"] == 0.1
+    theirs = next(row for row in cell if row["quantity"] == "recurrent")
+    assert (theirs["seed"], theirs["value"]) == (None, None)
+    assert (theirs["published"], theirs["published_se"]) == (84.9, 0.6)
+    page = replications_page(tmp_path)
+    line = "| trained, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058 | 3 |  |"
+    assert line in page
+    assert "84.9 ± 0.6 (Duan 2016)" in page
+    for name in REPLICATIONS:
+        assert f"## {name}" in page
+    assert "metalocus replicate harlow --size full --parts harlow-objects" in page
+    assert "About 6 CPU minutes a seed" in page
+
+
+def test_a_replication_without_results_is_drawn_too(tmp_path):
+    for name in ("harlow", "wang2018_two_step"):  # without and with figures of the paper
+        assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}))) == 4
+
+
+def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch):
+    """With measurements in place of what takes processes; without training there is one seed."""
+    asked = []
+
+    def measured(parts, preset, out):
+        asked.append((parts[0].name, preset.seeds))
+        return {parts[0].name: {seed: {"random": 5.0} for seed in range(preset.seeds)}}
+
+    monkeypatch.setattr(replicate_module, "measure_all", measured)
+    written(tmp_path)
+    found = replicate("rl2_bandits", "full", tmp_path, ["references-n10-k5"])
+    assert found["parts"]["trained-n100-k50"]["seeds"]["0"]["alike arms"] == 85.3
+    assert found["parts"]["references-n10-k5"]["seeds"] == {"0": {"random": 5.0}}
+    assert outcome_of(found, "random", "references-n10-k5") == "passed"
+    found = replicate("rl2_bandits", "quick", tmp_path, ["trained-n10-k5"])
+    assert not found["parts"]["trained-n100-k50"]["seeds"]
+    replicate("rl2_bandits", "full", tmp_path, ["trained-n10-k5", "trained-n10-k5"])
+    assert asked == [("references-n10-k5", 1), ("trained-n10-k5", 1), ("trained-n10-k5", 3)]
+
+
+def test_the_smallest_run_goes_from_end_to_end(tmp_path, capfd):
+    """Trains, measures and judges; called again it trains nothing and finds the same."""
+    out, page = tmp_path / "out", tmp_path / "page.md"
+    command = ["replicate", "harlow", "--size", "smoke", "--out", str(out), "--quiet"]
+    assert run([*command, "--page", str(page)]) == 0
+    shown = capfd.readouterr().out
+    assert "trial 2, two new objects, six trials" in shown
+    assert "Size smoke: does everything run? (its numbers mean nothing)" in page.read_text()
+    first = read_found("harlow", out)
+    made = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("weights.*")}
+    assert len(made) == 1
+    assert run([*command, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == first
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_bad_use_is_told_in_one_line(tmp_path, capfd):
+    with pytest.raises(InvalidTask, match="harlow"):
+        replicate("harlov", "smoke", tmp_path)
+    with pytest.raises(InvalidTask, match="smoke"):
+        replicate("harlow", "smok", tmp_path)
+    with pytest.raises(WrongUse, match="harlow-objects"):
+        replicate("harlow", "smoke", tmp_path, ["harlow-object"])
+    assert run(["replicate"]) == 2
+    assert "give --page alone" in capfd.readouterr().err
+    assert run(["replicate", "harlow", "--page", str(tmp_path)]) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_replication_is_found_by_its_name_and_shown(capfd):
+    assert run(["show", "rl2_mdps"]) == 0
+    shown = capfd.readouterr().out
+    assert "references-mdp: references, 10 to 100 inner episodes" in shown
+    assert isinstance(REPLICATIONS["rl2_mdps"], Replication)
+    assert dataclasses.is_dataclass(REPLICATIONS["rl2_mdps"])
