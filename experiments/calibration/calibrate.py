@@ -16,7 +16,7 @@ from metalocus.experiments.calibration.planted import Planted, arguments_of
 from metalocus.experiments.display import Stage
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.rows import REACH, ROUNDING
-from metalocus.experiments.scoring.intervals import CONFIDENCE
+from metalocus.experiments.scoring.sample import CONFIDENCE
 from metalocus.experiments.sweeps.executors.chosen import in_processes
 
 REPLICATIONS = 200

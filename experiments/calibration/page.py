@@ -11,7 +11,7 @@ from scipy import stats
 
 from metalocus import __version__
 from metalocus.experiments.calibration.calibrate import LEAST, MOST, Calibrated
-from metalocus.experiments.scoring.intervals import CONFIDENCE
+from metalocus.experiments.scoring.sample import CONFIDENCE
 
 NOTES: Mapping[str, Sequence[str]] = {
     "transplant": (

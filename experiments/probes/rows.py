@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
-from metalocus.experiments.scoring.intervals import CONFIDENCE
+from metalocus.experiments.scoring.sample import CONFIDENCE
 
 REACH = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 """Standard errors from a mean over many episodes to the end of its interval."""

@@ -22,10 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from metalocus.experiments.scoring.sample import require_finite
+from metalocus.experiments.scoring.sample import CONFIDENCE, require_finite
 
 Array = NDArray[Any]
-CONFIDENCE = 0.95
 MOST_SEEDS = 1000
 """Further training seeds that are still worth naming; a need of more counts as out of reach."""
 RELATIONS = (">=", "<=", "within")

@@ -11,6 +11,8 @@ from scipy.linalg import helmert
 from metalocus.agents.agent import NonFinite
 
 Array = NDArray[Any]
+CONFIDENCE = 0.95
+"""Of every interval."""
 
 
 class Sample:
