@@ -53,13 +53,14 @@ class Planted:
 
 @cache
 def arguments_of(probe: str) -> Mapping[str, Any]:
-    """Arguments of a probe: trials that are not looked at cost time."""
+    """Arguments of a probe: trials, and what is fitted, that are not looked at cost time."""
     if probe == "ensemble":
         return {"others": [make_named("half_common_two", ARMS.family)]}
     by_probe: dict[str, dict[str, Any]] = {
         "locus": {"trials": [T - 1], "kinds": KINDS},
         "decode": {"trials": [T - 1]},
         "transplant": {"trial": T // 2},
+        "strategy": {"choices": 600, "network": False},  # a quarter of the time
     }
     return by_probe.get(probe, {})
 

@@ -136,8 +136,14 @@ class EveryTrial:
             self.start = stores
         if not self.names:
             return stores
-        moment = Moment(t, stores, self.start, self.start, None, self.crn)
+        moment = Moment(t, self._needed(stores), self.start, self.start, None, self.crn)
         return stores.restore(self.replace(moment), self.names)
+
+    def _needed(self, stores: Stores) -> Stores:
+        """What is replaced, and which episodes are of one replica: all else need not be copied."""
+        needed = Stores(**{name: getattr(stores, name) for name in self.names})
+        replica = {key: each for key, each in stores.weights.items() if key == REPLICA}
+        return needed.updated(Stores(weights=replica))
 
 
 def averaged(stores: Stores) -> Stores:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from metalocus.agents.agent import Agent, Stores
+from metalocus.agents.agent import Agent, Store, Stores
 from metalocus.agents.rollout import TUNING_SEED, Trial, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.agents.trained.test_time import UpdatingAgent
@@ -204,11 +204,14 @@ class _Weights:
         if trial.t == 0:
             self.first = trial.stores
         self.last = trial.stores
-        before, now = self.first.weights, self.last.weights
-        same = before.keys() == now.keys() and all(
-            now[key] is before[key] or np.array_equal(now[key], before[key]) for key in before
-        )
-        self.changed |= not same
+        self.changed = self.changed or _differ(self.first.weights, self.last.weights)
+
+
+def _differ(before: Store, now: Store) -> bool:
+    """Whether any number of one is not that of the other."""
+    return before.keys() != now.keys() or not all(
+        now[key] is before[key] or np.array_equal(now[key], before[key]) for key in before
+    )
 
 
 def _joined(digests: Sequence[str]) -> str:
