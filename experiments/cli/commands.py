@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tyro.conf import Positional
 
 from metalocus.experiments.cli.options import (
+    Address,
     AgentOrRun,
     Algo,
     AskedAgent,
@@ -22,10 +24,12 @@ from metalocus.experiments.cli.options import (
     EnvKwargs,
     Episodes,
     EpisodesSeed,
+    ExecutorName,
     ItsEnv,
     Json,
     PresetName,
     Quiet,
+    Workers,
     ZipPolicy,
     ZipPolicyKwargs,
 )
@@ -36,9 +40,7 @@ if TYPE_CHECKING:
     from metalocus.experiments.runs.named import NamedSetting
     from metalocus.experiments.runs.subject import Subject
 
-Kind = Literal[
-    "envs", "agents", "trainers", "references", "probes", "claims", "replications"
-]
+Kind = Literal["envs", "agents", "trainers", "references", "probes", "claims", "replications"]
 
 
 def debate(
@@ -52,6 +54,8 @@ def debate(
     shipped: bool = False,
     json: Json = False,
     quiet: Quiet = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
 ) -> None:
     """Train, probe, judge the claims and write report.html; the main job.
 
@@ -74,7 +78,8 @@ def debate(
             out, preset != "quick" or bool(claims or agent or setting or own or seeds)
         )
     else:
-        found = run_debate(preset, out, agent, _setting(setting), own, claims, seeds)
+        with _on(executor, address):
+            found = run_debate(preset, out, agent, _setting(setting), own, claims, seeds)
         page = out / "report.html"
     if json:
         print_json(found)
@@ -141,6 +146,8 @@ def train(
     agent_kwargs: Texts = (),
     train_kwargs: Texts = (),
     quiet: Quiet = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
 ) -> None:
     """Train one agent, or the same at several seeds; the run directories are printed.
 
@@ -169,7 +176,7 @@ def train(
     from metalocus.envs import Setting
     from metalocus.experiments.display import Stage, hush
     from metalocus.experiments.runs.config import RunConfig
-    from metalocus.experiments.sweeps.sweep import sweep
+    from metalocus.experiments.sweeps.sweep import sweep as make_all
     from metalocus.experiments.training.train import train as make
 
     hush(quiet)
@@ -186,13 +193,113 @@ def train(
     if n_envs is not None:
         config = replace(config, n_envs=n_envs)
     if seeds is not None:
-        print(
-            *sweep([replace(config, seed=each) for each in seeds_of(seeds)], out).values(), sep="\n"
-        )
+        configs = [replace(config, seed=each) for each in seeds_of(seeds)]
+        with _on(executor, address):
+            print(*make_all(configs, out).values(), sep="\n")
         return
+    if executor != "local" or address is not None:
+        raise WrongUse("one run is made here; --executor and --address go with --seeds")
     with Stage("training", steps, "steps") as stage:
         folder = make(config, out, lambda now: stage.advance(now.steps, str(now)))
     print(folder)
+
+
+def sweep(
+    file: Positional[Path],
+    out: Path = Path("runs"),
+    executor: ExecutorName = "local",
+    address: Address = None,
+    workers: Workers = None,
+    shard: str = "1/1",
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make all runs that a file asks for, each once, whatever happens on the way.
+
+    A run costs what `metalocus train` says and a tenth of a second more. Repeated, the command goes
+    on where it was; what other sweeps, claims or tables have made in the same folder is shared.
+
+    Example: metalocus sweep sizes.toml --out runs --shard 1/4
+
+    Args:
+        file: TOML; every table [[runs]] is a grid over each list in it, of setting or env, agent,
+            steps, seeds, n_envs, trainer, device, env_kwargs, agent_kwargs, train_kwargs. See
+            docs/sweeps.md.
+        out: folder of runs; parted if the sweep has over a thousand.
+        shard: which part of the runs to make, i of n, for the jobs of an array.
+        time_limit: minutes that one attempt at a run may take; it is then saved and ended.
+        memory_limit: gibibytes that one attempt at a run may take (Linux).
+    """
+    from metalocus.experiments.cli.sweep_tables import sweep_lines
+    from metalocus.experiments.display import hush
+    from metalocus.experiments.sweeps.main import run_sweep
+    from metalocus.experiments.sweeps.order import Limits
+    from metalocus.experiments.sweeps.plan import shard_of
+
+    hush(quiet)
+    limits = Limits(None if time_limit is None else 60 * time_limit, memory_limit)
+    with _on(executor, address, workers):
+        found = run_sweep(file, out, limits, shard_of(shard))
+    print_json(found) if json else print("\n".join(sweep_lines(found)))
+
+
+def status(folder: Positional[Path], json: Json = False) -> None:
+    """How far the sweeps in a folder are, from any terminal or machine that sees it.
+
+    Reads what the sweeps have written of themselves, not the runs: takes seconds. A damaged run is
+    found by `metalocus runs` or by the sweep's own command.
+
+    Example: metalocus status runs
+
+    Args:
+        folder: of runs, or of a debate or a comparison.
+    """
+    from metalocus.experiments.cli.sweep_tables import status_lines
+    from metalocus.experiments.sweeps.status import status as read
+
+    found = read(folder)
+    print_json(found.to_dict()) if json else print("\n".join(status_lines(found)))
+
+
+def soak(
+    out: Path = Path("soak"),
+    kills: int = 200,
+    seed: int = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Kill writes, workers and drivers at random, tamper with files, and count what is lost.
+
+    200 kills take about three minutes on two quiet cores.
+
+    Example: metalocus soak --kills 1000
+
+    Args:
+        out: a new folder.
+        kills: half of them in writes, half in a sweep.
+        seed: of the moments and the victims.
+    """
+    from metalocus.experiments.cli.sweep_tables import soak_lines
+    from metalocus.experiments.display import hush
+    from metalocus.experiments.sweeps.order import RunFailed
+    from metalocus.experiments.sweeps.soak import soak as run
+
+    hush(quiet)
+    found = run(out, kills, seed)
+    print_json(found.to_dict()) if json else print("\n".join(soak_lines(found)))
+    if not found.good:
+        raise RunFailed("something was lost, done twice, left or executed; see above")
+
+
+def _on(
+    name: str, address: str | None = None, workers: int | None = None
+) -> AbstractContextManager[None]:
+    """A context in which work is done by an executor."""
+    from metalocus.experiments.sweeps.executors.chosen import executed_by, executor_called
+
+    return executed_by(executor_called(name, address, workers))
 
 
 def runs(folder: Positional[Path], json: Json = False) -> None:
@@ -388,6 +495,8 @@ def claim(
     out: DebateFolder = Path("debate"),
     json: Json = False,
     quiet: Quiet = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
 ) -> None:
     """Train, probe and judge a single claim of the debate; minutes with preset quick.
 
@@ -402,7 +511,8 @@ def claim(
 
     hush(quiet)
     own = keywords(agent_kwargs, "--agent-kwargs")
-    found = run_claim(name, preset, out, agent, _setting(setting), own)
+    with _on(executor, address):
+        found = run_claim(name, preset, out, agent, _setting(setting), own)
     print_json(found) if json else verdict_table({"verdicts": [found], "preset": {"name": preset}})
 
 
@@ -421,6 +531,8 @@ def compare(
     page: Path | None = None,
     json: Json = False,
     quiet: Quiet = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
 ) -> None:
     """Train every agent on every kind of task and set them beside the references.
 
@@ -443,7 +555,8 @@ def compare(
     hush(quiet)
     if page is not None:
         require_new(page, "--page")
-    found = measure(preset, out, agents or None, tasks or None)
+    with _on(executor, address):
+        found = measure(preset, out, agents or None, tasks or None)
     text = comparison_page(found)
     if page is not None:
         write_page(page, text)
@@ -659,6 +772,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "show": show,
     "train": train,
+    "sweep": sweep,
+    "status": status,
+    "soak": soak,
     "runs": runs,
     "tensorboard": tensorboard,
     "score": score,

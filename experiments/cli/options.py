@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import arg
 
@@ -30,6 +30,23 @@ ZipPolicy = Annotated[
 ]
 ZipPolicyKwargs = Annotated[
     Texts, arg(help="arguments of a zip's policy, as name=value, if the zip does not tell them.")
+]
+
+# Of everything that trains or measures much.
+ExecutorName = Annotated[
+    Literal["local", "ray", "slurm"],
+    arg(
+        name="executor",
+        help="where runs are made: processes here, a Ray cluster (extra cluster), Slurm (extra"
+        " slurm).",
+    ),
+]
+Address = Annotated[
+    str | None,
+    arg(help="of the Ray cluster, such as auto or ray://head:10001; a new one here if left out."),
+]
+Workers = Annotated[
+    int | None, arg(help="runs at once; one a core, or of Slurm 200 jobs, if left out.")
 ]
 
 # Of the debate and its claims.

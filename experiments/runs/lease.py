@@ -218,7 +218,7 @@ def _lives(record: bytes) -> bool | None:
         return None
     if started is None:  # no Linux
         return None
-    return _started(pid) == started
+    return bool(_started(pid) == started)
 
 
 def _started(pid: int) -> str | None:

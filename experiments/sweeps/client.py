@@ -87,16 +87,15 @@ class ForkServer:
             if self.stopped:
                 return None
             if self.process is None or self.process.poll() is not None:
-                command = [sys.executable, "-m", SERVER, str(os.getpid()), *self.files]
-                pipe = subprocess.PIPE
-                self.process = subprocess.Popen(
-                    command,
-                    stdin=pipe,
-                    stdout=pipe,
-                    stderr=subprocess.DEVNULL,
-                    env={**os.environ, **ENVIRONMENT},
-                )
+                self.process = self.start()
             return self.process
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the server; OSError if that cannot be."""
+        command = [sys.executable, "-m", SERVER, str(os.getpid()), *self.files]
+        pipe = subprocess.PIPE
+        nowhere, more = subprocess.DEVNULL, {**os.environ, **ENVIRONMENT}
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=more)
 
 
 def _node() -> str:

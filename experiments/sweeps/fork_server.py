@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from dataclasses import asdict
+from typing import BinaryIO, TextIO
 
 from metalocus.experiments.sweeps.order import HOPELESS, MEMORY, ORPHANED, TIME, Order, Outcome
 from metalocus.experiments.sweeps.processes import end_with_parent, leave_interrupts
@@ -31,7 +32,7 @@ GIBIBYTE = 2**30
 
 
 def main() -> int:
-    """Carry out orders until standard input ends."""
+    """Import everything, then serve on standard input and output."""
     driver = int(sys.argv[1])
     leave_interrupts()
     end_with_parent(driver)
@@ -39,15 +40,29 @@ def main() -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    refusal = _prepare(sys.argv[2:])
+    serve(driver, sys.stdin.buffer, answers, prepare(sys.argv[2:]))
+    return 0
+
+
+def serve(driver: int, orders: BinaryIO, answers: TextIO, refusal: Outcome | None = None) -> None:
+    """Carry out orders, one a line, until there are no more, or the driver ends.
+
+    Args:
+        driver: process id of the parent.
+        orders: to be carried out.
+        answers: where outcomes are written.
+        refusal: the outcome of all orders, if nothing can be done.
+    """
+    leave_interrupts()
+    end_with_parent(driver)
     stopping = Stopping()
     signal.signal(signal.SIGTERM, stopping.ask)
-    for line in iter(sys.stdin.buffer.readline, b""):
+    for line in iter(orders.readline, b""):
         outcome = refusal or attend(Order.from_line(line), driver, stopping)
         answers.write(json.dumps(asdict(outcome)) + "\n")
+        answers.flush()
         if stopping.asked:
             break
-    return 0
 
 
 class Stopping:
@@ -65,11 +80,12 @@ class Stopping:
             os.kill(self.worker, signal.SIGTERM)
 
 
-def _prepare(files: list[str]) -> Outcome | None:
+def prepare(files: list[str]) -> Outcome | None:
     """Import what every run needs; why nothing can be done, if so."""
     gc.disable()  # of what is imported next nothing is garbage
     try:
         import torch._dynamo  # by every optimizer, half a second
+        from PIL import Image
         from torch.utils.tensorboard import SummaryWriter  # noqa: F401
 
         from metalocus.agents.catalogue import best_reference  # noqa: F401
@@ -80,6 +96,7 @@ def _prepare(files: list[str]) -> Outcome | None:
         from metalocus.experiments.sweeps import worker  # noqa: F401
 
         torch.set_num_threads(1)
+        Image.preinit()
         load(*files)
         for registry in (TRAINABLES, TRAINERS, FAMILIES):
             list(registry)

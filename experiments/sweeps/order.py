@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,16 @@ FINAL = frozenset({DONE, HOPELESS, FULL, STOPPED, TIME, MEMORY, NOT_STARTED})
 
 
 class RunFailed(RuntimeError):
-    """A run that could not be made; the message says which, why, and how to go on."""
+    """A run that could not be made; the message says which, why, and how to go on.
+
+    Args:
+        message: in one line.
+        done: names of the other runs, which are finished.
+    """
+
+    def __init__(self, message: str, done: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.done = tuple(done)
 
 
 @dataclass(frozen=True)

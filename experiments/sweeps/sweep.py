@@ -90,7 +90,8 @@ def sweep(
     if failures:
         name, reason = next(iter(failures.items()))
         more = f" ({len(failures)} runs failed)" if len(failures) > 1 else ""
-        raise RunFailed(f"{name} failed: {reason}{more}; repeat the command to continue")
+        others = [each for each in chosen if each not in failures]
+        raise RunFailed(f"{name} failed: {reason}{more}; repeat the command to continue", others)
     return folders
 
 

@@ -19,6 +19,7 @@ from metalocus.experiments.runs.lease import locked
 from metalocus.experiments.sweeps.client import ForkServer
 from metalocus.experiments.sweeps.executors.base import Executor
 from metalocus.experiments.sweeps.order import DONE, HOPELESS, LOST, Order, Outcome, RunFailed
+from metalocus.experiments.training.carried import LABELS, PROJECTOR, VECTORS
 
 Value = TypeVar("Value")
 Files = dict[str, bytes]
@@ -172,7 +173,8 @@ def place(order: Order, files: Files) -> None:
     Raises:
         ValueError: a name is none of a run's files.
     """
-    own = {*WRITTEN, *(name for name in files if name.startswith("events.out.tfevents."))}
+    events = {name for name in files if name.startswith("events.out.tfevents.")}
+    own = {*WRITTEN, VECTORS, LABELS, PROJECTOR, *events}
     for name in files:
         if name not in own or Path(name).name != name or os.sep in name:
             raise ValueError(f"{name!r} is no file of a run; it is not written")

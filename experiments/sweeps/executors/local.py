@@ -34,7 +34,7 @@ class Local(Executor):
 
     def begin(self, orders: Sequence[Order]) -> None:
         """As of :class:`Executor`."""
-        self.servers = [ForkServer() for _ in range(min(self.slots, max(len(orders), 1)))]
+        self.servers = [self._server() for _ in range(min(self.slots, max(len(orders), 1)))]
         for server in self.servers:
             self.free.put(server)
         self.pool = ThreadPoolExecutor(self.slots)
@@ -67,6 +67,9 @@ class Local(Executor):
     def call(self, tasks: Sequence[Callable[[], Value]]) -> Iterator[tuple[int, Value]]:
         """As of :class:`Executor`."""
         return in_processes(tasks, self.slots)
+
+    def _server(self) -> ForkServer:
+        return ForkServer()
 
     def _attend(self, order: Order) -> None:
         server = self.free.get()

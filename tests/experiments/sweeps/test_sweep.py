@@ -1,7 +1,6 @@
 """Many runs: what is done is skipped, what is killed is tried again, what fails is named."""
 
 import dataclasses
-import time
 from collections import deque
 
 import pytest
@@ -185,11 +184,3 @@ def test_a_large_folder_is_parted_and_its_runs_are_found_by_the_short_path(
         assert load_agent(tmp_path / config.name)[1] == config
     assert sweep(untrained, tmp_path, here) == folders
     assert len(here.started) == 3
-
-
-def eventually(condition, seconds=60.0):
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)

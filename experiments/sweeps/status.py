@@ -1,0 +1,213 @@
+"""How far sweeps in a folder are, from what their drivers have written there, and nothing else.
+
+A few journals are read, not the runs: of a hundred thousand runs in seconds. What is running is
+told by its driver's heartbeat, from any machine that sees the folder.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metalocus.agents.ppo.files import Corrupt, read_record
+from metalocus.experiments.runs.commands import train_command
+from metalocus.experiments.runs.folder import NotARun
+from metalocus.experiments.runs.lease import is_held
+from metalocus.experiments.runs.listing import DAMAGED, FINISHED, list_runs
+from metalocus.experiments.runs.places import folder_of_run
+from metalocus.experiments.runs.progress import read_progress
+from metalocus.experiments.runs.records import read_config
+from metalocus.experiments.sweeps.journal import BEGUN, ENDED, FOLDER, KNOWN, Event, events
+from metalocus.experiments.sweeps.order import DONE
+
+STATES = ("done", "running", "failed", "stopped", "waiting")
+"""Stopped: begun, but its driver is gone; the same command goes on with it."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed.
+
+    Attributes:
+        run: its name.
+        reason: of the last attempt.
+        attempts: that were made, by all commands.
+        host: where the last one was.
+        command: that makes this run alone, or all of its sweep if its settings cannot be read.
+    """
+
+    run: str
+    reason: str
+    attempts: int
+    host: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far sweeps are.
+
+    Attributes:
+        total: runs that are asked for.
+        counts: of them, by state.
+        running: how far each is that runs, by name.
+        failures: those that failed.
+        seconds_left: if it goes on as it did; None where nobody knows.
+        commands: that ask for the runs.
+    """
+
+    total: int
+    counts: dict[str, int]
+    running: dict[str, str] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    seconds_left: float | None = None
+    commands: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+def status(folder: Path) -> Status:
+    """How far the sweeps in a folder of runs, or of a debate or comparison, are.
+
+    Raises:
+        NotARun: there are no runs.
+    """
+    out = (
+        folder if (folder / FOLDER).is_dir() or not (folder / "runs").is_dir() else folder / "runs"
+    )
+    if not (out / FOLDER).is_dir():
+        return _of_runs(out)
+    commands, wanted = _plans(out)
+    told = _Told(out)
+    wanted |= told.state.keys()
+    states = {name: told.state_of(name) for name in wanted}
+    counts = Counter(states.values())
+    running = {name: _progress(out, name) for name, state in states.items() if state == "running"}
+    failed = sorted(name for name, state in states.items() if state == "failed")
+    return Status(
+        len(wanted),
+        {state: counts[state] for state in STATES},
+        running,
+        [_failure(out, name, told, commands) for name in failed],
+        told.seconds_left(counts),
+        [clean(command) for command in commands],
+    )
+
+
+class _Told:
+    """What journals say of every run: how it ended last, or that it has begun."""
+
+    def __init__(self, out: Path) -> None:
+        self.state: dict[str, Event] = {}
+        self.done: set[str] = set()
+        self.attempts: Counter[str] = Counter()
+        self.seconds: list[float] = []
+        self.alive: dict[Path, bool] = {}
+        for event in sorted(events(out), key=lambda event: event.at):
+            with suppress(KeyError, TypeError, ValueError):
+                self._take(event)
+
+    def _take(self, event: Event) -> None:
+        values = event.values
+        if event.event == KNOWN:
+            self.done |= {str(name) for name in values["runs"]}
+            self.state |= {str(name): event for name in values["runs"]}
+        elif event.event in (BEGUN, ENDED):
+            self.state[str(values["run"])] = event
+            if event.event == ENDED:
+                self.attempts[str(values["run"])] += int(values["attempt"]) > 0
+                if values["code"] == DONE:
+                    self.done.add(str(values["run"]))
+                    self.seconds.append(float(values["seconds"]))
+
+    def state_of(self, name: str) -> str:
+        """One of ``STATES``."""
+        event = self.state.get(name)
+        if name in self.done:
+            return "done"
+        if event is None:
+            return "waiting"
+        if event.event == ENDED and not event.values.get("again"):
+            return "failed"
+        if event.driver not in self.alive:
+            self.alive[event.driver] = is_held(event.driver)
+        if not self.alive[event.driver]:
+            return "stopped"
+        return "running" if event.event == BEGUN else "waiting"
+
+    def seconds_left(self, counts: Counter[str]) -> float | None:
+        """If the rest takes as long as what was done, as many at once as now."""
+        if not self.seconds or not counts["running"]:
+            return None
+        mean = sum(self.seconds) / len(self.seconds)
+        left = counts["waiting"] + counts["stopped"] + counts["running"] / 2
+        return mean * left / counts["running"]
+
+
+def _plans(out: Path) -> tuple[list[str], set[str]]:
+    """The commands that ask for runs, and the names of all that they ask for."""
+    commands, names = [], set()
+    for file in sorted((out / FOLDER).glob("plan-*.json")):
+        with suppress(Corrupt, KeyError, TypeError):
+            plan = read_record(file, "")
+            commands.append(str(plan["command"]))
+            names |= {str(name) for name in plan["runs"]}
+    return list(dict.fromkeys(commands)), names
+
+
+def _progress(out: Path, name: str) -> str:
+    """How far a run is, for people."""
+    if not _is_plain(name):
+        return ""
+    found = read_progress(folder_of_run(out, name))
+    if found is None:
+        return "begun"
+    return ", ".join(
+        part for part in (f"{found.steps:,} of {found.total:,} steps", str(found)) if part
+    )
+
+
+def _failure(out: Path, name: str, told: _Told, commands: list[str]) -> Failure:
+    values = told.state[name].values
+    command = commands[-1] if commands else ""
+    if _is_plain(name):
+        with suppress(NotARun, ValueError):
+            folder = folder_of_run(out, name)
+            command = train_command(read_config(folder), folder.parent)
+    reason, host = str(values.get("reason", "")), str(values.get("host", ""))
+    return Failure(clean(name), clean(reason), told.attempts[name], clean(host), clean(command))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name that a file gave is that of a folder, and leads nowhere else."""
+    return name == Path(name).name and name not in ("", ".", "..") and "\0" not in name
+
+
+def clean(text: str) -> str:
+    """A text of a file without what a terminal would obey."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )
+
+
+def _of_runs(folder: Path) -> Status:
+    """Of a folder without a journal: the runs themselves are read."""
+    runs = list_runs(folder)
+    counts = dict.fromkeys(STATES, 0)
+    failures = []
+    for run in runs:
+        if run["state"] == FINISHED:
+            counts["done"] += 1
+        elif run["state"].startswith(DAMAGED):
+            counts["failed"] += 1
+            name = clean(Path(run["folder"]).name)
+            failures.append(Failure(name, clean(run["state"]), 0, "", ""))
+        else:
+            counts["running" if is_held(Path(run["folder"])) else "stopped"] += 1
+    return Status(len(runs), counts, failures=failures)
