@@ -64,11 +64,9 @@ def read_plan(file: Path) -> list[RunConfig]:
 def _runs(grid: Mapping[str, Any], most: int) -> Iterator[RunConfig]:
     """The runs of one table."""
     _require_keys(grid)
-    axes = [
-        [(key, value) for value in _values(grid[key])]
-        for key in KEYS
-        if key in grid and key not in (*KWARGS, "seeds")
-    ]
+    plain = [key for key in KEYS if key in grid and key not in (*KWARGS, "seeds")]
+    axes: list[list[tuple[str | tuple[str, str], Any]]] = []
+    axes += [[(key, value) for value in _values(grid[key])] for key in plain]
     axes += [
         [((kind, name), value) for value in _values(values)]
         for kind in KWARGS

@@ -379,7 +379,7 @@ def _quick(out: Path) -> Iterator[None]:
     """Measurements of few episodes, a checkpoint and a line in the audit at every rollout."""
     settings = {"EPISODES": 16, "CHECKPOINT_SECONDS": 0.0, "REPORT_SECONDS": -1.0}
     before = {name: vars(monitor)[name] for name in settings}
-    written, level = worker.write_progress, LOG.level
+    written, level = vars(worker)["write_progress"], LOG.level
 
     def audited(folder: Path, progress: Progress) -> None:
         file = os.open(folder / AUDIT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

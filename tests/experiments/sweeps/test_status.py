@@ -28,7 +28,7 @@ def order(config, out):
 def test_every_run_has_the_state_that_its_driver_has_told(configs, tmp_path, brief):
     names = [config.name for config in configs]
     train(configs[1], tmp_path)
-    with pytest.raises(KeyboardInterrupt), journal(tmp_path, names, "metalocus sweep x") as book:
+    with journal(tmp_path, names, "metalocus sweep x") as book:
         book.known(names[:1])
         for number in (1, 2, 3, 4):
             book.begun(order(configs[number], tmp_path), 1)
@@ -42,7 +42,6 @@ def test_every_run_has_the_state_that_its_driver_has_told(configs, tmp_path, bri
         assert (found.total, found.counts) == (6, expected)
         assert found.running == {names[4]: "begun"}
         assert found.seconds_left == 4.0 * 2.5
-        raise KeyboardInterrupt
     found = status(tmp_path)
     assert found.counts["running"] == 0
     assert found.counts["stopped"] == 2, "the driver has gone: nothing runs or is tried again"
