@@ -8,9 +8,13 @@ from typing import Any
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.survey.kept import Task
-from metalocus.experiments.survey.standing import EPISODES, SIMPLE
+from metalocus.experiments.survey.standing import EPISODES, SIMPLE, UNTAUGHT
 
 ABOVE = "above every simple rule"
+UNMEASURED = "above chance; no simple rule sees what is shown here"
+"""Where all of them are at chance, to be above them says little."""
+BLIND = 0.05
+"""Score below which a rule earns next to nothing."""
 
 
 def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
@@ -37,7 +41,8 @@ def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
         f"Each task begins with what its agents earn in {EPISODES:,} episodes. The score is the"
         " mean return on the scale where random choice is 0",
         f"and the best reference, the last row, is 1. The simple rules are {', '.join(SIMPLE)}, as"
-        " far as they can play the task.",
+        f" far as they can play the task, and, where something is shown, {UNTAUGHT}: it chooses at"
+        " every trial as at the first.",
         "An agent is above one if the whole 95% interval of the difference, over the same episodes,"
         " is above 0. An agent that is not above",
         "all of them is marked: what probes find of it is of an agent that has not learned the"
@@ -55,9 +60,12 @@ def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
 def _table(standing: Mapping[str, Any]) -> list[str]:
     """A row for each agent, then for each rule that it stands beside."""
     lines = ["| | steps trained | return | score | |", "| --- | ---: | --- | ---: | --- |"]
+    rules = [row["score"] for row in standing["rules"][1:-1]]
+    blind = all(score is None or score < BLIND for score in rules)
+    above = UNMEASURED if blind else ABOVE
     for row in standing["agents"]:
         behind = ", ".join(row["not_above"])
-        verdict = f"has not learned this task: not above {behind}" if behind else ABOVE
+        verdict = f"has not learned this task: not above {behind}" if behind else above
         steps = "-" if row["steps"] is None else f"{row['steps']:,}"
         lines.append(f"| {row['agent']} | {steps} | {_earned(row)} | {verdict} |")
     return lines + [f"| *{row['agent']}* | | {_earned(row)} | |" for row in standing["rules"]]

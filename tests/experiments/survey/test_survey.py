@@ -13,7 +13,8 @@ from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.survey import standing as standings
 from metalocus.experiments.survey import survey as module
 from metalocus.experiments.survey.kept import Player
-from metalocus.experiments.survey.page import survey_page
+from metalocus.experiments.survey.page import _table, survey_page
+from metalocus.experiments.survey.standing import UNTAUGHT
 from metalocus.experiments.survey.survey import Question, Standing, Task, survey
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=6)
@@ -76,6 +77,28 @@ def test_scores_stand_beside_the_rules_that_an_agent_must_surpass(tmp_path, monk
     not_above = {row["agent"]: row["not_above"] for row in found["agents"]}
     simple = ["wsls", "rescorla_wagner", "greedy"]
     assert not_above == {"wsls": simple, "random": simple, "oracle": []}
+
+
+def test_the_regularities_of_cards_are_not_taken_for_learning(tmp_path, monkeypatch):
+    """What can be earned by cards alone, without feedback, is a rule to surpass; not where a cue
+    tells all, nor where nothing is shown. Examples in one observation teach in the forward pass."""
+    monkeypatch.setattr(standings, "EPISODES", 400)
+    for setting, best, marked in (
+        (Setting("metalocus/RuleSwitching-v0", horizon=30), "rule_filter", True),
+        (Setting("metalocus/DatasetBandit-v0"), "posterior", False),
+        (BANDIT, "bayes_optimal", False),
+    ):
+        found = Standing([Player(best, setting), Player("wsls", setting)], tmp_path).answer()
+        scores = {row["agent"]: row["score"] for row in found["rules"]}
+        assert (UNTAUGHT in scores) == marked, setting
+        learned, habit = found["agents"]
+        assert not learned["not_above"] or setting == BANDIT  # where greed is nearly optimal
+        assert "wsls" in habit["not_above"]
+        if marked:  # a card whose features agree on a pile pays there whatever the rule
+            assert 0.1 < scores[UNTAUGHT] < 0.9
+            assert UNTAUGHT in habit["not_above"]
+        blind = "no simple rule sees" in "\n".join(_table(found))
+        assert blind == (setting.family.name == "DatasetBandit-v0"), setting
 
 
 def test_the_page_has_a_sentence_for_each_agent_and_a_line_for_each_reason(tmp_path, monkeypatch):
