@@ -27,7 +27,7 @@ class Target(Part):
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Choice value in the last quarter: 0 at chance, 1 always right."""
-        found = {}
+        found: dict[str, float | None] = {}
         for name, agent in agents.items():
             curve = learning_curve(agent, TASK, preset.episodes, seed)
             found |= {name: curve["final"], f"{name}_se": curve["final_se"]}

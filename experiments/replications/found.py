@@ -30,7 +30,7 @@ def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[s
         size: name of the size; at any but ``full`` the outcomes are of smaller runs.
         measured: by part and seed, the quantities.
     """
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         part.name: {
             "about": part.about,
             "minutes": part.minutes,

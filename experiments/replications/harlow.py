@@ -27,7 +27,7 @@ class LearningSet(Part):
         """``trial N``: choice value, from 0 at chance to 1 at the right object always."""
         found = learning_curve(agents["lstm"], TASK, preset.episodes, seed)
         pairs = zip(found["curve"], found["curve_se"], strict=True)
-        kept = {}
+        kept: dict[str, float | None] = {}
         for trial, (value, error) in enumerate(pairs, 1):
             kept |= {f"trial {trial}": value, f"trial {trial}_se": error}
         return kept

@@ -29,7 +29,7 @@ class Structure(Part):
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Score, agreement with the best actions, dissimilarity of states both ways."""
         agent, episodes = agents["lstm"], preset.episodes
-        found = {"score": score(agent, BANDIT, episodes, seed)}
+        found: dict[str, float | None] = {"score": score(agent, BANDIT, episodes, seed)}
         optimal = Optimality().run(agent, BANDIT, min(PROBED, episodes), seed)
         found |= {
             f"optimality: {r.quantity}": r.value

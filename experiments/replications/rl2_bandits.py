@@ -218,8 +218,8 @@ def _checks() -> tuple[Check, ...]:
                 NEAR,
                 "near",
                 OPTIMUM[n, k],
-                "worked out independently; three of its standard errors",
-                0.01 if n == 10 else 0.003 * OPTIMUM[n, k],
+                "the optimum, worked out independently; three standard errors",
+                0.04 if n == 10 else 0.003 * OPTIMUM[n, k],
             )
         )
         for name in ("random", "greedy", *(("ots",) if n <= DRAWN else ())):
@@ -258,7 +258,8 @@ REPLICATION = Replication(
     "PPO with the defaults of this package and smaller networks; the final checkpoint, three"
     " training seeds, 10,000 fresh episodes, choices counted by their expected reward; regret to a"
     " near-optimum on the same episodes, both regressed on the arms' known means. OTS obeys the"
-    " likeliest of 20 posterior draws; the paper does not tell its number of draws.",
+    " likeliest of 20 posterior draws; the paper does not tell its number of draws."
+    " Greedy obeys the posterior mean, which earns more than the paper's greedy at 100 pulls.",
     tuple(
         part
         for n, k in CELLS

@@ -39,7 +39,7 @@ class Regrets(Part):
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """``PLAYER, PRIOR``: regret, and the LSTM's minus that of each rule."""
-        found = {}
+        found: dict[str, float] = {}
         for prior in PRIORS:
             setting = arms(prior)
             family, episodes = setting.family, preset.episodes
