@@ -571,6 +571,8 @@ def replicate(
     page: Path | None = None,
     json: Json = False,
     quiet: Quiet = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
 ) -> None:
     """Run a published result again: train, measure, set ours beside theirs; minutes to days.
 
@@ -598,7 +600,8 @@ def replicate(
     if page is not None:
         require_new(page, "--page")
     if name is not None:
-        found = run(name, size, out, parts or None)
+        with _on(executor, address):
+            found = run(name, size, out, parts or None)
         written = write_output(out, found)
         if json:
             print_json(found)
