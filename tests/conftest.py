@@ -1,6 +1,7 @@
 """One torch thread, as in every run: two give other bits, and spin where cores are shared.
 
 What is imported and collected is never searched for garbage, which saves a tenth of the time.
+Tables of references that many tests need are made once; the package keeps few, to spare memory.
 No example of Hypothesis has a deadline: on a busy machine any of them may be late.
 """
 
@@ -10,17 +11,22 @@ gc.disable()
 
 import pkgutil  # noqa: E402
 import sys  # noqa: E402
+from functools import lru_cache  # noqa: E402
 
 import gymnasium as gym  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from metalocus.agents.references.bernoulli import finite_index  # noqa: E402
+from metalocus.agents.references.normal import two_arms  # noqa: E402
 from metalocus.envs import discovery  # noqa: E402
 
 torch.set_num_threads(1)
 settings.register_profile("late", deadline=None)
 settings.load_profile("late")
+finite_index.finite_table = lru_cache(maxsize=16)(finite_index.finite_table.__wrapped__)
+two_arms.two_arm_plan = lru_cache(maxsize=16)(two_arms.two_arm_plan.__wrapped__)
 
 
 def pytest_collection_finish():
