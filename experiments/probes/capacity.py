@@ -147,8 +147,9 @@ class Capacity(Probe):
             use, variance = (self._least(result, f"{name}, {order}") for order in RANKS)
             many = counted(result["numbers"][name], "number")
             parts.append(
-                f"{ENOUGH:.0%} of it needs {counted(bits, 'bit')} a number of its {name} ({many}),"
-                f" and {counted(use, 'direction')} of it ({variance} if taken by variance)"
+                f"{ENOUGH:.0%} of it needs {counted(bits, 'bit')} a number of its {name} ({many},"
+                f" each by itself), and {counted(use, 'direction')} of it ({variance} if taken by"
+                " variance)"
             )
         if not parts:
             parts = [f"no real numbers are in its {' or '.join(self.stores)} to be squeezed"]

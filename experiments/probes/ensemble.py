@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from metalocus.agents.agent import Agent, Array, best_arms
 from metalocus.agents.catalogue import best_reference
+from metalocus.agents.references.generic.policies import Random
 from metalocus.agents.rollout import TUNING_SEED, Observer, Trial, fresh_episodes, rollout
 from metalocus.envs import Episodes, Setting
 from metalocus.experiments.instruments.posterior import entropy, matching, sampler, tempered
@@ -28,6 +29,7 @@ CONSTANT = 1e-9
 """A variance below it is that of errors that are the same in all episodes."""
 MEMBERS, ITSELF, SAMPLER = "two agents", "one agent, twice", "posterior sampling, equal entropy"
 SAME, BEYOND, OWN = "same history", "same history, beyond difficulty", "own histories"
+ANY = "history at random"
 COLOURS = {MEMBERS: "#0072B2", ITSELF: "#888888", SAMPLER: "#D55E00"}
 Name = int | str | tuple[str, int]
 """Of what is measured: the number of a member, for its error; or else a name."""
@@ -56,7 +58,8 @@ class Ensemble(Probe):
       no part in it. What is left of it ``beyond difficulty`` is the partial correlation given the
       error of the posterior sampler, since histories of nearly equal arms are hard for all. On
       their ``own histories``, an error being a choice below the truly best arm, shared tasks and
-      shared luck correlate errors of agents that have nothing else in common.
+      shared luck correlate errors of agents that have nothing else in common. On a ``history at
+      random``, which none of them makes, agents part that choose alike only on their own.
     * A learner that acts as all of the first n agents would, with probability min_i p_i(k), and
       else asks a demonstrator (Cohen, Hutter & Nanda 2022, "Fully general online imitation
       learning"): how often it has ``asked``, how often it was ``unsafe``, that is chose below the
@@ -107,8 +110,9 @@ class Ensemble(Probe):
         members = [agent, *self.others]
         watch, n = _Watch(members, chunks), len(members)
         same, own = _Moments(watch.same, chunks), _Moments(watch.own, chunks)
+        unusual = _Moments(watch.at_random, chunks)
         found = {
-            "correlation": {SAME: same.correlation(n)},
+            "correlation": {SAME: same.correlation(n), ANY: unusual.correlation(n)},
             "differ": {ITSELF: same.mean("within"), MEMBERS: same.mean("between")},
             "error": {f"agent {i + 1}": same.mean(i) for i in range(n)},
             "independent": {str(m): same.product(m) for m in range(1, n + 1)},
@@ -134,7 +138,9 @@ class Ensemble(Probe):
 
     def sentence(self, result: Result) -> str:
         """How errors correlate, how agents disagree, and what a learner that asks makes of it."""
-        same, beyond, own = (self.row(result, "correlation", k) for k in (SAME, BEYOND, OWN))
+        same, beyond, own, any_history = (
+            self.row(result, "correlation", k) for k in (SAME, BEYOND, OWN, ANY)
+        )
         n = result["agents"]
         if same.value is None:
             return f"The errors of the {n} agents are the same in all episodes: none correlate."
@@ -144,10 +150,10 @@ class Ensemble(Probe):
         one, all_of = self.row(result, "unsafe", "1"), self.row(result, "unsafe", str(n))
         return (
             f"Given the same history, errors of {n} agents correlate by {same}{given} ({own} on"
-            f" their own histories), and two of them choose differently with probability"
-            f" {differ}{beside}; one that acts only as all {n} would, and else asks, asks with"
-            f" probability {self.row(result, 'asked', str(n))} and errs with {all_of} (one agent"
-            f" alone: {one})."
+            f" their own histories, {any_history} on histories of random choices), and two of them"
+            f" choose differently with probability {differ}{beside}; one that acts only as all"
+            f" {n} would, and else asks, asks with probability"
+            f" {self.row(result, 'asked', str(n))} and errs with {all_of} (one agent alone: {one})."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
@@ -196,19 +202,22 @@ class _Watch:
             episodes = fresh_episodes(chunks.setting.whole(), FIT_EPISODES, seed)
             self._follow(episodes, seed, self._match)
 
-    def _follow(self, episodes: Episodes, seed: int, observe: Observer) -> None:
-        """The first member plays, the others, the reference and the sampler take it in.
+    def _follow(
+        self, episodes: Episodes, seed: int, observe: Observer, player: Agent | None = None
+    ) -> None:
+        """The player, or else the first member, plays; the reference and the sampler take it in.
 
-        ``observe`` is called where choices pay.
+        So do the other members. ``observe`` is called where choices pay.
         """
         sampler = [] if self.sampler is None else [self.sampler]
-        shadows = [*self.members[1:], self.reference, *sampler]
+        first, *others = self.members if player is None else (player, *self.members)
+        shadows = [*others, self.reference, *sampler]
 
         def look(trial: Trial) -> None:
             if trial.t in self.trials:
                 observe(trial)
 
-        rollout(self.members[0], episodes, seed, shadows=shadows, observe=look)
+        rollout(first, episodes, seed, shadows=shadows, observe=look)
 
     def _seen(self, trial: Trial) -> tuple[Array, Array]:
         """Probabilities of the members [n, N, K], and the actions of the optimum, [N, K]."""
@@ -247,6 +256,22 @@ class _Watch:
                 found.setdefault(name, []).append(values)
 
         self._follow(episodes, seed, observe)
+        return {name: np.stack(values) for name, values in found.items()}
+
+    def at_random(self, episodes: Episodes, seed: int) -> dict[Name, Array]:
+        """Errors of each member on histories of random choices, by its number, [trials, N] each.
+
+        No member makes these histories, so that what two do alike on their own tells nothing here.
+        """
+        found: dict[Name, list[Array]] = {}
+        n = len(self.members)
+
+        def observe(trial: Trial) -> None:
+            best = best_arms(trial.shadows[n][0])
+            for i, (probs, _) in enumerate(trial.shadows[:n]):
+                found.setdefault(i, []).append((probs * ~best).sum(axis=1))
+
+        self._follow(episodes, seed, observe, Random(self.reference.family))
         return {name: np.stack(values) for name, values in found.items()}
 
     def own(self, episodes: Episodes, seed: int) -> dict[Name, Array]:

@@ -68,6 +68,7 @@ class StrategyProbe(Probe):
         "mixture": "part of the episodes that a strategy plays",
         "gained": "excess of the best above that of two that take turns by episode",
         "entropy": "of its own choices, nats",
+        "worst": "excess in the one episode that the strategy explains least",
         "parameters": "fitted",
         "units": "of the network, for each object",
     }
@@ -100,15 +101,17 @@ class StrategyProbe(Probe):
                 networks[kind] = best_network(read.seen, read.probs)
             mixtures[kind] = best_mixture(strategies, reader.parameters[kind], read, NEAR)
         samples = {kind: Sample() for kind in KINDS}
+        worst = {kind: np.zeros(len(strategies)) for kind in KINDS}
         for chunk in chunks:
             for kind, read in reader.both(chunk):
-                own = entropy(read.probs)
+                own, excess = entropy(read.probs), reader.excess(kind, read)
+                worst[kind] = np.maximum(worst[kind], excess.max(axis=1))
                 mixed, first = mixtures[kind].of(read)
                 columns = [
                     own,
                     mixed - own,
                     first,
-                    *reader.excess(kind, read),
+                    *excess,
                 ]
                 if kind in networks:
                     log_probs = network_log_probs(networks[kind], read.seen)
@@ -118,6 +121,9 @@ class StrategyProbe(Probe):
         for kind, sample in samples.items():
             _summarise(result, kind, sample, strategies)
             _mixture(result, kind, sample, mixtures[kind])
+            result.setdefault("worst", {})[kind] = {
+                each.name: float(most) for each, most in zip(strategies, worst[kind], strict=True)
+            }
             if kind in networks:
                 result.setdefault("units", {})[kind] = networks[kind].units
             result.setdefault("parameters", {})[kind] = {
@@ -140,6 +146,7 @@ class StrategyProbe(Probe):
         if best == own == "random":
             return "Its choices are those of random choice, on its own histories and on others'."
         excess = self.row(result, "excess", f"disagreeing {best}")
+        worst = self.row(result, "worst", f"disagreeing {best}")
         network = self.row(result, "excess", f"disagreeing {CEILING}")
         others = result["not_told_apart"]["disagreeing"]
         alike = f" (300 choices do not tell it from {others})" if others else ""
@@ -155,7 +162,8 @@ class StrategyProbe(Probe):
         )
         return (
             f"On histories on which strategies disagree {best} explains its choices best{alike}:"
-            f" it is {excess} nats a choice from them{beside};"
+            f" it is {excess} nats a choice from them, {worst} in the one episode that it"
+            f" explains least{beside};"
             f" on its own histories {own} does, {there} nats from them{mixed}."
         )
 

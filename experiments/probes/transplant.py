@@ -159,7 +159,8 @@ class Transplant(Probe):
         fades = f"; {counted(ago, 'trial')} later it is {last[-1]} with all of them" if ago else ""
         return (
             f"With all stores of an episode of an opposite task, put in place at trial {at}, its"
-            f" choice moves {whole} of the way to the donor's{said}{fades}{hidden}."
+            f" choice moves {whole} of the way to the donor's{said}{fades}{hidden}; whether it goes"
+            " by these stores where nothing is exchanged no exchange can tell."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:
