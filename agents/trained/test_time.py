@@ -56,7 +56,7 @@ class UpdatingAgent(TrainedAgent):
         super().__init__(policy, layout)
         if policy.cell.n_logits:
             raise InvalidTask(
-                f"{policy.cell_name} updates weights of its own; it has no head to update"
+                f"{policy.cell_name} gives the logits itself; it has no head to update"
             )
         self.rate = require_number("rate", rate, 0.0)
         self.baseline_rate = BASELINE_RATE if self.rate else 0.0  # at rate 0 nothing moves

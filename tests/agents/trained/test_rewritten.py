@@ -34,9 +34,7 @@ def policy_and_layout(name, observe=DEFAULT_PARTS, **kwargs):
         observation_space(layout),
         action_space(layout),
         lambda _: 0.0,
-        cell=agent.cell.name,
-        cell_kwargs=agent.cell_kwargs,
-        inputs=layout.indices(agent.sees),
+        **agent.arguments(layout),
     )
     with torch.no_grad():
         for parameter in policy.parameters():

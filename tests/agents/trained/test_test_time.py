@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from metalocus.agents.agent import STORES, Stores
+from metalocus.agents.cells.alike_arms import AlikeArms
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.gradient_step import GradientStep
 from metalocus.agents.cells.learned_rule import LearnedRule
@@ -22,8 +23,8 @@ from metalocus.experiments.probes.locus import Locus
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2, "cued": True}
 GAUSSIAN = "metalocus/GaussianBandit-v0"
 N, RATE = 5, 0.1
-OWN_RULE = (GradientStep, LearnedRule)
-HEADED = [n for n, agent in TRAINABLES.items() if not issubclass(agent.cell, OWN_RULE)]
+OWN_LOGITS = (AlikeArms, GradientStep, LearnedRule)
+HEADED = [n for n, agent in TRAINABLES.items() if not issubclass(agent.cell, OWN_LOGITS)]
 POLICIES = [(name, "shared") for name in HEADED] + [("lstm", "separate")]
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
 
@@ -99,8 +100,8 @@ def descended(agent, stores, row, stimulus, action, reward):
 
 
 @pytest.mark.parametrize("name", sorted(set(TRAINABLES) - set(HEADED)))
-def test_a_cell_that_updates_its_own_weights_is_given_no_second_rule(name):
-    with pytest.raises(InvalidTask, match="updates weights of its own"):
+def test_a_cell_that_gives_the_logits_itself_has_no_head_to_update(name):
+    with pytest.raises(InvalidTask, match="gives the logits itself"):
         updating(name)
 
 
