@@ -34,7 +34,7 @@ RUNS = int(os.environ.get("METALOCUS_CLUSTER_RUNS", "6"))
 
 @pytest.fixture(scope="module")
 def configs(tiny):
-    long = dataclasses.replace(tiny, agent="mlp", steps=2_000, n_envs=16)
+    long = dataclasses.replace(tiny, agent="mlp", steps=800, n_envs=16)
     return [dataclasses.replace(long, seed=seed) for seed in range(RUNS)]
 
 
@@ -166,6 +166,6 @@ def test_slurm_and_ray_that_are_not_there_are_told_in_one_line(tmp_path, capsys)
     line = ["sweep", str(tmp_path / "x.toml"), "--out", str(tmp_path / "runs")]
     assert run_command([*line, "--executor", "slurm"]) == 2
     assert "Slurm is not here" in capsys.readouterr().err
+    ray.shutdown()
     with pytest.raises(WrongUse, match="no Ray cluster at"):
-        ray.shutdown()
         Ray("127.0.0.1:1")._connect()
