@@ -175,12 +175,12 @@ class Decode(Probe):
         lost, random = (self.row(result, "lost", f"{best} {of}") for of in ("decoded", "random"))
         if lost.value is None:
             return f"{said}."
-        beside = f"as much in random others {random}"
+        control = f"as much in random others {random}"
         if random.value is None:
-            beside = f"and no other direction of {best} is left to compare with"
+            control = f"and no other direction of {best} is left to compare with"
         return (
             f"{said}; taken out of {best} before the forward pass they cost {lost} of choice value,"
-            f" {beside}."
+            f" {control}."
         )
 
     def drawn(self, figure: Figure, result: Result) -> Figure:

@@ -75,9 +75,9 @@ class Row:
         return f"{value} [{low}, {high}]"
 
 
-def rounded(value: float, digits: int = 2) -> str:
+def rounded(value: float | None, digits: int = 2) -> str:
     """A number without an interval, as sentences and figures have it; never ``-0.00``."""
-    return f"{value:z.{digits}f}"
+    return "no number" if value is None else f"{value:z.{digits}f}"
 
 
 def counted(number: float | str, noun: str) -> str:
