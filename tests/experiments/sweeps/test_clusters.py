@@ -152,7 +152,7 @@ def test_a_job_of_submitit_is_interrupted(configs, expected, tmp_path):
 
     def interrupt():
         job = by.jobs[0][0]
-        job._interrupt(timeout=True)
+        job._interrupt()
         interrupted.append(job)
 
     thread = when(lambda: by.jobs and list(tmp_path.glob("*/.progress")), interrupt)
