@@ -93,7 +93,7 @@ def debate(
 def _shipped(out: Path, asks: bool) -> tuple[dict[str, Any], Path]:
     """The debate that comes with the package, and its page, written into a folder."""
     from metalocus.experiments.debate.report import write_shipped
-    from metalocus.experiments.runs.lease import require_writable
+    from metalocus.experiments.folders.lease import require_writable
 
     if asks:
         raise WrongUse("--shipped runs nothing; leave preset, claims, agent and setting out")

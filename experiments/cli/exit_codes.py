@@ -20,8 +20,8 @@ def exit_code(error: BaseException) -> int | None:
     from metalocus.agents.agent import NonFinite
     from metalocus.agents.ppo.files import Corrupt
     from metalocus.envs import InvalidTask
-    from metalocus.experiments.runs.folder import NotARun
-    from metalocus.experiments.runs.lease import Busy
+    from metalocus.experiments.folders.folder import NotARun
+    from metalocus.experiments.folders.lease import Busy
     from metalocus.experiments.sweeps.order import RunFailed
 
     if isinstance(error, (InvalidTask, NotARun, Corrupt)):

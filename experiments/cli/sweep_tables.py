@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metalocus.experiments.display import duration
-from metalocus.experiments.sweeps.soak import Soaked
 from metalocus.experiments.sweeps.status import Status
+
+if TYPE_CHECKING:  # a table needs nothing of what a soak runs
+    from metalocus.experiments.sweeps.soak import Soaked
 
 MOST_LINES = 20
 """Of runs or failures that are shown; `--json` shows all."""

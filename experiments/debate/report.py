@@ -31,7 +31,7 @@ from metalocus.experiments.debate.figures import (
     main_figure,
 )
 from metalocus.experiments.debate.headline import SMOKE_WARNING
-from metalocus.experiments.runs.folder import NotARun
+from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.scoring.figures import (
     BEST_NAMES,
     STORE_COLOURS,

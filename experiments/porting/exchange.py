@@ -16,14 +16,14 @@ from metalocus.agents.ppo.files import Corrupt, content_digest, record_digest, w
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.folder import CONFIG, WRITTEN
+from metalocus.experiments.folders.lease import locked
+from metalocus.experiments.folders.results import write_results
 from metalocus.experiments.runs.build import build_model, build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CONFIG, WRITTEN
-from metalocus.experiments.runs.lease import locked
 from metalocus.experiments.runs.load import load_policy
 from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.records import IDENTITY, load_manifest, write_finished
-from metalocus.experiments.runs.results import write_results
 
 _RECORD, _WEIGHTS = "metalocus.json", "policy.pth"
 _DIGEST = "sha256_of_this_record"

@@ -7,10 +7,10 @@ from typing import Any
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs import InvalidTask
-from metalocus.experiments.runs.folder import CONFIG, MANIFEST, RESULTS, NotARun
-from metalocus.experiments.runs.progress import read_progress
+from metalocus.experiments.folders.folder import CONFIG, MANIFEST, RESULTS, NotARun
+from metalocus.experiments.folders.progress import read_progress
+from metalocus.experiments.folders.results import SCORE, read_results
 from metalocus.experiments.runs.records import load_manifest, read_config
-from metalocus.experiments.runs.results import SCORE, read_results
 
 FINISHED, UNFINISHED, DAMAGED = "finished", "unfinished", "damaged"
 

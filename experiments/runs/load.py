@@ -10,12 +10,12 @@ from metalocus.agents.ppo.files import Corrupt, Tensors, read_record, read_tenso
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require
+from metalocus.experiments.folders.folder import META, WEIGHTS, NotARun
+from metalocus.experiments.folders.places import found
 from metalocus.experiments.runs.arguments import START
 from metalocus.experiments.runs.build import build_policy, fill
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import META, WEIGHTS, NotARun
 from metalocus.experiments.runs.other_runs import is_run
-from metalocus.experiments.runs.places import found
 from metalocus.experiments.runs.records import AGAIN, IDENTITY, load_manifest, read_config
 from metalocus.experiments.runs.replicas import ONLINE, replicas_agent
 

@@ -16,8 +16,8 @@ from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES
 from metalocus.agents.ppo.files import Corrupt, read_record
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require, short_repr
+from metalocus.experiments.folders.folder import MANIFEST
 from metalocus.experiments.runs.arguments import REFERENCE, RUN_ARGUMENTS, START
-from metalocus.experiments.runs.folder import MANIFEST
 
 
 def with_runs(given: Mapping[str, Any]) -> dict[str, Any]:

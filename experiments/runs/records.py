@@ -24,8 +24,7 @@ from metalocus.agents.ppo.files import (
 )
 from metalocus.agents.ppo.policy import SequencePolicy, n_parameters
 from metalocus.envs import InvalidTask
-from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import (
+from metalocus.experiments.folders.folder import (
     BEFORE,
     CHECKPOINT,
     CONFIG,
@@ -37,6 +36,7 @@ from metalocus.experiments.runs.folder import (
     read_whole,
     require_own_name,
 )
+from metalocus.experiments.runs.config import RunConfig
 
 FILES = (CONFIG, WEIGHTS, META, RESULTS)
 """All that a finished run consists of, beside its manifest."""

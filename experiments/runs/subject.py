@@ -19,10 +19,10 @@ from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import unknown
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import NotARun
+from metalocus.experiments.folders.folder import NotARun
+from metalocus.experiments.folders.places import found
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import title_of
-from metalocus.experiments.runs.places import found
 from metalocus.experiments.runs.records import load_manifest
 
 OWN = SequencePPO.__name__

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from metalocus.agents.ppo.files import read_record, write_record
 from metalocus.envs import Setting
 from metalocus.experiments.claims.base import CLAIMS
+from metalocus.experiments.folders.folder import MANIFEST, NotARun
 from metalocus.experiments.runs.config import RL
-from metalocus.experiments.runs.folder import MANIFEST, NotARun
 from metalocus.experiments.runs.named import NAMED
 from metalocus.experiments.runs.records import FILES, read_config
 from metalocus.experiments.shipped.read import AGENTS, DATA, VALUES, VERDICTS

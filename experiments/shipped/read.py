@@ -11,7 +11,7 @@ from metalocus.agents.ppo.files import read_record
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask
 from metalocus.envs.discovery import unknown
-from metalocus.experiments.runs.folder import NotARun
+from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.runs.load import load_policy
 
 DATA = Path(__file__).with_name("data")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.display import Stage
-from metalocus.experiments.runs.lease import require_writable
+from metalocus.experiments.folders.lease import require_writable
 from metalocus.experiments.studies.job import RUNS, Job
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured

@@ -13,10 +13,10 @@ from metalocus.agents.catalogue import ONLINE, REFERENCES
 from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.display import Stage
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.lease import require_writable
 from metalocus.experiments.probes import measure as measuring
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.measure import measure
-from metalocus.experiments.runs.lease import require_writable
 from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.survey import standing as standings
 from metalocus.experiments.survey.kept import Player, Record, Task, decided_by, kept

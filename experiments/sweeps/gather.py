@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 
 from metalocus.agents.ppo.files import Corrupt, write_atomically
 from metalocus.envs import InvalidTask
-from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.runs.lease import Busy, held
-from metalocus.experiments.runs.places import folder_of_run, part_of
+from metalocus.experiments.folders.folder import NotARun
+from metalocus.experiments.folders.lease import Busy, held
+from metalocus.experiments.folders.places import folder_of_run, part_of
+from metalocus.experiments.folders.results import SCORE, read_results
 from metalocus.experiments.runs.records import load_manifest, read_config
-from metalocus.experiments.runs.results import SCORE, read_results
 
 RESULTS = "results"
 WAIT_SECONDS = 1.0

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.ppo.files import write_record
-from metalocus.experiments.runs.lease import held
+from metalocus.experiments.folders.lease import held
 from metalocus.experiments.sweeps.order import Order, Outcome
 
 FOLDER, JOURNAL = ".sweep", "journal.jsonl"

@@ -32,8 +32,7 @@ from metalocus.agents.ppo.files import (
 from metalocus.envs import Setting
 from metalocus.experiments.display import LOG, Stage
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import (
+from metalocus.experiments.folders.folder import (
     BEFORE,
     CHECKPOINT,
     CONFIG,
@@ -42,10 +41,11 @@ from metalocus.experiments.runs.folder import (
     RESULTS,
     WEIGHTS,
 )
-from metalocus.experiments.runs.lease import require_writable
-from metalocus.experiments.runs.progress import Progress, read_progress
+from metalocus.experiments.folders.lease import require_writable
+from metalocus.experiments.folders.progress import Progress, read_progress
+from metalocus.experiments.folders.results import Measurement, read_results, write_results
+from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.records import is_done, load_manifest
-from metalocus.experiments.runs.results import Measurement, read_results, write_results
 from metalocus.experiments.sweeps import client, fork_server, worker
 from metalocus.experiments.sweeps.executors.local import Local
 from metalocus.experiments.sweeps.journal import FOLDER

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.ppo.files import Corrupt, read_record
+from metalocus.experiments.folders.folder import NotARun
+from metalocus.experiments.folders.lease import is_held
+from metalocus.experiments.folders.places import folder_of_run
+from metalocus.experiments.folders.progress import read_progress
 from metalocus.experiments.runs.commands import train_command
-from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.runs.lease import is_held
 from metalocus.experiments.runs.listing import DAMAGED, FINISHED, list_runs
-from metalocus.experiments.runs.places import folder_of_run
-from metalocus.experiments.runs.progress import read_progress
 from metalocus.experiments.runs.records import read_config
 from metalocus.experiments.sweeps.journal import BEGUN, ENDED, FOLDER, KNOWN, Event, events
 from metalocus.experiments.sweeps.order import DONE

@@ -16,11 +16,11 @@ from rich.progress import TaskID
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.display import LOG, Stage
+from metalocus.experiments.folders.lease import require_writable
+from metalocus.experiments.folders.places import MOST, folder_of_run, part
+from metalocus.experiments.folders.progress import read_progress
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.lease import require_writable
-from metalocus.experiments.runs.places import MOST, folder_of_run, part
 from metalocus.experiments.runs.possible import require_possible
-from metalocus.experiments.runs.progress import read_progress
 from metalocus.experiments.runs.records import is_done
 from metalocus.experiments.sweeps.executors.base import Executor
 from metalocus.experiments.sweeps.executors.chosen import executor

@@ -14,9 +14,9 @@ from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.lease import Busy
+from metalocus.experiments.folders.progress import write_progress
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.lease import Busy
-from metalocus.experiments.runs.progress import write_progress
 from metalocus.experiments.sweeps.order import DONE, FAILED, FULL, HOPELESS, STOPPED, Order
 from metalocus.experiments.sweeps.processes import begin_child
 from metalocus.experiments.training.saving import STOP, Stopped

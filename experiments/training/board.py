@@ -13,11 +13,11 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import MANIFEST, RESULTS
-from metalocus.experiments.runs.lease import require_writable
+from metalocus.experiments.folders.folder import MANIFEST, RESULTS
+from metalocus.experiments.folders.lease import require_writable
+from metalocus.experiments.folders.results import SCORE, read_results
 from metalocus.experiments.runs.listing import DAMAGED, list_runs
 from metalocus.experiments.runs.records import load_manifest
-from metalocus.experiments.runs.results import SCORE, read_results
 
 MEAN = "mean of"
 """Begins the last part of a mean's name, ``mean of 3 seeds``."""

@@ -22,14 +22,9 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
 from metalocus.agents.ppo.checkpoint import save_checkpoint
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.probes.locus import HEADLINE, Locus
-from metalocus.experiments.probes.optimality import Optimality
-from metalocus.experiments.runs.arguments import argument_values
-from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CHECKPOINT, RESULTS
-from metalocus.experiments.runs.other_runs import shown
-from metalocus.experiments.runs.progress import Progress
-from metalocus.experiments.runs.results import (
+from metalocus.experiments.folders.folder import CHECKPOINT, RESULTS
+from metalocus.experiments.folders.progress import Progress
+from metalocus.experiments.folders.results import (
     EPISODES,
     SCORE,
     SEED,
@@ -37,6 +32,11 @@ from metalocus.experiments.runs.results import (
     read_results,
     write_results,
 )
+from metalocus.experiments.probes.locus import HEADLINE, Locus
+from metalocus.experiments.probes.optimality import Optimality
+from metalocus.experiments.runs.arguments import argument_values
+from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.other_runs import shown
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.adaptation import AdaptationFigure

@@ -14,12 +14,12 @@ from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
 from metalocus.agents.replicas.learning import PARAMETERS, RATE
 from metalocus.agents.replicas.stream import Stream
 from metalocus.envs import InvalidTask
+from metalocus.experiments.folders.folder import CHECKPOINT
+from metalocus.experiments.folders.progress import Progress
+from metalocus.experiments.folders.results import EPISODES, SCORE, SEED, Measurement, write_results
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CHECKPOINT
-from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import AGAIN, identity, machine, write_tensors_finished
 from metalocus.experiments.runs.replicas import build_stream, replicas_agent, require_fit
-from metalocus.experiments.runs.results import EPISODES, SCORE, SEED, Measurement, write_results
 from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.saving import Saves, go_on, make_way

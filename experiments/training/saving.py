@@ -11,7 +11,7 @@ from threading import Event
 from typing import TypeVar
 
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.experiments.runs.folder import BEFORE, CHECKPOINT
+from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT
 
 Value = TypeVar("Value")
 FIRST_PART = 1 / 20

@@ -22,14 +22,14 @@ from metalocus.agents.trainers.imitate import Imitation
 from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require
 from metalocus.experiments.display import LOG
+from metalocus.experiments.folders.folder import CHECKPOINT, CONFIG, MANIFEST
+from metalocus.experiments.folders.lease import Lease, locked
+from metalocus.experiments.folders.progress import Progress
 from metalocus.experiments.runs.arguments import REFERENCE, START
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CHECKPOINT, CONFIG, MANIFEST
-from metalocus.experiments.runs.lease import Lease, locked
 from metalocus.experiments.runs.load import load_other_runs
 from metalocus.experiments.runs.possible import require_possible
-from metalocus.experiments.runs.progress import Progress
 from metalocus.experiments.runs.records import identity, is_done, machine, write_finished
 from metalocus.experiments.runs.replicas import ONLINE
 from metalocus.experiments.training.monitor import Monitor

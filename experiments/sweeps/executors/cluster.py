@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.envs.discovery import load, loaded_files
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import CONFIG, MANIFEST, WRITTEN
-from metalocus.experiments.runs.lease import locked
+from metalocus.experiments.folders.folder import CONFIG, MANIFEST, WRITTEN
+from metalocus.experiments.folders.lease import locked
 from metalocus.experiments.sweeps.client import ForkServer
 from metalocus.experiments.sweeps.executors.base import Executor
 from metalocus.experiments.sweeps.order import DONE, HOPELESS, LOST, Order, Outcome, RunFailed

@@ -18,9 +18,9 @@ from metalocus.experiments.cli import texts
 from metalocus.experiments.cli.commands import COMMANDS
 from metalocus.experiments.cli.parsing import parse
 from metalocus.experiments.debate import main as debate
+from metalocus.experiments.folders.folder import WEIGHTS
 from metalocus.experiments.probes import measure
 from metalocus.experiments.probes.base import PROBES
-from metalocus.experiments.runs.folder import WEIGHTS
 from metalocus.experiments.runs.named import NAMED
 from metalocus.experiments.studies.presets import PRESETS
 

@@ -15,8 +15,8 @@ from metalocus.experiments.cli.exit_codes import exit_code
 from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.cli.parsing import without_box
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import MANIFEST, WEIGHTS, NotARun
-from metalocus.experiments.runs.lease import Busy, locked
+from metalocus.experiments.folders.folder import MANIFEST, WEIGHTS, NotARun
+from metalocus.experiments.folders.lease import Busy, locked
 from metalocus.experiments.sweeps.order import RunFailed
 
 pytestmark = pytest.mark.usefixtures("elsewhere")

@@ -37,8 +37,8 @@ from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.debate.report import FIGURE, REPORT, render, write_report
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.porting.exchange import export_run, import_run
-from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.named import BANDIT, FIVE_ARMS, REVERSAL, setting_called
 from metalocus.experiments.scoring.score import score
 from metalocus.experiments.shipped.read import VERDICTS

@@ -17,18 +17,18 @@ from metalocus.agents.ppo.files import Corrupt, record_digest
 from metalocus.envs import InvalidTask
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.porting import exchange
-from metalocus.experiments.porting.exchange import export_run, import_run
-from metalocus.experiments.runs.folder import (
+from metalocus.experiments.folders.folder import (
     CHECKPOINT,
     CONFIG,
     MANIFEST,
     NotARun,
 )
-from metalocus.experiments.runs.lease import LOCK, Busy, locked
+from metalocus.experiments.folders.lease import LOCK, Busy, locked
+from metalocus.experiments.folders.results import read_results
+from metalocus.experiments.porting import exchange
+from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import load_manifest
-from metalocus.experiments.runs.results import read_results
 from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.scoring.evaluate import evaluate
 

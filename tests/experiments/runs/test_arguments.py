@@ -16,6 +16,7 @@ from metalocus.agents.ppo.files import read_tensors
 from metalocus.agents.ppo.settings import defaults_of
 from metalocus.envs import FAMILIES, InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.folders.folder import WEIGHTS
 from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs.arguments import (
     START,
@@ -26,7 +27,6 @@ from metalocus.experiments.runs.arguments import (
 )
 from metalocus.experiments.runs.build import build_model, build_policy
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import WEIGHTS
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.named import NAMED, setting_called
 from metalocus.experiments.runs.possible import require_possible

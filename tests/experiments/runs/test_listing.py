@@ -6,15 +6,15 @@ import shutil
 import pytest
 
 from metalocus.envs import Setting
-from metalocus.experiments.runs.folder import CONFIG, WEIGHTS, NotARun
-from metalocus.experiments.runs.listing import list_runs
-from metalocus.experiments.runs.progress import Progress, write_progress
-from metalocus.experiments.runs.results import (
+from metalocus.experiments.folders.folder import CONFIG, WEIGHTS, NotARun
+from metalocus.experiments.folders.progress import Progress, write_progress
+from metalocus.experiments.folders.results import (
     SCORE,
     Measurement,
     read_results,
     write_results,
 )
+from metalocus.experiments.runs.listing import list_runs
 
 
 def begun(config, out):

@@ -9,8 +9,8 @@ import pytest
 import metalocus
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import OUTSIDE
+from metalocus.experiments.folders.folder import CONFIG, NotARun
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CONFIG, NotARun
 from metalocus.experiments.runs.records import read_config
 from metalocus.experiments.runs.source import _read as read_source
 from metalocus.experiments.runs.source import closure, source_digest, source_text

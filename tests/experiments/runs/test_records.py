@@ -21,9 +21,7 @@ from metalocus.agents.ppo.files import (
     write_tensors,
 )
 from metalocus.envs import InvalidTask
-from metalocus.experiments.porting.exchange import export_run, import_run
-from metalocus.experiments.runs import config as configs
-from metalocus.experiments.runs.folder import (
+from metalocus.experiments.folders.folder import (
     CONFIG,
     MANIFEST,
     META,
@@ -31,10 +29,12 @@ from metalocus.experiments.runs.folder import (
     WEIGHTS,
     NotARun,
 )
-from metalocus.experiments.runs.lease import LOCK
+from metalocus.experiments.folders.lease import LOCK
+from metalocus.experiments.folders.results import read_results
+from metalocus.experiments.porting.exchange import export_run, import_run
+from metalocus.experiments.runs import config as configs
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import FILES, is_done, load_manifest, read_config, versions
-from metalocus.experiments.runs.results import read_results
 from metalocus.experiments.training.train import train
 
 ALL = (*FILES, MANIFEST)

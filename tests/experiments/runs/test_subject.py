@@ -15,8 +15,8 @@ from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.probes.measure import measure
-from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.subject import find_subject
 

@@ -12,8 +12,8 @@ from metalocus.agents.ppo.files import Corrupt, write_record
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask
 from metalocus.experiments.debate.report import write_shipped
+from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.runs import load
-from metalocus.experiments.runs.folder import NotARun
 from metalocus.experiments.runs.named import BANDIT, NAMED, NamedSetting
 from metalocus.experiments.shipped import make as making
 from metalocus.experiments.shipped import page, read

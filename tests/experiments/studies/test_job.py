@@ -15,8 +15,8 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, write_record
 from metalocus.envs import FAMILIES, Setting
 from metalocus.experiments.claims.base import CLAIMS
+from metalocus.experiments.folders.folder import MANIFEST
 from metalocus.experiments.runs import source
-from metalocus.experiments.runs.folder import MANIFEST
 from metalocus.experiments.studies import job as jobs
 from metalocus.experiments.studies.job import EVALUATION_SEED, MEASURED, RUNS, Job, measuring_source
 from metalocus.experiments.training.train import train

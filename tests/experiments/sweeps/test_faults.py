@@ -15,8 +15,8 @@ import pytest
 from metalocus.agents.ppo import files
 from metalocus.experiments.cli.sweep_tables import soak_lines
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import CHECKPOINT, PROGRESS
-from metalocus.experiments.runs.lease import locked
+from metalocus.experiments.folders.folder import CHECKPOINT, PROGRESS
+from metalocus.experiments.folders.lease import locked
 from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.sweeps import client, fork_server, soak, worker
 from metalocus.experiments.sweeps.executors.cluster import place

@@ -7,8 +7,8 @@ import shlex
 import pytest
 
 from metalocus.experiments.cli.sweep_tables import status_lines
-from metalocus.experiments.runs.folder import NotARun
-from metalocus.experiments.runs.lease import held
+from metalocus.experiments.folders.folder import NotARun
+from metalocus.experiments.folders.lease import held
 from metalocus.experiments.sweeps.gather import gather, summary
 from metalocus.experiments.sweeps.journal import FOLDER, JOURNAL, journal
 from metalocus.experiments.sweeps.order import HOPELESS, Order, Outcome

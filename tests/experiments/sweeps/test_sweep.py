@@ -7,8 +7,8 @@ import pytest
 
 from metalocus.envs import InvalidTask
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs import places
-from metalocus.experiments.runs.folder import WEIGHTS
+from metalocus.experiments.folders import places
+from metalocus.experiments.folders.folder import WEIGHTS
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import is_done
 from metalocus.experiments.sweeps import order as orders

@@ -8,7 +8,7 @@ import torch
 
 from metalocus.agents.ppo.files import read_tensors
 from metalocus.envs.sb3 import BatchVecEnv
-from metalocus.experiments.runs.folder import CHECKPOINT
+from metalocus.experiments.folders.folder import CHECKPOINT
 from metalocus.experiments.runs.records import is_done
 from metalocus.experiments.training import monitor
 

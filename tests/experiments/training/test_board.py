@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import CONFIG, NotARun
-from metalocus.experiments.runs.results import Measurement, write_results
+from metalocus.experiments.folders.folder import CONFIG, NotARun
+from metalocus.experiments.folders.results import Measurement, write_results
 from metalocus.experiments.training.board import write_board
 
 

@@ -15,14 +15,14 @@ from metalocus.agents.replicas.agent import REPLICA, OnlineAgent
 from metalocus.agents.replicas.learning import PARAMETERS, RATE
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
+from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, WEIGHTS
+from metalocus.experiments.folders.results import read_results
 from metalocus.experiments.instruments.interventions import Moment, matched, resample
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import BEFORE, CHECKPOINT, WEIGHTS
 from metalocus.experiments.runs.load import load_agent, load_policy
 from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.replicas import build_stream
-from metalocus.experiments.runs.results import read_results
 from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.training import online
 from metalocus.experiments.training.train import train

@@ -9,9 +9,9 @@ import torch
 
 from metalocus.agents.ppo.files import read_tensors
 from metalocus.envs import InvalidTask
+from metalocus.experiments.folders.folder import CONFIG, WEIGHTS
 from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import CONFIG, WEIGHTS
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.training import monitor
 from metalocus.experiments.training.monitor import hyperparameters

@@ -13,8 +13,8 @@ from tensorboard.plugins.hparams.get_experiment import Handler as Experiment
 from tensorboard.plugins.hparams.list_session_groups import Handler as SessionGroups
 
 from metalocus.envs import Setting
+from metalocus.experiments.folders.results import read_results
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.results import read_results
 from metalocus.experiments.training.monitor import METRICS
 from metalocus.experiments.training.train import train
 

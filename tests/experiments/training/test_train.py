@@ -19,13 +19,13 @@ from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
+from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, MANIFEST, RESULTS, WEIGHTS
+from metalocus.experiments.folders.lease import LOCK, Busy
+from metalocus.experiments.folders.results import SCORE
+from metalocus.experiments.folders.results import read_results as read
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.folder import BEFORE, CHECKPOINT, MANIFEST, RESULTS, WEIGHTS
-from metalocus.experiments.runs.lease import LOCK, Busy
 from metalocus.experiments.runs.records import is_done, load_manifest
-from metalocus.experiments.runs.results import SCORE
-from metalocus.experiments.runs.results import read_results as read
 from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.training import carried, monitor, online, saving
 from metalocus.experiments.training.adaptation import AdaptationFigure

@@ -29,7 +29,7 @@ from tempfile import TemporaryFile
 from threading import Event, Thread
 
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import WRITTEN
+from metalocus.experiments.folders.folder import WRITTEN
 
 LOCK = ".lock"
 HEARTBEAT_SECONDS = 5.0

@@ -3,8 +3,8 @@
 import json
 import os
 
-from metalocus.experiments.runs.folder import PROGRESS
-from metalocus.experiments.runs.progress import Progress, read_progress, write_progress
+from metalocus.experiments.folders.folder import PROGRESS
+from metalocus.experiments.folders.progress import Progress, read_progress, write_progress
 
 
 def test_progress_is_read_as_far_as_it_is_written(tmp_path):

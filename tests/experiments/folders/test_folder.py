@@ -11,11 +11,11 @@ import pytest
 
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs.folder import (
+from metalocus.experiments.folders.folder import (
     WRITTEN,
     require_own_name,
 )
-from metalocus.experiments.runs.lease import LOCK, Busy, locked, require_writable
+from metalocus.experiments.folders.lease import LOCK, Busy, locked, require_writable
 from metalocus.experiments.training.train import train
 
 
@@ -32,7 +32,7 @@ def test_a_killed_writer_gives_the_folder_back(tmp_path):
     hold = """
 import sys, time
 from pathlib import Path
-from metalocus.experiments.runs.lease import locked
+from metalocus.experiments.folders.lease import locked
 with locked(Path(sys.argv[1])):
     print(flush=True)
     time.sleep(60)
@@ -81,7 +81,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path, tin
     def full(**_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("metalocus.experiments.runs.lease.TemporaryFile", full)
+    monkeypatch.setattr("metalocus.experiments.folders.lease.TemporaryFile", full)
     with pytest.raises(WrongUse, match=r"cannot write in .+No space left on device"):
         train(tiny, tmp_path / "full")
     monkeypatch.undo()

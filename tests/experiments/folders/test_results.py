@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.experiments.runs.folder import RESULTS
-from metalocus.experiments.runs.results import Measurement, read_results, write_results
+from metalocus.experiments.folders.folder import RESULTS
+from metalocus.experiments.folders.results import Measurement, read_results, write_results
 
 ROWS = [Measurement(step, name, step + 0.1) for step in (0, 20, 40) for name in ("a/b", "c/d")]
 

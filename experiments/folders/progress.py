@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from metalocus.experiments.runs.folder import PROGRESS, read_whole
+from metalocus.experiments.folders.folder import PROGRESS, read_whole
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.runs import lease
-from metalocus.experiments.runs.lease import LOCK, Busy, held, is_held
+from metalocus.experiments.folders import lease
+from metalocus.experiments.folders.lease import LOCK, Busy, held, is_held
 
 
 @pytest.fixture

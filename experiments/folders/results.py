@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metalocus.agents.ppo.files import Corrupt, write_atomically
-from metalocus.experiments.runs.folder import RESULTS, read_whole
+from metalocus.experiments.folders.folder import RESULTS, read_whole
 
 SCORE = "score/episode"
 """Of the whole episode: 0 is random choice, 1 the best reference of the task."""
