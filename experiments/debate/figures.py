@@ -90,6 +90,43 @@ def locus_figure(measured: Mapping[str, Any]) -> str:
 
 
 @style.context(PAGE_STYLE)
+def development_figure(steps: Sequence[int], numbers: Mapping[str, Sequence[float | None]]) -> str:
+    """Numbers of one agent by length of training; the first, its behaviour, is the thick line.
+
+    Args:
+        steps: of training, 0 first.
+        numbers: by what they are, one for each length; None is not drawn.
+    """
+    figure = Figure(figsize=(3.4, 2.6), layout="constrained")
+    ax = figure.subplots()
+    ax.axhline(0, color="#bbbbbb", lw=0.8)
+    for (colour, dash, width), values in zip(development_styles(), numbers.values(), strict=False):
+        known = [(n, value) for n, value in zip(steps, values, strict=True) if value is not None]
+        if known:
+            at, drawn = zip(*known, strict=True)
+            ax.plot(at, drawn, color=colour, ls=dash, lw=width, marker="o", ms=2.5)
+    ax.set_xscale("symlog", linthresh=steps[1])
+    ax.set_xticks(steps, [_short(n) for n in steps])
+    ax.minorticks_off()
+    ax.set(xlabel="training steps", ylim=(-0.15, 1.3))
+    return _svg(figure)
+
+
+def development_styles() -> list[tuple[str, str, float]]:
+    """Colour, kind of line and width of the numbers of a development, behaviour first."""
+    colours = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999")
+    return [("#000000", "-", 2.4), *((c, "-", 1.2) for c in colours), (colours[0], "--", 1.2)]
+
+
+def _short(steps: int) -> str:
+    """``0``, ``24k``, ``8M``."""
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if steps >= unit:
+            return f"{steps / unit:.3g}{letter}"
+    return str(steps)
+
+
+@style.context(PAGE_STYLE)
 def interval_figure(tasks: Mapping[str, Mapping[str, Any]], bounds: Sequence[float]) -> str:
     """One quantity, a line for each task: every seed's value, the interval, predicted bounds.
 

@@ -13,6 +13,7 @@ from metalocus.experiments.claims.base import CLAIMS, SIDES, Claim, claim_called
 from metalocus.experiments.claims.registered import history
 from metalocus.experiments.claims.wording import heading
 from metalocus.experiments.debate.curves import CURVES
+from metalocus.experiments.debate.development import DEVELOPMENT
 from metalocus.experiments.debate.headline import headline
 from metalocus.experiments.debate.made import made
 from metalocus.experiments.display import LOG
@@ -26,6 +27,8 @@ from metalocus.experiments.studies.measure_all import measure_all
 from metalocus.experiments.studies.presets import Preset, preset_of
 from metalocus.experiments.studies.study import Measured, Study, all_runs
 
+DESCRIPTIONS = {each.name: each for each in (CURVES, DEVELOPMENT)}
+"""Studies that judge nothing and are shown beside the claims, by name."""
 WORDS = {"lstm": "LSTM"}
 """Agents in words; others are called by their names."""
 
@@ -49,8 +52,9 @@ def run_debate(
         agent: that the claims are about; None for the LSTM.
         setting: that they are judged on; None for the settings of each claim.
         agent_kwargs: arguments of the agent, as in a run's config.
-        claims: numbers or names of those to ask, alone and without the curves; none for those of
-            the preset, the checks of the apparatus, and the curves.
+        claims: numbers or names of those to ask alone, ``curves`` and ``development`` among them;
+            none for those of the preset, the checks of the apparatus, the curves, and in a preset
+            that asks all claims the development.
         seeds: the first so many of the preset's training seeds; None for all. More can be added
             later in the same folder.
 
@@ -59,7 +63,8 @@ def run_debate(
         by claim), ``not_run`` (claims that the preset leaves out, by name in words), ``tasks``
         (titles by name), ``sides``, ``headline`` (three sentences), ``verdicts`` (one entry a
         claim, with its ``register``), ``shipped`` (what the package's own full run has on claims
-        that are not run; None without it), ``curves``, ``runs``, ``source`` (by study, a digest of
+        that are not run; None without it), ``curves`` and ``development`` (empty if they are not
+        asked), ``runs``, ``source`` (by study, a digest of
         the code that measured), ``versions`` and ``made``
         (:func:`~metalocus.experiments.debate.made.made`). The same is written to
         ``verdicts.json``, with ``report.html`` beside it.
@@ -79,13 +84,15 @@ def run_debate(
     not_asked = {claim.name: reason for claim, reason in reasons.items() if reason is not None}
     for name, reason in not_asked.items():
         LOG.warning("claim %s is not asked: %s", name, reason)
-    require(bool(asked), f"no claim can be asked of {preset.agent}; choose another --setting")
-    studies: list[Study] = [*asked] if claims else [*asked, CURVES]
+    beside = claims or (DESCRIPTIONS if preset.numbers is None else [CURVES.name])
+    described = [study for name, study in DESCRIPTIONS.items() if name in beside]
+    studies: list[Study] = [*asked, *described]
+    require(bool(studies), f"no claim can be asked of {preset.agent}; choose another --setting")
     measured = measure_all(studies, preset, out)
     left_out = in_order(each for each in CLAIMS.values() if each not in chosen)
     not_run = {each.name: heading(each.name, each.number) for each in left_out}
     as_registered = not (claims or agent or setting or agent_kwargs)
-    found = {
+    found: dict[str, Any] = {
         "preset": {
             "name": preset.name,
             "about": preset.about,
@@ -103,7 +110,10 @@ def run_debate(
         "sides": SIDES,
         "verdicts": [judge(claim, measured[claim.name]) for claim in asked],
         "shipped": shipped_claims(not_run) if as_registered else None,
-        "curves": {} if claims else CURVES.average(measured[CURVES.name]),
+        **{
+            name: study.average(measured[name]) if study in described else {}
+            for name, study in DESCRIPTIONS.items()
+        },
         "runs": _accounts(studies, preset, out),
         "source": {study.name: measuring_source(study) for study in studies},
         "versions": versions(),
@@ -124,7 +134,7 @@ def judge(claim: Claim, measured: Mapping[int, Measured]) -> dict[str, Any]:
 def _chosen(preset: Preset, claims: Sequence[str]) -> list[Claim]:
     """The claims that are named, else those of the preset and those without a number, in order."""
     if claims:
-        return in_order({claim_called(word) for word in claims})
+        return in_order({claim_called(word) for word in claims if word not in DESCRIPTIONS})
     numbers = preset.numbers
     return in_order(
         claim

@@ -22,6 +22,8 @@ from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.debate.figures import (
     adaptation_figure,
     answer_figure,
+    development_figure,
+    development_styles,
     in_page,
     interval_figure,
     located,
@@ -115,6 +117,13 @@ def render(found: dict[str, Any], folder: Path) -> str:
         parts=list(_parts(found)),
         panels=_panels(found["curves"]),
         agents=_legend(found["curves"]),
+        numbers=[
+            about
+            for task in list(found["development"].values())[:1]
+            for about in next(iter(task["numbers"].values()))
+        ],
+        development=_development(found["development"]),
+        development_styles=development_styles(),
         stores=STORE_COLOURS,
         signs=wording.SIGNS,
         smoke_warning=SMOKE_WARNING,
@@ -177,6 +186,20 @@ def _panels(curves: dict[str, Any]) -> list[dict[str, Any]]:
             locus.append((label, Markup(shares)))
         panels.append({"title": title, "adaptation": Markup(drawn), "locus": locus})
     return panels
+
+
+def _development(tasks: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Markup]]]]:
+    """For each task its title, and a figure of each agent with its name."""
+    found = []
+    for task in tasks.values():
+        drawn = []
+        for agent, numbers in task["numbers"].items():
+            label = agent_label(agent)
+            about = f"what training brings to {label}, {task['title']}"
+            figure = in_page(development_figure(task["steps"], numbers), about)
+            drawn.append((label, Markup(figure)))
+        found.append((task["title"], drawn))
+    return found
 
 
 def _legend(curves: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ import pytest
 
 from metalocus.experiments.claims.base import CLAIMS, SIDES, in_order
 from metalocus.experiments.claims.registered import history
+from metalocus.experiments.debate.development import NUMBERS, PARTS
 from metalocus.experiments.scoring.figures import AGENTS
 
 BEST = {"bandit": "bayes_optimal", "reversal": "filter"}
@@ -27,6 +28,15 @@ def synthetic_curves(rng):
         }
         for setting, best in BEST.items()
     }
+
+
+def synthetic_development(rng):
+    """Numbers of two agents at every length; one probe has no answer before training."""
+    numbers = {each.about: rng.random(len(PARTS)).tolist() for each in NUMBERS}
+    numbers[NUMBERS[-1].about][0] = None
+    steps = [round(4_000_000 * part) for part in PARTS]
+    task = {"title": "the bandit setting", "steps": steps}
+    return {"bandit": {**task, "numbers": {"lstm": numbers, "mlp_feedback": numbers}}}
 
 
 def synthetic_verdict(claim, rng):
@@ -62,6 +72,7 @@ def found():
         "verdicts": [synthetic_verdict(claim, rng) for claim in in_order(CLAIMS.values())],
         "shipped": None,
         "curves": synthetic_curves(rng),
+        "development": synthetic_development(rng),
         "runs": [run],
         "source": {},
         "versions": {"metalocus": "0.1", "torch": "2.99"},

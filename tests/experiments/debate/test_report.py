@@ -202,7 +202,8 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere(page):
 def test_figures_are_in_the_page_and_beside_it(page, few, shown):
     quantities = sum(len(each["quantities"]) for each in few["verdicts"] if findings(each))
     pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(pictures) == len(few["curves"]) * (1 + 3) + quantities, "adaptation, three loci"
+    beside = len(few["curves"]) * (1 + 3) + 2  # adaptation, three loci; development of two agents
+    assert len(pictures) == beside + quantities
     for picture in pictures:
         ElementTree.fromstring(picture)
     main = (shown / FIGURE).read_text()
@@ -430,7 +431,12 @@ def test_a_debate_writes_verdicts_and_report_and_repeats_nothing(
     assert found["not_run"] == {"other": "2 other"}
     assert sorted(made) == [run["name"] for run in found["runs"]], "every run is accounted for"
     assert all(name in page for name in made)
-    assert found["preset"] == {"name": "tiny", "about": "nothing is trained", "seeds": 2, "of_seeds": 2}
+    assert found["preset"] == {
+        "name": "tiny",
+        "about": "nothing is trained",
+        "seeds": 2,
+        "of_seeds": 2,
+    }
     assert set(found["source"]) == {"habit", "curves"}
     forbid_measuring(monkeypatch)
     assert debate.run_debate("tiny", tmp_path) == found
