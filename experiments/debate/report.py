@@ -42,6 +42,10 @@ from metalocus.experiments.scoring.figures import (
 from metalocus.experiments.shipped.read import VERDICTS, shipped_debate
 
 REPORT, FIGURE, SHIPPED = "report.html", "figure.svg", "shipped.html"
+EMERGENCE = "emergence"
+"""The claim that measures how well the agent was trained."""
+TRAINED = 0.9
+"""Least score of an agent that has learned its task; simple rules come near it on easy ones."""
 FILTERS = (
     *(wording.check, wording.checks, wording.findings, wording.measured, wording.outcome),
     *(wording.p_value, wording.region, wording.short, wording.standing, wording.words),
@@ -122,6 +126,7 @@ def render(found: dict[str, Any], folder: Path) -> str:
             for task in list(found["development"].values())[:1]
             for about in next(iter(task["numbers"].values()))
         ],
+        half_trained=list(_half_trained(found)),
         development=_development(found["development"]),
         development_styles=development_styles(),
         stores=STORE_COLOURS,
@@ -146,6 +151,16 @@ def _parts(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             titles = {name: of["tasks"].get(name, wording.words(name)) for name in names}
             part = {"verdict": verdict, "titles": titles, "shipped": shipped}
             yield {**part, "figures": list(_figures(verdict))}
+
+
+def _half_trained(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Title and score of every task that the agent is far from the best reference on."""
+    for verdict in found["verdicts"]:
+        if verdict["claim"] == EMERGENCE:
+            for task, measured in verdict["quantities"]["score"]["tasks"].items():
+                score = measured["estimate"]
+                if score is not None and score < TRAINED:
+                    yield found["tasks"].get(task, wording.words(task)), score
 
 
 def _figures(verdict: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:

@@ -35,7 +35,7 @@ from metalocus.experiments.debate import figures, report
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.debate.curves import CURVES
 from metalocus.experiments.debate.headline import SMOKE_WARNING
-from metalocus.experiments.debate.report import FIGURE, REPORT, write_report
+from metalocus.experiments.debate.report import FIGURE, REPORT, render, write_report
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs.folder import NotARun
@@ -579,3 +579,13 @@ def test_the_main_figure_can_be_read_on_a_dark_page(shown):
         assert "fill: #ffffff" in rest, "a background of its own, whatever the page's"
         assert "fill: #000000" not in rest
         assert "stroke: #ffffff" not in rest
+
+
+def test_a_task_that_the_agent_has_not_learned_is_said(few, tmp_path):
+    changed = copy.deepcopy(few)
+    emergence = next(each for each in changed["verdicts"] if each["claim"] == "emergence")
+    for task, score in (("five_arms", 0.95), ("reversal", 0.56)):
+        emergence["quantities"]["score"]["tasks"][task]["estimate"] = score
+    page = render(changed, tmp_path)
+    assert "On hidden reversals the agent reaches .56 of the best reference" in page
+    assert "On five arms, 100 pulls the agent reaches" not in page
