@@ -87,7 +87,10 @@ def run_debate(
     beside = claims or (DESCRIPTIONS if preset.numbers is None else [CURVES.name])
     described = [study for name, study in DESCRIPTIONS.items() if name in beside]
     studies: list[Study] = [*asked, *described]
-    require(bool(studies), f"no claim can be asked of {preset.agent}; choose another --setting")
+    require(
+        bool(asked) or not chosen,
+        f"no claim can be asked of {preset.agent}; choose another --setting",
+    )
     measured = measure_all(studies, preset, out)
     left_out = in_order(each for each in CLAIMS.values() if each not in chosen)
     not_run = {each.name: heading(each.name, each.number) for each in left_out}

@@ -584,8 +584,8 @@ def test_the_main_figure_can_be_read_on_a_dark_page(shown):
 def test_a_task_that_the_agent_has_not_learned_is_said(few, tmp_path):
     changed = copy.deepcopy(few)
     emergence = next(each for each in changed["verdicts"] if each["claim"] == "emergence")
-    for task, score in (("five_arms", 0.95), ("reversal", 0.56)):
-        emergence["quantities"]["score"]["tasks"][task]["estimate"] = score
+    for task, reached in (("five_arms", 0.95), ("reversal", 0.56)):
+        emergence["quantities"]["score"]["tasks"][task]["estimate"] = reached
     page = render(changed, tmp_path)
     assert "On hidden reversals the agent reaches .56 of the best reference" in page
     assert "On five arms, 100 pulls the agent reaches" not in page
