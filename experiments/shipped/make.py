@@ -23,6 +23,7 @@ from metalocus.experiments.runs.named import NAMED
 from metalocus.experiments.runs.records import FILES, read_config
 from metalocus.experiments.shipped.read import AGENTS, DATA, VALUES, VERDICTS
 from metalocus.experiments.studies.job import RUNS
+from metalocus.experiments.studies.presets import TRAINING
 
 SEED = 0
 """The training seed whose agents are shipped."""
@@ -80,7 +81,8 @@ def chosen(debate: Path, found: Mapping[str, Any]) -> dict[tuple[str, str], Path
         config = read_config(folder)
         task = names.get(config.setting)
         _, agent_kwargs, train_kwargs = config.differing()
-        usual = not agent_kwargs and not train_kwargs and config.trainer == RL
+        as_studied = dict(train_kwargs) == dict(TRAINING.get(config.setting.env, {}))
+        usual = not agent_kwargs and as_studied and config.trainer == RL
         if task is None or not usual or config.seed != SEED or config.steps == 0:
             continue
         steps, _ = best.get((config.agent, task), (0, folder))
