@@ -33,6 +33,7 @@ Base = TypeVar("Base")
 
 MOST_LISTED, NEAREST = 20, 3
 """Names that a message lists, all of them or the nearest alone."""
+LISTER = "metalocus list"
 REGISTRIES = (
     "metalocus.envs.registry:FAMILIES",
     "metalocus.agents.cells.base:CELLS",
@@ -253,15 +254,16 @@ def classes(base: type[Base]) -> Callable[[ModuleType], Iterator[tuple[str, type
     return entries
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+def unknown(kind: str, name: object, known: Iterable[str], lister: str = LISTER) -> str:
     """A message for a name that does not exist: the nearest that does, and all of them."""
-    return f"unknown {kind} {short_repr(name)}{suggestion(name, known)}"
+    return f"unknown {kind} {short_repr(name)}{suggestion(name, known, lister)}"
 
 
-def suggestion(name: object, known: Iterable[str]) -> str:
+def suggestion(name: object, known: Iterable[str], lister: str = LISTER) -> str:
     """The end of a message on an unknown name: the nearest name that is known, and all of them.
 
-    Of more than ``MOST_LISTED`` the ``NEAREST`` are told, and the command that lists all.
+    Of more than ``MOST_LISTED`` the ``NEAREST`` are told, and ``lister``, the command that lists
+    all.
     """
     names = list(known)
     short = {each.rpartition("/")[2].lower(): each for each in names}  # without the namespace
@@ -271,7 +273,5 @@ def suggestion(name: object, known: Iterable[str]) -> str:
         repr(short[each]) for each in difflib.get_close_matches(own, short, 1 if few else NEAREST)
     ]
     hint = f"; did you mean {' or '.join(near)}?" if near else ";"
-    listed = (
-        f"choose from {', '.join(names)}" if few else f"`metalocus list` shows all {len(names)}"
-    )
+    listed = f"choose from {', '.join(names)}" if few else f"`{lister}` shows all {len(names)}"
     return f"{hint} {listed}"

@@ -81,12 +81,16 @@ def test_the_checkout_is_installed_as_one_package_with_its_types():
 def test_data_files_are_installed():
     """Whatever is not Python in the folders matches a pattern of its package."""
     patterns = PROJECT["tool"]["setuptools"]["package-data"]
+    installed = {
+        path
+        for package, own in patterns.items()
+        for pattern in own
+        for path in ROOT.joinpath(*package.split(".")[1:]).glob(pattern.replace("**", "**/*"))
+    }
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and path.suffix not in (".py", ".pyc"):
-                package = "metalocus." + name(path.parent).replace("/", ".")
-                matched = [path.match(pattern) for pattern in patterns.get(package, [])]
-                assert any(matched), f"{name(path)} is not in the wheel"
+                assert path in installed, f"{name(path)} is not in the wheel"
 
 
 @pytest.fixture(scope="module")

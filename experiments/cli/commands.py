@@ -120,7 +120,7 @@ def list_(kind: Positional[Kind | None] = None, json: Json = False) -> None:
 
 
 def show(name: Positional[str]) -> None:
-    """Print the page of an environment, agent, probe or whatever else is listed; takes seconds.
+    """Print the page of whatever is listed; takes seconds.
 
     Example: metalocus show lstm
 
@@ -216,10 +216,10 @@ def sweep(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make all runs that a file asks for, each once, whatever happens on the way.
+    """Make all runs that a file asks for, each once.
 
-    A run costs what `metalocus train` says and a tenth of a second more. Repeated, the command goes
-    on where it was; what other sweeps, claims or tables have made in the same folder is shared.
+    A run takes the seconds to hours that `metalocus train` says. Repeated, the command goes on
+    where it was; what other sweeps, claims or tables have made in the same folder is shared.
 
     Example: metalocus sweep sizes.toml --out runs --shard 1/4
 
@@ -246,7 +246,7 @@ def sweep(
 
 
 def status(folder: Positional[Path], json: Json = False) -> None:
-    """How far the sweeps in a folder are, from any terminal or machine that sees it.
+    """How far the sweeps in a folder are, from any machine.
 
     Reads what the sweeps have written of themselves, not the runs: takes seconds. A damaged run is
     found by `metalocus runs` or by the sweep's own command.
@@ -270,9 +270,10 @@ def soak(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Kill writes, workers and drivers at random, tamper with files, and count what is lost.
+    """Kill and tamper at random, and count what is lost.
 
-    200 kills take about three minutes on two quiet cores.
+    Writes, workers, servers and drivers are killed. 200 kills take about three minutes on two
+    quiet cores.
 
     Example: metalocus soak --kills 1000
 
@@ -318,7 +319,7 @@ def runs(folder: Positional[Path], json: Json = False) -> None:
 
 
 def tensorboard(folder: Positional[Path], out: Path | None = None) -> None:
-    """Make a folder in which TensorBoard shows runs by title, and all seeds of a setting together.
+    """Make a folder in which TensorBoard shows runs by title.
 
     It holds links to the runs, and for every setting with several seeds their mean, with the lowest
     and the highest seed as a band. Takes seconds.
@@ -347,9 +348,10 @@ def score(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Mean return of policies that need no training, with 95% intervals.
+    """Mean return of policies that need no training.
 
-    The return is the total reward of an episode. Policies that plan take minutes, others seconds.
+    It has a 95% interval. The return is the total reward of an episode. Policies that plan take
+    minutes, others seconds.
 
     Example: metalocus score --env metalocus/ReversalBandit-v0 --policy filter --env-kwargs p=.75
 
@@ -392,7 +394,7 @@ def evaluate(
     policy_kwargs: ZipPolicyKwargs = (),
     json: Json = False,
 ) -> None:
-    """An agent beside every reference that can play its task, on the same fresh episodes.
+    """An agent beside every reference on the same episodes.
 
     Takes seconds to minutes, most of them for the references.
 
@@ -534,7 +536,7 @@ def compare(
     executor: ExecutorName = "local",
     address: Address = None,
 ) -> None:
-    """Train every agent on every kind of task and set them beside the references.
+    """Every agent on every kind of task, beside references.
 
     Preset quick takes two hours on two cores.
 
@@ -622,7 +624,7 @@ def survey(
     intro: Path | None = None,
     quiet: Quiet = False,
 ) -> None:
-    """Every probe on many runs: what each found, in sentences, on one page.
+    """Every probe on many runs: what each found, on a page.
 
     A run takes one to three CPU minutes for 1,000 episodes of 100 trials, a transformer most.
 

@@ -98,7 +98,7 @@ def refuse_unknown(arguments: Sequence[str], commands: Mapping[str, Command]) ->
     if name.startswith("-"):
         return
     if name not in commands:
-        raise WrongUse(unknown("command", name, commands))
+        raise WrongUse(unknown("command", name, commands, "metalocus --help"))
     parameters = inspect.signature(commands[name]).parameters.values()
     known = [
         "--" + each.name.replace("_", "-")

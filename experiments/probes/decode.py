@@ -278,6 +278,8 @@ class _Decoder:
         vectors = self.vectors.of(stores)
         along = read if instead is None else instead
         change = (ridge.scores(vectors) / ridge.spread @ along @ along.T) * ridge.spread
+        if along.size == 0:  # a store that does not vary has no directions
+            return stores
         size, own = (np.linalg.norm(each * ridge.spread[:, None]) for each in (read, along))
         return self.vectors.back(vectors - size / own * change @ ridge.directions.T, stores)
 

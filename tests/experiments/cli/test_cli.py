@@ -290,8 +290,8 @@ def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, ver
         == verdict
     )
     assert asked == [
-        ("quick", Path("debate"), None, None, {}, ()),
-        ("quick", Path("debate"), None, None, {}, ("5", "locus")),
+        ("quick", Path("debate"), None, None, {}, (), None),
+        ("quick", Path("debate"), None, None, {}, ("5", "locus"), None),
         ("locus", "full", Path("there"), None, None, {}),
         ("locus", "quick", Path("debate"), "gru", NAMED["five_arms"], {"hidden_size": 8}),
     ]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 TRAIN = f"train --env {BANDIT} --agent lstm --steps 5"
 WRONG = {
-    "bananas": "unknown command 'bananas'; choose from debate, list",
+    "bananas": "unknown command 'bananas'; `metalocus --help` shows all",
     "trian": "unknown command 'trian'; did you mean 'train'?",
     "train --agnt lstm": "--agnt of `metalocus train`; did you mean '--agent'?",
     "list envss": "invalid choice 'envss'; did you mean 'envs'? choose from agents, claims, envs",
@@ -268,7 +268,7 @@ def test_a_failure_of_several_lines_is_told_in_one(call, monkeypatch):
 def test_no_refusal_of_a_name_is_a_page_long(call, tmp_path):
     """Of every kind of name that a command takes."""
     lines = {
-        f"train --env {BANDIT} --agent foo --steps 5": "choose from anil",
+        f"train --env {BANDIT} --agent foo --steps 5": "choose from alike_arms",
         "train --env foo --agent lstm --steps 5": "`metalocus list` shows all",
         f"{TRAIN} --train-kwargs foo=3": "choose from learning_rate",
         f"{TRAIN} --agent-kwargs foo=3": "choose from hidden_size",
@@ -282,7 +282,7 @@ def test_no_refusal_of_a_name_is_a_page_long(call, tmp_path):
         f"claim emergence --setting {BANDIT}x": f"did you mean '{BANDIT}'",
         "claim foo": "choose from",
         f"probe random --probe foo --env {BANDIT}": "choose from",
-        "foo": "choose from debate",
+        "foo": "`metalocus --help` shows all",
     }
     for line, said in lines.items():
         code, _, err = call(line)

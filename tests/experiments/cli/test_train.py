@@ -9,8 +9,9 @@ import pytest
 from metalocus.experiments.cli.texts import seeds_of
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.load import load_agent
-from metalocus.experiments.training import sweep
-from metalocus.experiments.training.train import train
+from metalocus.experiments.sweeps.client import ForkServer
+from metalocus.experiments.sweeps.order import HOPELESS, Outcome
+from metalocus.experiments.sweeps.worker import work
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 BANDIT = "train --env metalocus/BernoulliBandit-v0 --agent lstm --env-kwargs horizon=5 --n-envs 4"
@@ -34,9 +35,7 @@ def test_arguments_are_those_of_the_run(call):
 
 
 def test_several_seeds_are_several_runs(call, monkeypatch):
-    monkeypatch.setattr(
-        sweep.Crew, "_work", lambda crew, config: (0, str(train(config, crew.out)).encode())
-    )
+    monkeypatch.setattr(ForkServer, "attend", lambda server, order: Outcome(*work(order)))
     code, out, err = call(f"{BANDIT} --steps 0 --seeds 0,2-3")
     assert code == 0, err
     configs = [load_agent(Path(line))[1] for line in out.splitlines()]
@@ -51,7 +50,7 @@ def test_several_seeds_are_several_runs(call, monkeypatch):
 
 
 def test_a_seed_that_fails_is_named(call, monkeypatch):
-    monkeypatch.setattr(sweep.Crew, "_work", lambda *_: (sweep.HOPELESS, b"no luck"))
+    monkeypatch.setattr(ForkServer, "attend", lambda *_: Outcome(HOPELESS, "no luck"))
     code, out, err = call(f"{BANDIT} --steps 0 --seeds 4")
     assert (code, out) == (1, "")
     assert "s4, FAILED" in err

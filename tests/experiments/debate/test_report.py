@@ -589,3 +589,16 @@ def test_a_task_that_the_agent_has_not_learned_is_said(few, tmp_path):
     page = render(changed, tmp_path)
     assert "On hidden reversals the agent reaches .56 of the best reference" in page
     assert "On five arms, 100 pulls the agent reaches" not in page
+
+
+@pytest.mark.parametrize(
+    ("line", "opened"),
+    [("training lstm/five_arms: {}", False), ("at 0.97", True)],
+)
+def test_the_register_is_open_where_what_is_said_has_changed(few, tmp_path, line, opened):
+    changed = copy.deepcopy(few)
+    for verdict in changed["verdicts"]:
+        for entry in verdict["register"]["entries"]:
+            entry["before"] = [line] if entry["before"] else []
+    page = render(changed, tmp_path)
+    assert ("<details open><summary>Register" in page) == opened

@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_work_begins(
     def full(dir):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("metalocus.experiments.folders.folder.TemporaryFile", full)
+    monkeypatch.setattr("metalocus.experiments.folders.lease.TemporaryFile", full)
     with pytest.raises(WrongUse, match=r"cannot write in .*\(No space left on device\)"):
         measure_all([counted], smoke, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
