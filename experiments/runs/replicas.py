@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from metalocus.agents.replicas.agent import OnlineAgent
 from metalocus.agents.replicas.learning import Learning, Weights
 from metalocus.agents.replicas.networks import Networks
 from metalocus.agents.replicas.stream import Stream
-from metalocus.agents.trainers.online import REPLICAS, TRAINER, OnlineTraining
+from metalocus.agents.trainers.online import TRAINER, OnlineTraining
 from metalocus.envs.checks import require
 from metalocus.envs.common_random_numbers import seed_keys
 from metalocus.experiments.runs.arguments import POLICY, START
@@ -52,12 +52,6 @@ def build_stream(config: RunConfig) -> Stream:
     learning, rates = build_learning(config), online_training(config).rates(config.n_envs)
     keys = seed_keys(config.seed * SEED_SPACING, config.n_envs)
     return Stream(learning, learning.initial(rates, config.seed), config.setting.episodes(keys))
-
-
-def replicas_suited(train_kwargs: Mapping[str, Any]) -> int:
-    """How many replicas a run has where nobody says."""
-    rate = train_kwargs.get("rate", 0.0)
-    return REPLICAS * max(len(rate) if isinstance(rate, list) else 1, 1)
 
 
 def try_out_replicas(config: RunConfig) -> None:
