@@ -15,6 +15,7 @@ from metalocus.agents.catalogue import best_reference
 from metalocus.agents.references.generic.policies import Random
 from metalocus.agents.rollout import TUNING_SEED, Observer, Trial, fresh_episodes, rollout
 from metalocus.envs import Episodes, Setting
+from metalocus.envs.checks import require
 from metalocus.experiments.instruments.posterior import entropy, matching, sampler, tempered
 from metalocus.experiments.instruments.task import paying_trials
 from metalocus.experiments.probes.base import Probe, Result
@@ -223,6 +224,10 @@ class _Watch:
         """Probabilities of the members [n, N, K], and the actions of the optimum, [N, K]."""
         n = len(self.members)
         others = [probs for probs, _ in trial.shadows[: n - 1]]
+        alike = all(probs.shape == trial.probs.shape for probs in others)
+        require(
+            alike, "the agents choose among different numbers of actions; compare such of one task"
+        )
         return np.stack([trial.probs, *others]), best_arms(trial.shadows[n - 1][0])
 
     def _match(self, trial: Trial) -> None:

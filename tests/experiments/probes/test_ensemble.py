@@ -210,3 +210,10 @@ def test_a_run_of_another_setting_is_no_companion(run):
     assert len(companions([str(run)], setting)) == 1
     with pytest.raises(WrongUse, match="the first agent of"):
         companions([str(run)], BANDIT)
+
+
+def test_agents_of_another_number_of_arms_are_refused_in_one_line():
+    four = Setting("metalocus/BernoulliBandit-v0", n_arms=4, horizon=5)
+    agent, other = (make_named("counts_split", each.family) for each in (four, TWO))
+    with pytest.raises(InvalidTask, match="different numbers of actions"):
+        Ensemble([other]).run(agent, four, 2)
