@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from metalocus.agents.cells._inputs import sizes_of_inputs
 from metalocus.agents.cells.base import (
     Carry,
     Cell,
@@ -66,18 +67,14 @@ class AlikeArms(Cell):
         head_size: int = 32,
     ) -> None:
         super().__init__()
-        arms = input_size - 1 if n_actions is None else n_actions
-        self.sizes = [input_size - 1 - arms, arms, 1]
-        if min(self.sizes) < 0:
-            raise InvalidTask(
-                f"{self.name} takes inputs for {arms} actions and a reward; got {input_size} inputs"
-            )
+        self.sizes = sizes_of_inputs(self.name, input_size, n_actions)
         hidden = require_count("hidden_size", hidden_size, 1)
         head = require_count("head_size", head_size, 1)
         self.gru = nn.GRUCell(self.sizes[0] + 1, hidden)
         self.first = nn.Parameter(torch.zeros(hidden))
         self.own, self.common = nn.Linear(hidden, head), nn.Linear(2 * hidden + 2, head)
         self.read = nn.Linear(head, 2)  # the logit and the value of an arm
+        arms = self.sizes[1]
         self.n_logits, self.output_size = arms, 2 * arms + head
         z = slice(hidden, 2 * hidden)
         init_inputs_(self.gru.weight_ih)

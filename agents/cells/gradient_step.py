@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from metalocus.agents.cells._inner_loop import Rates, Theta, Transitions, inner_loop
+from metalocus.agents.cells._inputs import sizes_of_inputs
 from metalocus.agents.cells.base import Carry, Cell, Trainable, init_inputs_, keep
 from metalocus.envs import InvalidTask, Layout
 
@@ -87,13 +88,10 @@ class GradientStep(Cell):
         second_order: bool = True,
     ) -> None:
         super().__init__()
-        arms = input_size - 1 if n_actions is None else n_actions
-        self.sizes = [input_size - 1 - arms, arms, 1]
-        if min(self.sizes) < 0 or adapts not in ADAPTS:
-            raise InvalidTask(
-                f"{self.name} takes adapts of {ADAPTS}, and inputs for {arms} actions and a "
-                f"reward; got {adapts}, {input_size} inputs"
-            )
+        self.sizes = sizes_of_inputs(self.name, input_size, n_actions)
+        arms = self.sizes[1]
+        if adapts not in ADAPTS:
+            raise InvalidTask(f"{self.name} takes adapts of {ADAPTS}, not {adapts}")
         self.adapts, self.second_order = adapts, second_order
         self.low, self.high = reward_range
         self.layer1 = nn.Parameter(_first_layer(hidden_size, self.sizes[0]))

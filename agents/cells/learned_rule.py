@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from metalocus.agents.cells._inputs import sizes_of_inputs
 from metalocus.agents.cells.base import Carry, Cell, Trainable, keep, start_steps
 from metalocus.agents.cells.gradient_step import SEES, from_layout
-from metalocus.envs import InvalidTask
 from metalocus.envs.checks import require_count, require_flag
 
 BOUND = 10.0
@@ -87,12 +87,7 @@ class LearnedRule(Cell):
         others: bool = True,
     ) -> None:
         super().__init__()
-        arms = input_size - 1 if n_actions is None else n_actions
-        self.sizes = [input_size - 1 - arms, arms, 1]
-        if min(self.sizes) < 0:
-            raise InvalidTask(
-                f"{self.name} takes inputs for {arms} actions and a reward; got {input_size} inputs"
-            )
+        self.sizes = sizes_of_inputs(self.name, input_size, n_actions)
         hidden = require_count("hidden_size", hidden_size, 0)
         memory = require_count("memory_size", memory_size, 1)
         self.others = require_flag("others", others)
@@ -108,7 +103,7 @@ class LearnedRule(Cell):
             self.read.zero_()
             self.read[0] = 1.0 / (FIRST_TEMPERATURE * READ)
             self.first[0] = FIRST_VALUE
-        self.n_logits, self.output_size = arms, arms * (1 + memory)
+        self.n_logits, self.output_size = self.sizes[1], self.sizes[1] * (1 + memory)
 
     @property
     def n_rule_parameters(self) -> int:
