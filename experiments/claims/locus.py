@@ -22,6 +22,9 @@ REPLACED = {
     "forced": "another episode's, the last action drawn at random",
 }
 """Kinds of replacement, each with what is put in place of a store."""
+READ = "after"
+"""The cut at which a network reads its choice from the state that it has just computed: all that it
+knows is there, however it was trained."""
 MOMENTS = {"before": "before the forward pass", "after": "after the last feedback is taken in"}
 
 
@@ -30,8 +33,8 @@ class LocusOfLearning(Claim):
 
     A share is a fraction of v(all) - v(none). It depends on what is put in place of a store and on
     the moment: before the forward pass the last action and reward are context, after it they are
-    in the state. It is measured under every kind and at both moments; what is the same under all
-    of them is the finding.
+    in the state, as the network is built. It is measured under every kind and at both moments; what
+    is the same under all kinds before the pass is the finding.
     """
 
     number: ClassVar[int] = 2
@@ -55,6 +58,7 @@ class LocusOfLearning(Claim):
             0.5,
             f"most of what is learned is in the state, {MOMENTS[cut]} and with {words} in place",
             "more than all other stores together",
+            by_construction=cut == READ,
         )
         for kind, words in REPLACED.items()
         for cut in CUTS

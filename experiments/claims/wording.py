@@ -84,6 +84,12 @@ def checks(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each for each in verdict["predictions"] if each["by_construction"]]
 
 
+def restated(verdict: Mapping[str, Any]) -> bool:
+    """Whether the register has a change of what a claim says, and not of its training alone."""
+    lines = [line for entry in verdict["register"]["entries"] for line in entry["before"]]
+    return not all(line.startswith("training ") for line in lines)
+
+
 def standing(verdict: Mapping[str, Any]) -> str:
     """What is amiss with a claim's entry in the register; nothing if it equals its newest."""
     register = verdict["register"]

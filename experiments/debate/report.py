@@ -49,6 +49,7 @@ TRAINED = 0.9
 FILTERS = (
     *(wording.check, wording.checks, wording.findings, wording.measured, wording.outcome),
     *(wording.p_value, wording.region, wording.short, wording.standing, wording.words),
+    wording.restated,
     wording.heading,
 )
 """What puts verdicts into words on the page."""
