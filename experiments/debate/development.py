@@ -9,10 +9,10 @@ from typing import Any
 
 from metalocus.agents.agent import Agent
 from metalocus.envs import InvalidTask
-from metalocus.experiments.debate.curves import BESIDE
+from metalocus.experiments.debate.curves import BESIDE, CURVES
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.named import FIVE_ARMS, REVERSAL, NamedSetting
+from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study, require_measured
 
@@ -73,16 +73,11 @@ class Development(Study):
 
     name = "development"
 
-    def asked_on(self, preset: Preset) -> tuple[NamedSetting, ...]:
-        """Five arms and reversals, as many as the preset asks about, or its own setting."""
-        settings = (FIVE_ARMS, REVERSAL) if preset.setting is None else (preset.setting,)
-        return settings[: preset.tasks]
-
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """Every agent on every setting for every length, each a run of its own."""
+        """Every agent on the settings of the curves for every length, each a run of its own."""
         return {
             f"{agent}/{setting.name}/{part}": preset.run(agent, setting, seed, part=part)
-            for setting in self.asked_on(preset)
+            for setting in CURVES.asked_on(preset)
             for agent in (preset.agent, *AGENTS)
             for part in PARTS
         }
@@ -112,7 +107,7 @@ class Development(Study):
                     for agent in (preset.agent, *AGENTS)
                 },
             }
-            for setting in self.asked_on(preset)
+            for setting in CURVES.asked_on(preset)
         }
 
     def average(self, measured: Mapping[int, Measured]) -> dict[str, Any]:
