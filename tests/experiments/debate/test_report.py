@@ -602,3 +602,20 @@ def test_the_register_is_open_where_what_is_said_has_changed(few, tmp_path, line
             entry["before"] = [line] if entry["before"] else []
     page = render(changed, tmp_path)
     assert ("<details open><summary>Register" in page) == opened
+
+
+def test_curves_are_asked_by_name_too_with_claims_or_alone(debated, tmp_path):
+    for claims, judged in ((["1", "curves"], ["habit"]), (["curves"], [])):
+        found = debate.run_debate("tiny", tmp_path, claims=claims)
+        assert [verdict["claim"] for verdict in found["verdicts"]] == judged
+        assert list(found["curves"]) == [SMALL.name]
+        assert found["development"] == {}
+        assert "<h2>Adaptation</h2>" in (tmp_path / REPORT).read_text()
+
+
+def test_the_first_seeds_of_a_preset_are_run_and_it_is_said_of_how_many(debated, tmp_path):
+    found = debate.run_debate("tiny", tmp_path, claims=["1"], seeds=2)
+    assert (found["preset"]["seeds"], found["preset"]["of_seeds"]) == (2, 2)
+    for seeds in (0, 3):
+        with pytest.raises(InvalidTask, match="tiny has 2 training seeds"):
+            debate.run_debate("tiny", tmp_path, seeds=seeds)
