@@ -226,7 +226,7 @@ def test_what_it_knows_is_in_its_weights_and_the_last_transition_in_the_context(
 
 
 def test_what_cannot_work_is_refused_in_one_line():
-    with pytest.raises(InvalidTask, match="takes adapts of .*, not tail"):
+    with pytest.raises(InvalidTask, match=r"takes adapts of .*, not tail"):
         GradientStep(5, adapts="tail")
     with pytest.raises(InvalidTask, match="takes inputs for 5 actions and a reward; got 5 inputs"):
         GradientStep(5, n_actions=5)
