@@ -16,11 +16,10 @@ from metalocus.experiments.scoring.sample import CONFIDENCE
 NOTES: Mapping[str, Sequence[str]] = {
     "transplant": (
         "`dose` is the part of the way exchanged of linear means, which are compared. A subspace",
-        "of known rank moves a constant, which tests hold: 1 (tests/experiments/probes). Of 200",
-        "episodes too few intervals of a quarter and three quarters hold: on seeds 200 to 1,199",
-        "88.9% (87% to 91%), 92.9% for a half, and 88.4% (86% to 90%). Half of the pairs are of",
-        "opposite tasks, and in few of them the choice changes. Of 2,000 episodes 92.5%, 96.5% and",
-        "95.0% of 200 hold: read intervals of fewer as somewhat too narrow.",
+        "of known rank moves a constant, which tests hold: 1 (tests/experiments/probes). Half of the",
+        "pairs are of opposite tasks, and in few of them the choice changes, so that intervals of",
+        "200 episodes are too narrow: of seeds 200 to 1,199 88.9% hold a quarter, 92.9% a half and",
+        "88.4% three quarters. The doses are therefore measured on 2,000 episodes.",
     ),
     "latency": (
         "Crossings have intervals by Fieller's rule on the curve between lags. `ninety` jumps to",
