@@ -16,10 +16,10 @@ from metalocus.experiments.scoring.sample import CONFIDENCE
 NOTES: Mapping[str, Sequence[str]] = {
     "transplant": (
         "`dose` is the part of the way exchanged of linear means, which are compared. A subspace",
-        "of known rank moves a constant, which tests hold: 1 (tests/experiments/probes). Half of the",
-        "pairs are of opposite tasks, and in few of them the choice changes, so that intervals of",
-        "200 episodes are too narrow: of seeds 200 to 1,199 88.9% hold a quarter, 92.9% a half and",
-        "88.4% three quarters. The doses are therefore measured on 2,000 episodes.",
+        "of known rank moves a constant, which tests hold: 1 (tests/experiments/probes). Half of",
+        "the pairs are of opposite tasks, and the choice changes in few of them, so that intervals",
+        "of 200 episodes are too narrow: of seeds 200 to 1,199 88.9% hold a quarter, 92.9% a half",
+        "and 88.4% three quarters. The doses are therefore measured on 2,000 episodes.",
     ),
     "latency": (
         "Crossings have intervals by Fieller's rule on the curve between lags. `ninety` jumps to",

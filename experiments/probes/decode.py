@@ -13,7 +13,6 @@ from metalocus.agents.agent import EXACT, STORES, Agent, Array, Stores
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import (
     TUNING_SEED,
-    Transition,
     Trial,
     act,
     fresh_episodes,
@@ -23,7 +22,8 @@ from metalocus.agents.rollout import (
 from metalocus.agents.trained.frozen import FEATURES
 from metalocus.envs import Family, Setting
 from metalocus.experiments.instruments.beliefs import TARGETS, Beliefs
-from metalocus.experiments.instruments.regression import Ridge
+from metalocus.experiments.instruments.decoder import MOST, NEARLY_ALL, Decoder
+from metalocus.experiments.instruments.raw_history import RawHistory
 from metalocus.experiments.instruments.spacing import spaced_choices
 from metalocus.experiments.instruments.task import no_later_choice
 from metalocus.experiments.instruments.untrained import untrained
@@ -41,18 +41,8 @@ FIT_EPISODES = 1000
 trial is then .02 below that with four times as many."""
 TRIALS = 6
 """Measured, spaced by ratio."""
-MOST = 256
-"""Principal directions of a store that are decoded from: more than the cells have activations."""
-WIDE = 512
-"""Random features of the history: several times as many as the cells have activations."""
-CONTROLS = 4
-"""Control targets; their mean R² errs by half as much as one's."""
 DRAWS = 4
-"""Random subspaces that a removal is compared with, for the same reason."""
-NEARLY_ALL = 0.95
-"""The part of the decodable variance that ``directions`` hold."""
-TOO_LITTLE = 0.05
-"""R² below which it is not asked along how many directions."""
+"""Random subspaces that a removal is compared with; their mean errs by half as much as one's."""
 POOLED_MOST = 2500
 """Numbers of a store up to which trials are pooled; a longer one is a window, whose places mean
 another trial at each trial."""
@@ -69,6 +59,7 @@ SETS = (*STORES, FEATURES, "all")
 BEFORE = " before"
 """Added to a set's name: before the forward pass has taken in the last feedback."""
 _SEED = 0
+"""Of what is drawn on no episode: the agent's widths, and random subspaces."""
 
 
 class Decode(Probe):
@@ -147,7 +138,7 @@ class Decode(Probe):
             "trials": trials,
             **_tables(sums, trials),
             "directions": _by_set(
-                {at: _directions(fit.decoders[at], losses) for at, losses in nested.items()}, trials
+                {at: fit.decoders[at].enough(losses) for at, losses in nested.items()}, trials
             ),
             "width": _by_set(
                 {at: len(each.ridge.spread) for at, each in fit.decoders.items()}, trials
@@ -231,114 +222,6 @@ def headline(targets: Iterable[str]) -> str | None:
     return next((name for name in MAIN if name in targets), None)
 
 
-class _Decoder:
-    """A regression on the vectors of some stores, and the removal of what it reads."""
-
-    def __init__(self, sample: Sequence[Stores], y: Array, blocks: Mapping[str, slice]) -> None:
-        self.vectors = Vectors(sample)
-        x = np.stack([self.vectors.of(stores, at) for at, stores in enumerate(sample)])
-        require_finite("what the agent carries", x)
-        self.y_mean = y.mean(axis=1)
-        self.ridge = Ridge(x, y - self.y_mean[:, None], blocks, MOST)
-
-    def read(self, place: slice) -> Array:
-        """Orthonormal directions in units of spread that the targets are read from, [W, R]."""
-        read = self.ridge.weights[:, place] * self.ridge.spread[:, None]
-        directions, sizes, _ = np.linalg.svd(read, full_matrices=False)
-        kept: Array = directions[:, sizes > 1e-9 * max(sizes.max(initial=0.0), 1e-9)]
-        return kept
-
-    def others(self, read: Array, rng: np.random.Generator) -> Array:
-        """Random directions in units of spread that tell nothing of the ones read, [W, R'].
-
-        They are orthogonal to these, so that what the store has along them is uncorrelated with
-        what it has along those; R' is R, or as many as are left. A direction along which the store
-        varies more is drawn more often: as a direction of noise of the store's own covariance.
-        """
-        noise = rng.normal(size=read.shape) * self.ridge.spread[:, None]
-        left = len(read) - read.shape[1]
-        found: Array = np.linalg.qr(noise - read @ (read.T @ noise))[0][:, : max(left, 0)]
-        return found
-
-    def without(self, stores: Stores, read: Array, instead: Array | None = None) -> Stores:
-        """Stores with the directions [W, R] taken out.
-
-        The removal is that of LEACE: in units of spread along the principal directions it is an
-        orthogonal projection, so that it takes out all that is linearly decodable and changes as
-        little as can be (Belrose et al. 2023, "LEACE: Perfect linear concept erasure in closed
-        form", theorem 4.3, where the regression has no penalty).
-
-        Args:
-            stores: [N, ...].
-            read: the directions in units of spread.
-            instead: others [W, R'] along which it is changed, by as much: the change of one
-                has the root mean square of that of the other over the episodes of the fit.
-        """
-        ridge = self.ridge
-        vectors = self.vectors.of(stores)
-        along = read if instead is None else instead
-        change = (ridge.scores(vectors) / ridge.spread @ along @ along.T) * ridge.spread
-        if along.size == 0:  # a store that does not vary has no directions
-            return stores
-        size, own = (np.linalg.norm(each * ridge.spread[:, None]) for each in (read, along))
-        return self.vectors.back(vectors - size / own * change @ ridge.directions.T, stores)
-
-
-class _History:
-    """The raw history of actions, rewards and stimuli, and random functions of it.
-
-    Args:
-        family: that is played.
-        width: of the random projection.
-        trials: measured.
-    """
-
-    def __init__(self, family: Family, width: int, trials: Sequence[int]) -> None:
-        self.n_arms, self.width, self.trials = family.n_arms, width, trials
-        self.sums: dict[str, Array] = {}
-        size = 2 * family.n_arms
-        rng = np.random.default_rng(_SEED)
-        worth = rng.normal(size=(len(trials), family.horizon, size, CONTROLS))
-        for at, t in enumerate(trials):  # no worth on average over the trials before t
-            worth[at, :t] -= worth[at, :t].mean(axis=0) if t else 0.0
-        self.worth = worth
-
-    def take_in(self, t: int, n: int, last: Transition | None) -> None:
-        """Add the transition of trial t - 1."""
-        if last is None:
-            self.sums = {
-                "last": np.zeros((n, 2 * self.n_arms)),
-                "projected": np.zeros((n, self.width)),
-                "wide": np.zeros((n, WIDE)),
-                "control": np.zeros((len(self.trials), n, CONTROLS)),
-            }
-            return
-        pulled = (np.arange(self.n_arms) == last.action[:, None]).astype(float)
-        paid = np.concatenate([pulled, pulled * last.reward[:, None]], axis=1)
-        seen = np.concatenate([paid, last.stimulus], axis=1)
-        rng = np.random.default_rng([_SEED, t])
-        mixed = seen @ rng.normal(size=(seen.shape[1], self.width + WIDE))
-        self.sums["last"] = paid
-        self.sums["projected"] = self.sums["projected"] + mixed[:, : self.width]
-        self.sums["wide"] = self.sums["wide"] + mixed[:, self.width :]
-        self.sums["control"] = self.sums["control"] + paid @ self.worth[:, t - 1]
-
-    def control(self, t: int) -> Array:
-        """Control targets at a measured trial, [N, CONTROLS]."""
-        found: Array = self.sums["control"][self.trials.index(t)]
-        return found
-
-    def baselines(self, t: int) -> dict[str, Stores]:
-        """Random projection of the history, and wide random features of it, as stores."""
-        phase = np.random.default_rng(_SEED + 1).uniform(0.0, 2.0 * np.pi, WIDE)
-        waves = np.cos(self.sums["wide"] / np.sqrt(2.0 * max(t, 1)) + phase)
-        return {
-            "last trial": Stores(state={"x": self.sums["last"]}),
-            "history": Stores(state={"x": self.sums["projected"]}),
-            "random features": Stores(state={"x": waves}),
-        }
-
-
 class _Watch(ABC):
     """What a trial gives to decode from and to decode.
 
@@ -348,7 +231,7 @@ class _Watch(ABC):
         history: of the episodes.
     """
 
-    def __init__(self, agent: Agent, beliefs: Beliefs, history: _History) -> None:
+    def __init__(self, agent: Agent, beliefs: Beliefs, history: RawHistory) -> None:
         self.agent, self.beliefs, self.history = agent, beliefs, history
 
     def __call__(self, trial: Trial) -> None:
@@ -395,11 +278,11 @@ class _Fit(_Watch):
     ) -> None:
         start = agent.start(1, np.random.default_rng(_SEED))
         width = min(MOST, Vectors([start]).width) if n_episodes(start) else 1
-        super().__init__(agent, beliefs, _History(family, width, trials))
-        self.decoders: dict[tuple[int, str], _Decoder] = {}
-        self.removals: dict[tuple[int, str], tuple[_Decoder, Array, list[Array]]] = {}
+        super().__init__(agent, beliefs, RawHistory(family, width, trials))
+        self.decoders: dict[tuple[int, str], Decoder] = {}
+        self.removals: dict[tuple[int, str], tuple[Decoder, Array, list[Array]]] = {}
         self.blocks: dict[int, dict[str, slice]] = {}
-        self.pooled: dict[str, _Decoder] = {}
+        self.pooled: dict[str, Decoder] = {}
         self._kept: list[tuple[dict[str, Stores], Array]] = []
 
     def shuffled(self, target: Array) -> Array:
@@ -416,11 +299,11 @@ class _Fit(_Watch):
         self.blocks[t] = blocks
         y = np.concatenate(list(targets.values()), axis=1)
         sets = self.sets(trial, taken_in)
-        made: dict[tuple[int, ...], _Decoder] = {}
+        made: dict[tuple[int, ...], Decoder] = {}
         for name, stores in sets.items():  # some hold the very same arrays
             same = _identity(stores)
             if same not in made:
-                made[same] = _Decoder([stores], y[None], blocks)
+                made[same] = Decoder([stores], y[None], blocks)
             self.decoders[t, name] = made[same]
         if (main := headline(targets)) is not None:
             for name, stores in _editable(trial.stores, taken_in).items():
@@ -435,7 +318,7 @@ class _Fit(_Watch):
     def _remove(self, t: int, name: str, stores: Stores, target: Array) -> None:
         """Fit what is taken out of a set, and draw the random directions beside it."""
         place = slice(0, target.shape[1])
-        decoder = _Decoder([stores], target[None], {"main": place})
+        decoder = Decoder([stores], target[None], {"main": place})
         read, rng = decoder.read(place), np.random.default_rng([_SEED, t])
         random = [decoder.others(read, rng) for _ in range(DRAWS)]
         self.removals[t, name] = decoder, read, [each for each in random if each.size]
@@ -448,7 +331,7 @@ class _Fit(_Watch):
         for name in kept[last][0] if len(alike) > 1 else ():
             sample = [kept[t][0][name] for t in alike]
             y = np.stack([kept[t][1] for t in alike])
-            self.pooled[name] = _Decoder(sample, y, self.blocks[last])
+            self.pooled[name] = Decoder(sample, y, self.blocks[last])
         self.alike = {t: at for at, t in enumerate(alike)}
         self._kept = []
 
@@ -464,7 +347,7 @@ class _Score(_Watch):
 
     def __init__(self, agent: Agent, beliefs: Beliefs, fit: _Fit) -> None:
         history = fit.history
-        super().__init__(agent, beliefs, _copy(history))
+        super().__init__(agent, beliefs, history.anew())
         self.fit = fit
         self.found: dict[tuple[str, ...], Array] = {}
         self.nested: dict[tuple[int, str], Array] = {}
@@ -478,7 +361,7 @@ class _Score(_Watch):
         for name, stores in self.sets(trial, taken_in).items():
             decoder, same = fit.decoders[t, name], _identity(stores)
             if same not in made:
-                made[same] = self._errors(decoder, stores, y, blocks)
+                made[same] = decoder.errors(stores, y, blocks)
             errors = made[same]
             for target in blocks:
                 if target in TARGETS:
@@ -488,30 +371,14 @@ class _Score(_Watch):
                 self.found["selectivity", name, str(t)] = both
                 self.found["shuffled", name, str(t)] = errors["shuffled"]
                 if name in SETS or name.removesuffix(BEFORE) in SETS:
-                    self.nested[t, name] = _nested(decoder, stores, y, blocks[main])
+                    self.nested[t, name] = decoder.nested(stores, y, blocks[main])
             if name in fit.pooled and t in fit.alike:
                 at = fit.alike[t]
-                pooled = self._errors(fit.pooled[name], stores, y, blocks, at)
-                for target in set(blocks) & set(TARGETS):
+                pooled = fit.pooled[name].errors(stores, y, blocks, at)
+                for target in (each for each in blocks if each in TARGETS):
                     key = ("pooled", target, name)
                     self.found[key] = self.found.get(key, 0.0) + pooled[target]
         self._take_out(trial, taken_in)
-
-    def _errors(
-        self,
-        decoder: _Decoder,
-        stores: Stores,
-        y: Array,
-        blocks: Mapping[str, slice],
-        at: int = 0,
-    ) -> dict[str, Array]:
-        """By target, squared errors of the decoder and of the mean in its fit, [2, N]."""
-        centred = y - decoder.y_mean[at]
-        left = centred - decoder.ridge.predict(decoder.vectors.of(stores, at))
-        return {
-            name: np.stack([(each[:, place] ** 2).sum(axis=1) for each in (left, centred)])
-            for name, place in blocks.items()
-        }
 
     def _take_out(self, trial: Trial, taken_in: Stores) -> None:
         """Value of the choice as it is, with the decoded and with random directions taken out."""
@@ -535,13 +402,6 @@ class _Score(_Watch):
         if name == FEATURES:
             return read_out(self.agent, trial.t, trial.shown, taken_in.updated(edited))
         return act(self.agent, trial.t, trial.shown, trial.stores.updated(edited))[0]
-
-
-def _copy(history: _History) -> _History:
-    """The same random functions, of other episodes."""
-    fresh = object.__new__(_History)
-    fresh.__dict__ = {**history.__dict__, "sums": {}}
-    return fresh
 
 
 def _sets(stores: Stores, suffix: str = "") -> dict[str, Stores]:
@@ -577,37 +437,6 @@ def _editable(before: Stores, taken_in: Stores) -> dict[str, Stores]:
         if n_episodes(each) and _identity(each) not in map(_identity, real.values()):
             real[name] = each
     return real
-
-
-def _nested(decoder: _Decoder, stores: Stores, y: Array, place: slice) -> Array:
-    """Squared errors summed over episodes, of the mean and then of the first directions, [M + 1].
-
-    The number of directions is that of :func:`_grid`.
-    """
-    scores = decoder.ridge.scores(decoder.vectors.of(stores))
-    left = y[:, place] - decoder.y_mean[0, place]
-    losses, done = [(left**2).sum()], 0
-    for upto in _grid(scores.shape[1]):
-        left = left - scores[:, done:upto] @ decoder.ridge.weights[done:upto, place]
-        losses.append((left**2).sum())
-        done = upto
-    return np.array(losses)
-
-
-def _grid(width: int) -> list[int]:
-    """Numbers of directions to try: each one up to 16, then a sixth more each time."""
-    return sorted(
-        {*range(1, min(width, 16) + 1), *(int(16 * 1.17**i) for i in range(18)), width}
-        & set(range(1, width + 1))
-    )
-
-
-def _directions(decoder: _Decoder, losses: Array) -> int | None:
-    """The least number of principal directions with nearly all of the R²; None if that is small."""
-    if len(losses) < 2 or losses[0] - losses[-1] <= TOO_LITTLE * losses[0]:
-        return None
-    gained = (losses[0] - losses[1:]) / (losses[0] - losses[-1])
-    return _grid(len(decoder.ridge.spread))[int(np.argmax(gained >= NEARLY_ALL))]
 
 
 def _by_set(found: Mapping[tuple[int, str], Any], trials: Sequence[int]) -> dict[str, list[Any]]:

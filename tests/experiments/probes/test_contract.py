@@ -16,7 +16,7 @@ from metalocus.agents.agent import Agent, NamedAgent, NonFinite, Stores
 from metalocus.agents.catalogue import CONTROLS, ONLINE, REFERENCES, make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
-from metalocus.experiments.instruments import bottleneck, subspace
+from metalocus.experiments.instruments import bottleneck, raw_history, subspace
 from metalocus.experiments.instruments.interventions import EveryTrial
 from metalocus.experiments.probes import decode, ensemble, simulate, transplant
 from metalocus.experiments.probes.base import PROBES
@@ -45,7 +45,8 @@ def small_fits(monkeypatch, small_strategy):
     """What is fitted before the reported episodes is fitted on few, and is small."""
     few = {"FIT_EPISODES": 24}
     for module, values in (
-        (decode, {**few, "WIDE": 8, "DRAWS": 2}),
+        (decode, {**few, "DRAWS": 2}),
+        (raw_history, {"WIDE": 8}),
         (simulate, {**few, "WAVES": 8}),
         (transplant, few),
         (bottleneck, few),

@@ -12,7 +12,10 @@ from metalocus.agents.rollout import TUNING_SEED, fresh_episodes, rollout
 from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting
 from metalocus.envs.sb3 import BatchVecEnv
+from metalocus.experiments.instruments import raw_history
 from metalocus.experiments.instruments.beliefs import Beliefs
+from metalocus.experiments.instruments.decoder import Decoder
+from metalocus.experiments.instruments.raw_history import RawHistory
 from metalocus.experiments.instruments.regression import Ridge, principal
 from metalocus.experiments.instruments.untrained import untrained
 from metalocus.experiments.instruments.vectors import Vectors
@@ -32,7 +35,7 @@ def results():
     names = ("means_in_state", "means_in_weights", "random_features")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decode, "FIT_EPISODES", 500)
-        patch.setattr(decode, "WIDE", 300)
+        patch.setattr(raw_history, "WIDE", 300)
         return {name: found(name) for name in names}
 
 
@@ -167,7 +170,7 @@ def test_what_is_taken_out_is_not_linearly_there_and_nothing_else_is_touched():
     y = h[:, :2] + rng.normal(size=(500, 2))
     stores = Stores(state={"h": h})
     whole = {"mean": slice(0, 2)}
-    decoder = decode._Decoder([stores], y[None], whole)
+    decoder = Decoder([stores], y[None], whole)
     read = decoder.read(slice(0, 2))
     centred = y - y.mean(axis=0)
     without = decoder.without(stores, read).state["h"]
@@ -190,7 +193,7 @@ def test_what_is_taken_out_is_not_linearly_there_and_nothing_else_is_touched():
 
 
 def test_the_control_target_gives_each_transition_a_worth_that_is_none_on_average():
-    history = decode._History(BANDIT.family, 4, [0, 1, 5, 19])
+    history = RawHistory(BANDIT.family, 4, [0, 1, 5, 19])
     np.testing.assert_allclose(history.worth[2, :5].mean(axis=0), 0.0, atol=1e-15)
     assert np.abs(history.worth[2, :5]).min() > 0.0
 
