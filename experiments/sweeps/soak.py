@@ -46,8 +46,9 @@ from metalocus.experiments.folders.progress import Progress, read_progress
 from metalocus.experiments.folders.results import Measurement, read_results, write_results
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.records import is_done, load_manifest
-from metalocus.experiments.sweeps import client, fork_server, worker
+from metalocus.experiments.sweeps import client, worker
 from metalocus.experiments.sweeps.executors.local import Local
+from metalocus.experiments.sweeps.forking import serve
 from metalocus.experiments.sweeps.journal import FOLDER
 from metalocus.experiments.sweeps.order import RunFailed
 from metalocus.experiments.sweeps.sweep import sweep
@@ -125,7 +126,7 @@ def soak(out: Path, kills: int, seed: int = 0, runs: int = RUNS) -> Soaked:
     if out.exists() and any(out.iterdir()):
         raise WrongUse(f"{out} is not empty; choose another --out")
     require_writable(out)
-    fork_server.prepare([])  # or every fork would import what a run needs
+    worker.prepare()  # or every fork would import what a run needs
     rng, found = random.Random(seed), Soaked()
     with Stage("soak", kills, "kills") as stage:
         for _ in range(kills // 2):
@@ -327,12 +328,12 @@ class _ForkedServer(client.ForkServer):
         orders, give = os.pipe()
         answers, tell = os.pipe()
 
-        def serve() -> None:
+        def be_server() -> None:
             os.close(give)
             os.close(answers)
-            fork_server.serve(driver, os.fdopen(orders, "rb"), os.fdopen(tell, "w", 1))
+            serve(driver, os.fdopen(orders, "rb"), os.fdopen(tell, "w", 1), lambda: worker.work)
 
-        pid = _forked(serve)
+        pid = _forked(be_server)
         os.close(orders)
         os.close(tell)
         return _Process(pid, os.fdopen(give, "wb"), os.fdopen(answers, "rb"))

@@ -1,48 +1,50 @@
-"""One training run in a process of its own, forked from a :mod:`fork server <.fork_server>`."""
+"""What a worker does, a process of its own: one training run; and what is imported before."""
 
 from __future__ import annotations
 
 import errno
-import os
-import signal
-import sys
-from typing import NoReturn
+import gc
+from collections.abc import Sequence
 
 import torch
+from PIL import Image
 
 from metalocus.agents.agent import NonFinite
+from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt
-from metalocus.envs import InvalidTask
+from metalocus.agents.trainers.base import TRAINERS
+from metalocus.envs import FAMILIES, InvalidTask
+from metalocus.envs.discovery import load
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.lease import Busy
 from metalocus.experiments.folders.progress import write_progress
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.sweeps.order import DONE, FAILED, FULL, HOPELESS, STOPPED, Order
-from metalocus.experiments.sweeps.processes import begin_child
-from metalocus.experiments.training.saving import STOP, Stopped
+from metalocus.experiments.training.saving import Stopped
 from metalocus.experiments.training.train import train
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a disk, a quota or a file that is full."""
 
 
-def be_worker(order: Order, server: int, words: int) -> NoReturn:
-    """Carry out an order in this process, just forked, and end it with the exit code.
+def prepare(files: Sequence[str] = ()) -> None:
+    """Import and look up what every run needs, so that forks of this process share it.
 
     Args:
-        order: the run to make.
-        server: process id of the parent.
-        words: file descriptor for last words.
+        files: from outside the package, to be loaded.
+
+    Raises:
+        InvalidTask: a file or an installed plugin cannot be loaded.
     """
-    try:
-        os.dup2(words, 2)
-        sys.stderr = os.fdopen(2, "w", 1, "utf-8", "replace", closefd=False)
-        signal.signal(signal.SIGTERM, lambda *_: STOP.set())
-        begin_child(server)
-        code, said = work(order)
-        os.write(2, f"{said}\n".encode("utf-8", "surrogateescape"))
-    finally:
-        os._exit(locals().get("code", FAILED))
+    import torch._dynamo  # by every optimizer, half a second
+    from torch.utils.tensorboard import SummaryWriter  # noqa: F401
+
+    torch.set_num_threads(1)
+    Image.preinit()
+    load(*files)
+    for registry in (TRAINABLES, TRAINERS, FAMILIES):
+        list(registry)
+    gc.freeze()  # what is shared with the workers stays so
 
 
 def work(order: Order) -> tuple[int, str]:

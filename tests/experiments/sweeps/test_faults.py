@@ -2,6 +2,8 @@
 
 import dataclasses
 import errno
+import io
+import json
 import os
 import pickle
 import signal
@@ -13,12 +15,13 @@ import time
 import pytest
 
 from metalocus.agents.ppo import files
+from metalocus.envs import InvalidTask
 from metalocus.experiments.cli.sweep_tables import soak_lines
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.folder import CHECKPOINT, PROGRESS
 from metalocus.experiments.folders.lease import locked
 from metalocus.experiments.runs.records import is_done, load_manifest
-from metalocus.experiments.sweeps import client, fork_server, soak, worker
+from metalocus.experiments.sweeps import client, forking, soak, worker
 from metalocus.experiments.sweeps.executors.cluster import place
 from metalocus.experiments.sweeps.order import (
     DONE,
@@ -47,12 +50,13 @@ def short(tiny):
 
 
 @pytest.fixture
-def attend(brief, tmp_path):
-    """Has a run made by a worker that is forked from this process."""
+def attend(brief, tmp_path, monkeypatch):
+    """Has a run made by a worker that is forked from this process; it may be slow to save."""
+    monkeypatch.setattr(forking, "GRACE_SECONDS", 120.0)
 
     def made(config, limits=Limits(), out=tmp_path):  # noqa: B008
         order = Order(out, config.name, config.to_json(), limits)
-        return fork_server.attend(order, os.getppid(), fork_server.Stopping())
+        return forking.attend(order, worker.work, os.getppid(), forking.Stopping())
 
     return made
 
@@ -93,7 +97,7 @@ def test_every_fault_has_its_code_and_a_reason_in_one_line(attend, short, tmp_pa
         assert outcome.code == HOPELESS
         assert "another process is writing" in outcome.reason
     other = Order(tmp_path, "another-name", untrained.to_json())
-    outcome = fork_server.attend(other, os.getppid(), fork_server.Stopping())
+    outcome = forking.attend(other, worker.work, os.getppid(), forking.Stopping())
     assert outcome.code == HOPELESS
     assert "the source of the run has changed since the command began" in outcome.reason
     (tmp_path / untrained.name / PROGRESS).mkdir()
@@ -253,6 +257,22 @@ def test_a_server_without_its_driver_does_nothing(tmp_path, tiny):
     done = subprocess.run(command, input=order.to_line().encode(), capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (ORPHANED, b"", b"")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_cannot_import_what_it_needs_says_so_to_every_order(tmp_path, tiny):
+    line, said = Order(tmp_path, tiny.name, tiny.to_json()).to_line(), "mine.py cannot be loaded"
+
+    def imported():
+        raise InvalidTask(said)
+
+    def serve():
+        orders = io.BytesIO(f"{line}\n{line}\n".encode())
+        with (tmp_path / "answers").open("w") as answers:
+            forking.serve(os.getppid(), orders, answers, imported)
+
+    os.waitpid(soak._forked(serve), 0)
+    answers = [json.loads(each) for each in (tmp_path / "answers").read_text().splitlines()]
+    assert [(each["code"], each["said"]) for each in answers] == [(HOPELESS, said)] * 2
 
 
 def test_an_interrupted_sweep_trains_no_longer(short, tmp_path, brief, monkeypatch):
