@@ -42,7 +42,7 @@ from metalocus.experiments.folders.folder import (
     WEIGHTS,
 )
 from metalocus.experiments.folders.lease import require_writable
-from metalocus.experiments.folders.progress import Progress, read_progress
+from metalocus.experiments.folders.progress import Progress
 from metalocus.experiments.folders.results import Measurement, read_results, write_results
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.records import is_done, load_manifest
@@ -78,7 +78,8 @@ class Soaked:
         kills_of_servers: in sweeps.
         kills_of_drivers: in sweeps.
         tampered_files: that were put in place of good ones.
-        tampered_files_refused: named by the sweep, or replaced, none taken for a good one.
+        tampered_files_refused: the sweep named the file, or the run came out right all the same:
+            from the checkpoint before, or without what is left over from its training.
         finished_runs_lost: that were finished, and were not later.
         double_writers: processes that wrote in a run's folder while another one did.
         orphans: processes that outlived their driver.
@@ -185,7 +186,7 @@ def _kill_sweeps(
             stage.count(1)
             _require_kept(folder, configs, finished, found)
             if rng.random() < 0.4:
-                _tamper(folder, out, configs, finished, rng, found)
+                _tamper(folder, out, configs, whole, rng, found)
         made = _made(folder, configs)
         found.runs_that_differ += sum(made.get(name) != digest for name, digest in whole.items())
         _require_kept(folder, configs, finished, found)
@@ -240,7 +241,7 @@ def _tamper(
     folder: Path,
     out: Path,
     configs: Sequence[RunConfig],
-    finished: dict[str, str],
+    whole: dict[str, str],
     rng: random.Random,
     found: Soaked,
 ) -> None:
@@ -257,18 +258,16 @@ def _tamper(
     (folder / FOLDER / "by-nobody-1-x").mkdir(parents=True, exist_ok=True)
     (folder / FOLDER / "by-nobody-1-x" / "journal.jsonl").write_bytes(payload)
     found.tampered_files += 1
-    failed = False
     try:
         sweep([config], folder, _Forked(1))
-    except RunFailed:
-        failed = True
-    made_anew = (there / name).read_bytes() != payload if (there / name).exists() else True
-    harmless = name == PROGRESS and read_progress(there) is None  # for display alone
-    found.tampered_files_refused += failed or made_anew or harmless
-    if not made_anew:
+        refused = is_done(there) and load_manifest(there)["sha256"] == whole[config.name]
+    except RunFailed as error:
+        refused = str(there / name) in str(error)
+    found.tampered_files_refused += refused
+    if not refused:
+        LOG.warning("a pickle in place of %s was not refused", there / name)
+    if (there / name).exists() and (there / name).read_bytes() == payload:
         (there / name).write_bytes(before)
-    elif config.name in finished and not failed:
-        finished[config.name] = load_manifest(there)["sha256"]
 
 
 def _payload(mark: Path) -> bytes:

@@ -18,7 +18,7 @@ from metalocus.agents.ppo import files
 from metalocus.envs import InvalidTask
 from metalocus.experiments.cli.sweep_tables import soak_lines
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.folders.folder import CHECKPOINT, PROGRESS
+from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, PROGRESS
 from metalocus.experiments.folders.lease import locked
 from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.sweeps import client, forking, soak, worker
@@ -178,6 +178,27 @@ def test_the_soak_finds_what_it_looks_for(tmp_path, short):
         for _ in range(3):
             soak._kill_a_writer(tmp_path / "torn", soak.random.Random(5), found)
     assert found.torn_files > 0
+
+
+def test_every_file_that_is_tampered_with_counts_once_and_is_refused(tmp_path, short, monkeypatch):
+    """A finished run that was killed before it removed its checkpoints has all files there are."""
+    config = dataclasses.replace(short, steps=0)
+    with soak._quick(tmp_path):
+        whole = soak._made(tmp_path / "runs", [config])
+    folder, found = tmp_path / "runs" / config.name, soak.Soaked()
+    for name in (CHECKPOINT, BEFORE, PROGRESS):
+        (folder / name).write_bytes(b"left over")
+    before = {name: (folder / name).read_bytes() for name in soak.TAMPERED}
+    for name in soak.TAMPERED:
+        monkeypatch.setattr(soak, "TAMPERED", (name,))
+        soak._tamper(tmp_path / "runs", tmp_path, [config], whole, soak.random.Random(0), found)
+        assert found.tampered_files == found.tampered_files_refused, name
+    assert found.tampered_files == len(before) == 7
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    monkeypatch.setattr(soak, "sweep", lambda *_: None)
+    others = {config.name: "the weights of another run"}
+    soak._tamper(tmp_path / "runs", tmp_path, [config], others, soak.random.Random(0), found)
+    assert not found.good, "a wrong run was taken for a good one"
 
 
 def torn(path, *_):
