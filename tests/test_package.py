@@ -101,7 +101,7 @@ def imported():
 
 
 def test_no_circle_of_imports_and_no_long_chain_of_them(imported):
-    """An order exists; the longest chain within experiments has at most twelve files."""
+    """An order exists; the longest chain within experiments has at most ten files."""
     order = list(TopologicalSorter(imported).static_order())  # raises with the circle, if any
     assert len(order) > len(FOLDERS) * 10
     chains = {}
@@ -109,7 +109,7 @@ def test_no_circle_of_imports_and_no_long_chain_of_them(imported):
         below = [chains[each] for each in imported[module] if each in chains]
         chains[module] = [module, *max(below, key=len, default=[])]
     longest = max(chains.values(), key=len)
-    assert len(longest) <= 12, " -> ".join(longest)
+    assert len(longest) <= 10, " -> ".join(longest)
 
 
 def test_rooms_are_small_and_say_what_to_read_first():

@@ -1,4 +1,6 @@
 """The command line ``metalocus``.
 
-Read ``commands`` first: one function a command.
+Read ``registry`` first: every function in ``commands/`` is a command. ``parsing`` finds which one
+is asked for, ``main`` runs it, ``options`` and ``texts`` are what it takes, ``tables`` what it
+prints.
 """

@@ -37,8 +37,8 @@ def main() -> int:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0 done, 2 wrong use or bad input, 1 failed."""
     from metalocus import __version__, load
-    from metalocus.experiments.cli.commands import COMMANDS
     from metalocus.experiments.cli.parsing import files_to_load, parse
+    from metalocus.experiments.cli.registry import COMMANDS
     from metalocus.experiments.display import show_lines
 
     gc.enable()

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from metalocus.envs import Setting
-from metalocus.experiments.cli.commands import COMMANDS
 from metalocus.experiments.cli.parsing import files_to_load, parse
+from metalocus.experiments.cli.registry import COMMANDS
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.training import train as training

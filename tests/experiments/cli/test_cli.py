@@ -7,16 +7,17 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from metalocus.agents.catalogue import REFERENCES
-from metalocus.envs import Setting, make_family
+from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.bench.benches import BENCHES
-from metalocus.experiments.cli import texts
-from metalocus.experiments.cli.commands import COMMANDS
+from metalocus.experiments.cli import registry, texts
 from metalocus.experiments.cli.parsing import parse
+from metalocus.experiments.cli.registry import COMMANDS
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.folders.folder import WEIGHTS
 from metalocus.experiments.probes import measure
@@ -30,6 +31,18 @@ BANDIT, REVERSAL = "metalocus/BernoulliBandit-v0", "metalocus/ReversalBandit-v0"
 GENERAL = ("carry", "freeze", "influence", "locus", "optimality")
 """Probes that have an answer on every task, and are quick."""
 KINDS = ("envs", "agents", "trainers", "references", "probes", "claims", "replications")
+
+
+def test_every_function_in_a_file_of_commands_is_one_and_no_two_have_one_name(monkeypatch):
+    assert tuple(COMMANDS) == registry.FIRST
+    code = "from pathlib import Path\ndef zip_(): ...\ndef bench(): ...\ndef _own(): ...\nkind = 5"
+    planted = [ModuleType("one"), ModuleType("two")]
+    exec(code, vars(planted[0]))
+    monkeypatch.setattr(registry, "modules", lambda package: iter(planted))
+    assert list(registry.found()) == ["bench", "zip"]
+    exec("def zip(): ...", vars(planted[1]))
+    with pytest.raises(InvalidTask, match="two commands are called 'zip'; rename one"):
+        registry.found()
 
 
 def test_help_is_given(call):

@@ -216,7 +216,7 @@ def test_an_interrupt_that_would_be_swallowed_ends_the_process(environment):
     for where, command in SWALLOWING.items():
         code = f"""
 import os, signal, sys, time
-from metalocus.experiments.cli.commands import COMMANDS
+from metalocus.experiments.cli.registry import COMMANDS
 from metalocus.experiments.cli.main import main
 {command}
 COMMANDS["report"] = lambda: command()

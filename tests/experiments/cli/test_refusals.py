@@ -10,10 +10,10 @@ import torch
 from metalocus.agents.agent import NonFinite
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs import InvalidTask
-from metalocus.experiments.cli.commands import COMMANDS
 from metalocus.experiments.cli.exit_codes import exit_code
 from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.cli.parsing import without_box
+from metalocus.experiments.cli.registry import COMMANDS
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.folder import MANIFEST, WEIGHTS, NotARun
 from metalocus.experiments.folders.lease import Busy, locked

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from metalocus.experiments.cli.commands import COMMANDS
+from metalocus.experiments.cli.registry import COMMANDS
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.sweeps.executors.chosen import (
     executed_by,
