@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import ModuleType
 from typing import Any
@@ -79,11 +79,13 @@ class Part(Study):
         label: its name, unique among all parts of all replications.
         about: a few words.
         minutes: CPU minutes a seed at full size, an estimate.
+        beside: title of the figure's panel that it shares with other parts; by default its own.
     """
 
     label: str
     about: str
     minutes: float
+    beside: str = ""
 
     @property
     def name(self) -> str:
@@ -98,9 +100,23 @@ class Part(Study):
         """The training runs of one seed."""
         return {name: each.run(preset, seed) for name, each in self.training().items()}
 
+    @property
+    def panel(self) -> str:
+        """Title of its panel in the figure."""
+        return self.beside or self.about
+
+    def sized(self, preset: Preset) -> Preset:
+        """The size at which it is run: what is not trained has one seed, that of its episodes."""
+        return preset if self.training() else replace(preset, seeds=1)
+
     @abstractmethod
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """The quantities of one seed, by name; ``x_se`` is the standard error of ``x``."""
+
+
+def difference(one: float | None, other: float | None) -> float | None:
+    """One minus the other; None without both."""
+    return None if one is None or other is None else one - other
 
 
 @dataclass(frozen=True)
@@ -175,6 +191,33 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A training by which settings were chosen, at a seed that no replication uses.
+
+    Attributes:
+        task: what on.
+        agent: its name, and arguments other than the defaults, also of training.
+        steps: trained for.
+        seed: of training.
+        seconds: CPU seconds of it.
+        total: mean return on 10,000 fresh episodes.
+        total_se: its standard error.
+        regret: to the near-optimum on the same episodes.
+        regret_se: its standard error.
+    """
+
+    task: str
+    agent: str
+    steps: int
+    seed: int
+    seconds: float
+    total: float
+    total_se: float
+    regret: float
+    regret_se: float
+
+
+@dataclass(frozen=True)
 class Replication:
     """One published result.
 
@@ -187,6 +230,7 @@ class Replication:
         parts: what is run.
         checks: when it counts as replicated.
         published: the paper's figures; none where it has pictures alone.
+        tried: the trainings by which its settings were chosen.
     """
 
     name: str
@@ -197,6 +241,7 @@ class Replication:
     parts: tuple[Part, ...]
     checks: tuple[Check, ...]
     published: tuple[Published, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
     def part_called(self, name: str) -> Part | None:
         """The part of a name; None if there is none."""

@@ -33,6 +33,7 @@ def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[s
     parts: dict[str, dict[str, Any]] = {
         part.name: {
             "about": part.about,
+            "panel": part.panel,
             "minutes": part.minutes,
             "seeds": {seed: dict(values) for seed, values in measured.get(part.name, {}).items()},
         }
@@ -55,4 +56,5 @@ def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[s
         "parts": parts,
         "published": [asdict(each) for each in replication.published],
         "checks": checks,
+        "tried": [asdict(each) for each in replication.tried],
     }

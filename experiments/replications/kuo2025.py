@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from metalocus.agents.agent import Agent
 from metalocus.experiments.probes.simulate import AGENT, BAYES, Simulate
-from metalocus.experiments.replications.base import Check, Part, Replication, Training
+from metalocus.experiments.replications.base import (
+    Check,
+    Part,
+    Replication,
+    Training,
+    difference,
+)
 from metalocus.experiments.runs.named import BANDIT, INFORMATIVE
 from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import Preset
@@ -30,7 +36,11 @@ class Predictive(Part):
         }
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
-        """Scores on both tasks; on the bandit the dissimilarity of states, Bayes to the agent."""
+        """Scores on both tasks; on the bandit the dissimilarity of states, Bayes to the agent.
+
+        That is what the state holds beyond the belief. The other way tells nothing: an untrained
+        network's state holds all of the belief too.
+        """
         found: dict[str, float | None] = {}
         for kind in ("plain", "predictive"):
             for setting in (BANDIT, INFORMATIVE):
@@ -38,12 +48,12 @@ class Predictive(Part):
                 found[f"score, {name}"] = score(agents[name], setting, preset.episodes, seed)
             agent, episodes = agents[f"{kind}, bandit"], min(PROBED, preset.episodes)
             state = Simulate().run(agent, BANDIT, episodes, seed)["state"]
-            found[f"state, {kind}"] = state.get(f"{AGENT} to {BAYES}")
-        scores = [found[f"score, {kind}, informative"] for kind in ("predictive", "plain")]
-        found["gain, informative"] = (scores[0] or 0.0) - (scores[1] or 0.0)
-        states = [found["state, plain"], found["state, predictive"]]
-        known = states[0] is not None and states[1] is not None
-        found["nearer"] = states[0] - states[1] if known else None  # type: ignore[operator]
+            found[f"state, {kind}"] = state[f"{BAYES} to {AGENT}"]
+        for name, one, other in (
+            ("gain, informative", "score, predictive, informative", "score, plain, informative"),
+            ("nearer", "state, plain", "state, predictive"),
+        ):
+            found[name] = difference(found[one], found[other])
         return found
 
 

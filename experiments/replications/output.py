@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import pyarrow.parquet as pq
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.experiments.probes.figures import png_and_svg
 from metalocus.experiments.scoring.figures import STYLE
 
+Quantity = tuple[str, str]
+"""A part, and the name of what was measured or published of it."""
 SUFFIXES = ("json", "parquet", "png", "svg")
 COLUMNS = pa.schema(
     [
@@ -28,8 +32,16 @@ COLUMNS = pa.schema(
     ]
 )
 OURS, THEIRS = "#0072B2", "#D55E00"
+COLOURS = "ours (blue), published (orange), where ours must be (grey)"
+REGION: Mapping[str, Any] = {"color": "#dddddd", "zorder": 0}
 ACROSS = 3
 """Panels in a row of the figure."""
+WIDTH, ROW = 4.0, 0.2
+"""Of a panel, and the height of a quantity in it, in inches."""
+AROUND = 4
+"""Rows that a panel's title, axis and margins take."""
+LETTERS = 52
+"""Letters of a title that go on a line over a panel."""
 
 
 def write_output(out: Path, found: Mapping[str, Any]) -> list[Path]:
@@ -105,39 +117,68 @@ def _parquet(found: Mapping[str, Any]) -> bytes:
 
 
 def draw(found: Mapping[str, Any]) -> Figure:
-    """A panel for every part: our seeds as dots, the paper's figures with two standard errors."""
-    parts = [part for part in found["parts"] if quantities(found, part)]
+    """Our seeds as dots, the paper's figures with two standard errors, a panel for what compares.
+
+    Grey is the region of a check. All rows of the figure are equally high.
+    """
+    panels = list(_panels(found))
     with style.context(STYLE):
-        if not parts:
+        if not panels:
             figure = Figure(figsize=(4.0, 1.0))
             figure.text(0.5, 0.5, "not run yet, and no published figures", ha="center")
             return figure
-        down = -(-len(parts) // ACROSS)
-        tallest = max(len(quantities(found, part)) for part in parts)
-        size = 4.0 * min(ACROSS, len(parts)), down * (0.9 + 0.22 * tallest)
+        across = min(ACROSS, len(panels))
+        bands = [panels[i : i + across] for i in range(0, len(panels), across)]
+        tallest = [max(len(rows) for _, rows in band) for band in bands]
+        heights = [ROW * (most + AROUND) for most in tallest]
+        lines = textwrap.wrap(f"{found['title']}: {COLOURS}", across * LETTERS)
+        size = WIDTH * across, sum(heights) + ROW * len(lines)
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(down, min(ACROSS, len(parts)), squeeze=False).ravel()
-        for ax, part in zip(axes, parts, strict=False):
-            _panel(ax, found, part)
-        for ax in axes[len(parts) :]:
-            ax.set_axis_off()
-        figure.suptitle(f"{found['title']}: ours (blue), published (orange)", fontsize=9)
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=9)
+        grid = figure.subplots(len(bands), across, squeeze=False, height_ratios=heights)
+        for axes, band, most in zip(grid, bands, tallest, strict=True):
+            for ax, (title, rows) in zip(axes, band, strict=False):
+                _panel(ax, found, rows)
+                ax.set_ylim(most - 0.4, -0.6)
+                ax.set_title("\n".join(textwrap.wrap(title, LETTERS)), loc="left", fontsize=8)
+            for ax in axes[len(band) :]:
+                ax.set_axis_off()
         return figure
 
 
-def _panel(ax: Axes, found: Mapping[str, Any], part: str) -> None:
+def _panels(found: Mapping[str, Any]) -> Iterator[tuple[str, list[Quantity]]]:
+    """Title and rows of every panel; regrets, which a total's axis would hide, have their own."""
+    panels: dict[str, list[Quantity]] = {}
+    for part, each in found["parts"].items():
+        for name in quantities(found, part):
+            title = f"{each['panel']}: regret" if " regret" in name else each["panel"]
+            panels.setdefault(title, []).append((part, name))
+    yield from panels.items()
+
+
+def _panel(ax: Axes, found: Mapping[str, Any], rows: Sequence[Quantity]) -> None:
     """Quantities from above to below."""
-    names = quantities(found, part)
-    for y, quantity in enumerate(names):
-        own, theirs = (
-            list(values_of(found, part, quantity).values()),
-            published(found, part, quantity),
-        )
+    for y, row in enumerate(rows):
+        own, theirs = list(values_of(found, *row).values()), published(found, *row)
         ax.plot(own, np.full(len(own), y), "o", color=OURS, ms=4)
         if theirs is not None:
             reach = 2.0 * (theirs["error"] or 0.0)
             ax.errorbar(theirs["value"], y + 0.25, xerr=reach, fmt="D", color=THEIRS, ms=3, lw=1)
-    ax.set_yticks(range(len(names)), names, fontsize=7)
-    ax.set_ylim(len(names) - 0.4, -0.6)
+    low, high = ax.get_xlim()
+    for check in found["checks"]:
+        row = check["part"], check["quantity"]
+        if row in rows:
+            least, most = _region(check, low, high)
+            ax.barh(rows.index(row), most - least, 0.9, left=least, **REGION)
+    ax.set_yticks(range(len(rows)), [name for _, name in rows], fontsize=7)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.tick_params(axis="x", labelsize=7)
-    ax.set_title(found["parts"][part]["about"], loc="left", fontsize=8)
+
+
+def _region(check: Mapping[str, Any], low: float, high: float) -> tuple[float, float]:
+    """Where a check's value must be; a region without end reaches past what is drawn."""
+    bound, tolerance = check["bound"], check["tolerance"]
+    beyond = 0.1 * (max(high, bound) - min(low, bound))
+    least = min(low, bound) - beyond if check["relation"] == "<=" else bound - tolerance
+    most = max(high, bound) + beyond if check["relation"] == ">=" else bound + tolerance
+    return least, most

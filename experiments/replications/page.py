@@ -17,6 +17,10 @@ from metalocus.experiments.replications.output import (
     values_of,
 )
 
+TUNED = (
+    "Trainings by which the settings were chosen, at training seeds that no replication uses;"
+    " totals and regrets to the near-optimum on 10,000 fresh episodes ± their standard errors."
+)
 MARKS = {Outcome.PASSED: "yes", Outcome.MISSED: "**no**", Outcome.NOT_RUN: "not run yet"}
 
 
@@ -38,6 +42,8 @@ def replications_page(out: Path) -> str:
         "error of the paper's test episodes where it can be told. A check passes if every seed",
         "does. Made by `metalocus replicate --page`.",
         "",
+        _state(found),
+        "",
         "| replication | | parts run | checks passed | missed | not run yet |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_summary(each) for each in found.values()),
@@ -54,6 +60,24 @@ def _again(replication: Any, kept: Found | None) -> Found:
     names = {part.name for part in replication.parts}
     measured = {name: part["seeds"] for name, part in kept["parts"].items() if name in names}
     return judged(replication, kept["size"], measured)
+
+
+def _state(found: Mapping[str, Found]) -> str:
+    """Which parts are run at full size, and what the other ones take."""
+    size, run, owed, minutes = SIZES["full"], [], 0, 0.0
+    for name, each in REPLICATIONS.items():
+        for part in each.parts:
+            if found[name]["size"] == size.name and found[name]["parts"][part.name]["seeds"]:
+                run.append(part.name)
+            else:
+                owed += 1
+                minutes += part.minutes * part.sized(size).seeds
+    done = ", ".join(run) or "none"
+    return (
+        f"**Run at full size: {len(run)} of {len(run) + owed} parts ({done}). Owed: the other"
+        f" {owed}, about {minutes / 60:,.0f} CPU hours in all; of them this page says nothing"
+        " but what the paper found.**"
+    )
 
 
 def _summary(found: Found) -> str:
@@ -93,6 +117,8 @@ def _section(found: Found) -> list[str]:
             f"```\nmetalocus replicate {found['replication']} --size full --parts"
             f" {' '.join(left)}\n```",
         ]
+    if found["tried"]:
+        lines += ["", "### Tuned", "", TUNED, "", *_tried(found)]
     return lines
 
 
@@ -145,6 +171,20 @@ def _checks(found: Found) -> Iterator[str]:
         yield (
             f"| {check['quantity']}, {about} | {check['region']} | {values} | {mark} |"
             f" {check['why']} |"
+        )
+
+
+def _tried(found: Found) -> Iterator[str]:
+    """The trainings by which settings were chosen."""
+    yield "| task | agent | steps | seed | CPU seconds | total | regret |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for each in found["tried"]:
+        total, regret = (
+            f"{_number(each[name])} ± {_number(each[f'{name}_se'])}" for name in ("total", "regret")
+        )
+        yield (
+            f"| {each['task']} | {each['agent']} | {each['steps']:,} | {each['seed']} |"
+            f" {each['seconds']:.0f} | {total} | {regret} |"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Part, Replication
 from metalocus.experiments.replications.found import Found, judged, read_found
 from metalocus.experiments.studies.measure_all import measure_all
-from metalocus.experiments.studies.presets import Preset
 
 
 def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None = None) -> Found:
@@ -42,14 +40,9 @@ def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None 
     size = SIZES[size_name]
     measured = _kept(replication, size_name, out)
     for part in _chosen(replication, parts):
-        own = measure_all([part], _size_of(part, size), out)[part.name]
+        own = measure_all([part], part.sized(size), out)[part.name]
         measured[part.name] = {str(seed): dict(values) for seed, values in own.items()}
     return judged(replication, size_name, measured)
-
-
-def _size_of(part: Part, size: Preset) -> Preset:
-    """What is not trained has one seed: that of its episodes."""
-    return size if part.training() else replace(size, seeds=1)
 
 
 def _chosen(replication: Replication, names: Sequence[str] | None) -> list[Part]:

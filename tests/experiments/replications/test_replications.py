@@ -1,15 +1,19 @@
-"""Every replication is whole; checks, files and the page, on planted totals and on a small run."""
+"""Every replication is whole and runs; checks, files and the page, on planted totals and runs."""
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask
 from metalocus.experiments.cli.main import run
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.replications import replicate as replicate_module
+from metalocus.experiments.replications import rl2_mdps
 from metalocus.experiments.replications.base import (
     RELATIONS,
     REPLICATIONS,
@@ -19,10 +23,12 @@ from metalocus.experiments.replications.base import (
     Replication,
 )
 from metalocus.experiments.replications.found import judged, read_found
-from metalocus.experiments.replications.output import write_output
+from metalocus.experiments.replications.output import draw, write_output
 from metalocus.experiments.replications.page import replications_page
 from metalocus.experiments.replications.replicate import replicate
+from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.possible import require_possible
+from metalocus.experiments.studies.study import require_measured
 
 TABLE = REPLICATIONS["rl2_bandits"]
 
@@ -75,12 +81,12 @@ def test_a_check_passes_if_every_seed_is_in_its_region(relation, bound, toleranc
 
 def planted(total=85.3):
     """The table with planted totals of one cell at three seeds."""
-    values = {"alike arms": total, "alike arms_se": 0.1, "alike arms regret": 85.33 - total}
-    seeds = {"0": values, "1": values, "2": {**values, "alike arms": total + 0.2}}
-    return judged(TABLE, "full", {"trained-n100-k50": seeds})
+    values = {"alike arms": total, "alike arms_se": 0.1, "alike arms regret": 0.03}
+    seeds = {"0": values, "1": values, "2": {**values, "alike arms": total and total + 0.2}}
+    return judged(TABLE, "full", {"alike-arms-n100-k50": seeds})
 
 
-def outcome_of(found, quantity, part="trained-n100-k50"):
+def outcome_of(found, quantity, part="alike-arms-n100-k50"):
     return next(
         each["outcome"]
         for each in found["checks"]
@@ -91,14 +97,14 @@ def outcome_of(found, quantity, part="trained-n100-k50"):
 def test_planted_totals_are_judged():
     assert outcome_of(planted(), "alike arms") == "passed"
     assert outcome_of(planted(85.1), "alike arms") == "missed"  # one seed of three is below
-    assert outcome_of(planted(), "alike arms", "trained-n100-k5") == "not run yet"
-    assert outcome_of(planted(), "recurrent") == "missed"  # its part was run, without a number
+    assert outcome_of(planted(), "alike arms", "alike-arms-n100-k5") == "not run yet"
+    assert outcome_of(planted(None), "alike arms") == "missed"  # it was run, without a number
 
 
 def written(tmp_path, **changed):
     """The planted totals as files; a figure of all cells would take seconds."""
     found = {**planted(), **changed}
-    two = ("trained-n100-k50", "references-n10-k5")
+    two = ("alike-arms-n100-k50", "recurrent-n100-k50", "references-n10-k5")
     parts = {name: part for name, part in found["parts"].items() if name in two}
     published = [each for each in found["published"] if each["part"] in two]
     return write_output(tmp_path, {**found, "parts": parts, "published": published})
@@ -109,7 +115,7 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
     assert [path.suffix for path in files] == [".json", ".parquet", ".png", ".svg"]
     assert all(path.stat().st_size > 1000 for path in files)
     rows = pq.read_table(tmp_path / "rl2_bandits.parquet").to_pylist()
-    cell = [row for row in rows if row["part"] == "trained-n100-k50"]
+    cell = [row for row in rows if row["part"].endswith("n100-k50")]
     own = {row["seed"]: row for row in cell if row["quantity"] == "alike arms"}
     assert {seed: row["value"] for seed, row in own.items()} == {0: 85.3, 1: 85.3, 2: 85.5}
     assert own[0]["se"] == 0.1
@@ -117,7 +123,7 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
     assert (theirs["seed"], theirs["value"]) == (None, None)
     assert (theirs["published"], theirs["published_se"]) == (84.9, 0.6)
     page = replications_page(tmp_path)
-    line = "| trained, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058 | 3 |  |"
+    line = "| alike arms, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058 | 3 |  |"
     assert line in page
     assert "84.9 ± 0.6 (Duan 2016)" in page
     for name in REPLICATIONS:
@@ -142,13 +148,97 @@ def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch)
     monkeypatch.setattr(replicate_module, "measure_all", measured)
     written(tmp_path)
     found = replicate("rl2_bandits", "full", tmp_path, ["references-n10-k5"])
-    assert found["parts"]["trained-n100-k50"]["seeds"]["0"]["alike arms"] == 85.3
+    assert found["parts"]["alike-arms-n100-k50"]["seeds"]["0"]["alike arms"] == 85.3
     assert found["parts"]["references-n10-k5"]["seeds"] == {"0": {"random": 5.0}}
     assert outcome_of(found, "random", "references-n10-k5") == "passed"
-    found = replicate("rl2_bandits", "quick", tmp_path, ["trained-n10-k5"])
-    assert not found["parts"]["trained-n100-k50"]["seeds"]
-    replicate("rl2_bandits", "full", tmp_path, ["trained-n10-k5", "trained-n10-k5"])
-    assert asked == [("references-n10-k5", 1), ("trained-n10-k5", 1), ("trained-n10-k5", 3)]
+    found = replicate("rl2_bandits", "quick", tmp_path, ["attention-n10-k5"])
+    assert not found["parts"]["alike-arms-n100-k50"]["seeds"]
+    replicate("rl2_bandits", "full", tmp_path, ["attention-n10-k5", "attention-n10-k5"])
+    assert asked == [("references-n10-k5", 1), ("attention-n10-k5", 1), ("attention-n10-k5", 3)]
+
+
+def trained(config):
+    """The agent of a run after one rollout of two episodes; nothing is written or measured."""
+    model = build_model(replace(config, n_envs=2))
+    model.learn(1)
+    return TrainedAgent(model.policy, config.setting.layout)
+
+
+def test_every_kind_of_part_runs_from_training_to_the_page(tmp_path, monkeypatch):
+    """Parts of one kind differ in their sizes alone; every check's quantity is measured."""
+
+    def measured(parts, preset, out):
+        [part] = parts
+        agents = {name: trained(config) for name, config in part.runs(preset, 0).items()}
+        values = part.measure(agents, preset, 5)
+        require_measured(part.name, {0: values})
+        return {part.name: {0: values}}
+
+    monkeypatch.setattr(replicate_module, "measure_all", measured)
+    monkeypatch.setattr(rl2_mdps, "CELLS", (10,))  # the longest one takes its references seconds
+    monkeypatch.setitem(SIZES, "smoke", replace(SIZES["smoke"], episodes=8))
+    for name, each in REPLICATIONS.items():
+        first = {type(part): part.name for part in reversed(each.parts)}
+        found = replicate(name, "smoke", tmp_path, list(first.values()))
+        for part in first.values():
+            values = found["parts"][part]["seeds"]["0"]
+            asked = {c.quantity for c in each.checks if c.part == part}
+            short = {quantity for quantity in asked if quantity.partition("@")[2] in ("", "100")}
+            assert short, (name, part)
+            assert short <= values.keys(), (name, part, short - values.keys())
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+    page = replications_page(tmp_path)
+    assert page.count("Size smoke: does everything run? (its numbers mean nothing)") == 13
+
+
+def test_the_page_begins_with_what_is_run_at_full_size_and_what_the_rest_takes(tmp_path):
+    """Two references of one seed are run; in hours the rest is minutes by parts and seeds."""
+    two = {name: {"0": {"random": 5.0}} for name in ("references-n10-k5", "references-n10-k10")}
+    found = judged(TABLE, "full", two)
+    (tmp_path / "rl2_bandits.json").write_text(json.dumps(found))
+    parts = [part for each in REPLICATIONS.values() for part in each.parts]
+    left = [part for part in parts if part.name not in two]
+    hours = sum(part.minutes * (3 if part.training() else 1) for part in left) / 60
+    head = replications_page(tmp_path).partition("| replication |")[0]
+    assert f"2 of {len(parts)} parts (references-n10-k5, references-n10-k10)" in head
+    assert f"the other {len(left)}, about {hours:,.0f} CPU hours" in head
+    (tmp_path / "rl2_bandits.json").write_text(json.dumps({**found, "size": "quick"}))
+    assert f"0 of {len(parts)} parts (none)" in replications_page(tmp_path)
+
+
+def overlapping(texts, renderer):
+    """Pairs of texts that lie over each other."""
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
+    boxes = [(text, box) for text, box in boxes if text]
+    return [
+        (boxes[i][0], boxes[j][0])
+        for i in range(len(boxes))
+        for j in range(i)
+        if boxes[i][1].overlaps(boxes[j][1])
+    ]
+
+
+def test_every_figure_is_readable_whatever_was_measured():
+    """Every quantity of a check has a number; of the large tables the first parts are drawn."""
+    for name, each in REPLICATIONS.items():
+        values = {c.part: {} for c in each.checks}
+        for number, check in enumerate(each.checks):
+            values[check.part][check.quantity] = -0.125 * number
+        own = {part: {"0": quantities} for part, quantities in values.items()}
+        found = judged(each, "full", own)
+        found["parts"] = dict(list(found["parts"].items())[:4])
+        figure = draw(found)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw_without_rendering()
+        titles = [figure._suptitle, *(ax._left_title for ax in figure.axes)]
+        assert not overlapping(titles, renderer), name
+        for text in titles:
+            box = text.get_window_extent(renderer)
+            assert box.x0 >= 0, (name, text.get_text())
+            assert box.x1 <= figure.bbox.width, (name, text.get_text())
+        for ax in figure.axes:
+            for axis in (ax.xaxis, ax.yaxis):
+                assert not overlapping(axis.get_ticklabels(), renderer), name
 
 
 def test_the_smallest_run_goes_from_end_to_end(tmp_path, capfd):
