@@ -96,7 +96,7 @@ MINUTES = {
     "attention": {10: 2.0, 100: 10.0, 500: 60.0},
     "alike arms": {10: 0.5, 100: 10.0, 500: 60.0},
 }
-"""CPU minutes a seed; at 10 pulls measured with the agent that treats arms alike, else estimates."""
+"""CPU minutes a seed: at 10 pulls measured for the agent that treats arms alike, else estimated."""
 TRIED = (
     Tried(
         "10 pulls, 10 arms",
