@@ -1,5 +1,7 @@
 """Stopping and going on bit for bit; checkpoints of other models refused."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -82,9 +84,9 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
-def one_update(model):
+def one_update(model, total):
     """One rollout of those that were announced, and the update on it."""
-    _, callback = model._setup_learn(TOTAL - model.num_timesteps, None, reset_num_timesteps=False)
+    _, callback = model._setup_learn(total - model.num_timesteps, None, reset_num_timesteps=False)
     model.collect_rollouts(model.env, callback, model.rollout_buffer, T)
     model.train()
 
@@ -97,12 +99,13 @@ def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env)
     The last first, by a new model, and then the others by the same one: what it knows of later
     steps must be overwritten.
     """
-    whole, stops = build(name, env), Stops(tmp_path)
-    whole.learn(TOTAL, stops)
-    expected = stops.states | {TOTAL: state(whole)}
-    resumed = build(name, env)
-    for done in reversed(range(0, TOTAL, N * T)):
-        go_on(resumed, tmp_path / str(done), train=one_update)
+    once, end = {"n_epochs": 1}, 3 * N * T
+    whole, stops = build(name, env, settings=once), Stops(tmp_path)
+    whole.learn(end, stops)
+    expected = stops.states | {end: state(whole)}
+    resumed = build(name, env, settings=once)
+    for done in reversed(range(0, end, N * T)):
+        go_on(resumed, tmp_path / str(done), train=partial(one_update, total=end))
         assert same(state(resumed), expected[done + N * T]), f"stopped after {done} steps"
 
 

@@ -30,10 +30,14 @@ AHEAD, BEHIND, ALIKE = 4.9, 3.0, 4000
 SEED = 0
 ROUNDING = 1e-12  # least standard error, for policies a constant apart
 LONGEST = 10
+MOST_CUES = 5
+"""So that each comes again within the shortened episode, and to remember its action pays."""
 
 
 def shortened(env_id, kwargs):
     """The arguments with a horizon of ten at most (even, for two-step), if the family takes one."""
+    if "n_cues" in kwargs:
+        kwargs = {**kwargs, "n_cues": min(kwargs["n_cues"], MOST_CUES)}
     if make_family(env_id, **kwargs).horizon > LONGEST:
         try:
             make_family(env_id, **{**kwargs, "horizon": LONGEST})
