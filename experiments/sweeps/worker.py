@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from metalocus.agents.agent import NonFinite
+from metalocus.agents.catalogue import REFERENCES
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.files import Corrupt
 from metalocus.agents.trainers.base import TRAINERS
@@ -18,7 +19,8 @@ from metalocus.envs.discovery import load
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.lease import Busy
 from metalocus.experiments.folders.progress import write_progress
-from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.runs.config import ENGINE, RunConfig
+from metalocus.experiments.runs.source import source_digest
 from metalocus.experiments.sweeps.order import DONE, FAILED, FULL, HOPELESS, STOPPED, Order
 from metalocus.experiments.training.saving import Stopped
 from metalocus.experiments.training.train import train
@@ -42,8 +44,9 @@ def prepare(files: Sequence[str] = ()) -> None:
     torch.set_num_threads(1)
     Image.preinit()
     load(*files)
-    for registry in (TRAINABLES, TRAINERS, FAMILIES):
+    for registry in (TRAINABLES, TRAINERS, FAMILIES, REFERENCES):
         list(registry)
+    source_digest(ENGINE)  # parses thirty files, as every worker would to check its order
     gc.freeze()  # what is shared with the workers stays so
 
 

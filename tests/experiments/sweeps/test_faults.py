@@ -115,6 +115,32 @@ def test_every_fault_has_its_code_and_a_reason_in_one_line(attend, short, tmp_pa
     assert is_done(tmp_path / untrained.name)
 
 
+def test_what_every_run_needs_is_there_before_the_first_fork(tmp_path, tiny):
+    """A worker that imports or parses half of the package takes a second for each run."""
+    code = """
+        import sys
+        from metalocus.experiments.runs import source
+        from metalocus.experiments.runs.config import RunConfig
+        from metalocus.experiments.sweeps import worker
+        from metalocus.experiments.sweeps.order import Order
+        from pathlib import Path
+
+        worker.prepare()
+        modules, parsed = set(sys.modules), source._read.cache_info().misses
+        config = RunConfig.from_json(sys.argv[1])
+        found = worker.work(Order(Path(sys.argv[2]), config.name, sys.argv[1]))
+        print(found[0], source._read.cache_info().misses - parsed)
+        print(*sorted(name for name in set(sys.modules) - modules if "metalocus" in name))
+    """
+    config = dataclasses.replace(tiny, steps=0, agent="mlp").to_json()
+    command = [sys.executable, "-c", textwrap.dedent(code), config, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    numbers, imported = done.stdout.splitlines()
+    code, parsed = map(int, numbers.split())
+    assert (code, imported) == (DONE, "")
+    assert parsed <= 10, "but what the agent, its cell, the task and the trainer are made of"
+
+
 def test_a_worker_that_talks_without_end_does_not_block(attend, short, monkeypatch):
     def talk(*_):
         for _ in range(2000):
