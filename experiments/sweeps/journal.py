@@ -64,7 +64,7 @@ class Journal:
         found: dict[str, Any] = {"run": order.name, "attempt": attempt, "code": outcome.code}
         found |= {"again": again, "reason": outcome.reason if outcome.code else ""}
         found |= {"seconds": round(outcome.seconds, 2), "gibibytes": round(outcome.gibibytes, 2)}
-        self._write(ENDED, **found, host=outcome.host)
+        self._write(ENDED, **found, host=outcome.host, starts=outcome.starts)
 
     def _write(self, event: str, **more: Any) -> None:
         line = json.dumps({"event": event, "at": round(time.time(), 4), **more}) + "\n"

@@ -90,6 +90,7 @@ class Outcome:
         seconds: of wall time.
         gibibytes: of memory at most, as far as it is known.
         host: name of the machine.
+        starts: how often it was begun: more than once if Slurm has queued its job again.
     """
 
     code: int
@@ -97,6 +98,7 @@ class Outcome:
     seconds: float = 0.0
     gibibytes: float = 0.0
     host: str = ""
+    starts: int = 1
 
     @property
     def reason(self) -> str:

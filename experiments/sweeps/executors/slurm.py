@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,20 +35,21 @@ class Attend:
     Args:
         order: to be carried out.
         files: that are to be loaded from outside the package.
+        starts: how often the job is begun, this time included.
     """
 
-    def __init__(self, order: Order, files: tuple[str, ...]) -> None:
-        self.line, self.files = order.to_line(), files
+    def __init__(self, order: Order, files: tuple[str, ...], starts: int = 1) -> None:
+        self.order, self.files, self.starts = order, files, starts
 
     def __call__(self) -> Outcome:
         """Have the order carried out on this machine."""
-        return ForkServer(self.files).attend(Order.from_line(self.line))
+        return replace(ForkServer(self.files).attend(self.order), starts=self.starts)
 
     def checkpoint(self) -> Any:
         """What is queued in place of a job that has met its time limit or is preempted."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self)
+        return DelayedSubmission(Attend(self.order, self.files, self.starts + 1))
 
 
 class Call:

@@ -14,15 +14,19 @@ from pathlib import Path
 import pytest
 import ray
 from ray.cluster_utils import Cluster
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from metalocus.agents.ppo.files import Corrupt, read_tensors
 from metalocus.experiments.cli.main import run as run_command
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.folder import CHECKPOINT
 from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.sweeps.executors import cluster as clusters
 from metalocus.experiments.sweeps.executors.chosen import executed_by, in_processes
 from metalocus.experiments.sweeps.executors.cluster import Ray
 from metalocus.experiments.sweeps.executors.slurm import Slurm
 from metalocus.experiments.sweeps.journal import events
+from metalocus.experiments.sweeps.order import DONE, LOST
 from metalocus.experiments.sweeps.sweep import sweep
 
 pytestmark = [
@@ -34,8 +38,10 @@ RUNS = int(os.environ.get("METALOCUS_CLUSTER_RUNS", "6"))
 
 @pytest.fixture(scope="module")
 def configs(tiny):
-    long = dataclasses.replace(tiny, agent="mlp", steps=800, n_envs=16)
-    return [dataclasses.replace(long, seed=seed) for seed in range(RUNS)]
+    """The first is long, so that it can be disturbed on the way."""
+    short = dataclasses.replace(tiny, agent="mlp", steps=160, n_envs=16)
+    first = dataclasses.replace(short, steps=10_000, seed=0)
+    return [first, *(dataclasses.replace(short, seed=seed) for seed in range(1, RUNS))]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +80,9 @@ def when(condition, act):
     """Act in another thread once a condition holds."""
 
     def wait():
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while time.monotonic() < end:
-            with suppress(OSError):
+            with suppress(OSError, Corrupt):
                 if condition():
                     act()
                     return
@@ -116,8 +122,8 @@ def test_a_worker_and_a_node_of_ray_are_killed(configs, expected, two_nodes, tmp
     first.join()
     other.join()
     codes = [each.values["code"] for each in events(tmp_path) if each.event == "ended"]
-    assert codes.count(0) == len(configs)
-    assert len(codes) > len(configs), "something was lost and made again"
+    assert codes.count(DONE) == len(configs)
+    assert codes.count(LOST) == len(codes) - len(configs) >= 2, "both were felt"
     assert not list(tmp_path.glob(".shared*"))
 
 
@@ -147,18 +153,39 @@ def divide():
 
 
 def test_a_job_of_submitit_is_interrupted(configs, expected, tmp_path):
-    by = Slurm(2, "local")
-    interrupted = []
-
-    def interrupt():
-        job = by.jobs[0][0]
-        job._interrupt()
-        interrupted.append(job)
-
-    thread = when(lambda: by.jobs and list(tmp_path.glob("*/.progress")), interrupt)
+    """It gets the signal of a time limit when its run has a checkpoint, and is queued again."""
+    by, folder = Slurm(2, "local"), tmp_path / configs[0].name
+    thread = when(lambda: steps_saved(folder) > 0, lambda: interrupt(by, configs[0]))
     assert made(configs, tmp_path, by) == expected
     thread.join()
-    assert interrupted
+    ended = {each.values["run"]: each.values for each in events(tmp_path) if "code" in each.values}
+    assert len(ended) == sum("code" in each.values for each in events(tmp_path)) == len(configs)
+    starts = {name: values["starts"] for name, values in ended.items()}
+    assert starts == {config.name: 1 + (config is configs[0]) for config in configs}
+    said = "".join(log.read_text() for log in Path(by.executor.folder).glob("*_log.out"))
+    assert said.count("this job is preempted") == said.count("Requeued job") == 1
+    first, second = sorted(map(first_step, folder.glob("events.out.tfevents.*")))
+    assert first == 0
+    assert second > 0, "it went on from the checkpoint"
+
+
+def steps_saved(folder):
+    """Steps in the newest checkpoint of a run."""
+    return read_tensors(folder / CHECKPOINT)[1]["counters"]["num_timesteps"]
+
+
+def interrupt(by, config):
+    """Signal the process of a job as Slurm does; ``job._interrupt`` hits submitit's controller."""
+    (job,) = (job for job, order, _ in by.jobs if order.name == config.name)
+    controller = job._process.pid
+    (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
+    os.kill(int(task), signal.SIGUSR2)
+
+
+def first_step(file):
+    """The step at which a process began to log."""
+    events_there = EventFileLoader(str(file)).Load()
+    return next(each.step for each in events_there if each.HasField("session_log"))
 
 
 def test_slurm_and_ray_that_are_not_there_are_told_in_one_line(tmp_path, capsys):
