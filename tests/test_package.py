@@ -149,8 +149,7 @@ def copy(tmp_path):
 
 
 def test_the_import_linter_sees_an_import_in_the_wrong_direction(copy):
-    status, said = lint_imports(copy)
-    assert status == 0, said
+    """All that are planted, and no other: there is none in the project."""
     upward = {
         "envs": "metalocus.agents.agent",
         "agents": "metalocus.experiments.errors",
@@ -161,8 +160,8 @@ def test_the_import_linter_sees_an_import_in_the_wrong_direction(copy):
         (copy / "metalocus" / where / "planted.py").write_text(f"import {what}\n")
     status, said = lint_imports(copy)
     assert status == 1
-    for where, what in upward.items():
-        assert f"metalocus.{where.replace('/', '.')}.planted -> {what} (l.1)" in said
+    planted = {(f"metalocus.{each.replace('/', '.')}.planted", upward[each]) for each in upward}
+    assert set(re.findall(r"(metalocus[\w.]*) -> (metalocus[\w.]*) \(l\.", said)) == planted, said
 
 
 def direct_requirements():
