@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 from sb3_contrib import RecurrentPPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -16,11 +17,12 @@ from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.cli.probe_tables import probe_tables
-from metalocus.experiments.probes import output
+from metalocus.experiments.probes import figures, output
 from metalocus.experiments.probes.base import PROBES, Probe
 from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.probes.output import output_files, write_output, write_tensorboard
 from metalocus.experiments.probes.rows import Row, tidy, wrapped
+from metalocus.experiments.runs.provenance import made_by
 from metalocus.experiments.runs.subject import find_subject
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", horizon=6)
@@ -199,24 +201,43 @@ def test_every_kind_of_subject_speaks(tmp_path, finished, quick):
             assert " [" in PROBES[probe]().sentence(result)
 
 
-def test_files_hold_the_same_numbers(tmp_path):
+@pytest.fixture
+def roughly(monkeypatch):
+    """Figures of few dots, whose parts are not moved apart."""
+    monkeypatch.setattr(figures, "DOTS_A_INCH", figures.DOTS_A_INCH / 5)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
+    return 5
+
+
+def test_files_hold_the_same_numbers(tmp_path, roughly):
     for probe in PROBES:
         result = on_example(probe)
         written = write_output(tmp_path / "new", result)
         assert written == output_files(tmp_path / "new", probe)
         stored = json.loads(written[0].read_text())
         assert stored.pop("sentence") == PROBES[probe]().sentence(result)
+        made = stored.pop("made")
+        assert made == {"run": None, "weights": None} | made_by(PROBES[probe].__module__)
+        about = json.loads(pq.read_schema(written[1]).metadata[b"about"])
+        assert about == {"made": made} | {name: result[name] for name in output.SETTINGS}
         assert stored == result
         table = pq.read_table(written[1], page_checksum_verification=True).to_pylist()
         assert table == [
             {**vars(row), "low": row.low, "high": row.high} for row in PROBES[probe]().rows(stored)
         ]
         with Image.open(written[2]) as image:
-            assert min(image.size) >= 500
+            assert min(image.size) * roughly >= 500
             assert np.asarray(image.convert("L")).std() > 5, "it is not blank"
         assert b"<svg" in written[3].read_bytes()
-    again = write_output(tmp_path / "again", on_example("stay"))
-    assert all(path.read_bytes() == (tmp_path / "new" / path.name).read_bytes() for path in again)
+
+
+def test_equal_findings_give_equal_files(tmp_path):
+    written, again = (
+        write_output(tmp_path / name, on_example("stay")) for name in ("new", "again")
+    )
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
+    with Image.open(written[2]) as image:
+        assert min(image.size) >= 500
 
 
 def test_files_are_written_all_or_none(tmp_path, monkeypatch):
