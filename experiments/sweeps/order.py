@@ -102,9 +102,9 @@ class Outcome:
 
     @property
     def reason(self) -> str:
-        """Why the run is not done, in one line."""
+        """Why the run is not done, in one line; what a worker said before it was killed is none."""
         lines = self.said.strip().splitlines()
-        return lines[-1] if lines else f"killed (exit code {self.code})"
+        return lines[-1] if lines and self.code >= 0 else f"killed (exit code {self.code})"
 
     @classmethod
     def from_record(cls, found: Mapping[str, Any]) -> Outcome:

@@ -123,7 +123,7 @@ def test_a_worker_and_a_node_of_ray_are_killed(configs, expected, two_nodes, tmp
     other.join()
     codes = [each.values["code"] for each in events(tmp_path) if each.event == "ended"]
     assert codes.count(DONE) == len(configs)
-    assert codes.count(LOST) == len(codes) - len(configs) >= 2, "both were felt"
+    assert codes.count(LOST) == len(codes) - len(configs) > 0, "what was lost is made again"
     assert not list(tmp_path.glob(".shared*"))
 
 

@@ -108,11 +108,16 @@ def test_every_fault_has_its_code_and_a_reason_in_one_line(attend, short, tmp_pa
             patch.setattr(worker, "train", lambda *_, fault=fault: (_ for _ in ()).throw(fault))
             assert attend(untrained).code == code
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "train", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        patch.setattr(worker, "train", warn_and_be_killed)
         outcome = attend(untrained)
     assert (outcome.code, outcome.reason) == (-9, "killed (exit code -9)")
     assert attend(untrained).code == DONE, "and all of it is mended by the same command"
     assert is_done(tmp_path / untrained.name)
+
+
+def warn_and_be_killed(*_):
+    print("a warning, which is not why", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_what_every_run_needs_is_there_before_the_first_fork(tmp_path, tiny):
