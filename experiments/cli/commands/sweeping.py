@@ -98,4 +98,4 @@ def soak(
     found = run(out, kills, seed)
     print_json(found.to_dict()) if json else print("\n".join(soak_lines(found)))
     if not found.good:
-        raise RunFailed("something was lost, done twice, left or on_executor; see above")
+        raise RunFailed("something was lost, done twice, left or executed; see above")
