@@ -88,13 +88,13 @@ AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 STEPS = {
     "recurrent": {10: 8_000_000, 100: 32_000_000, 500: 96_000_000},
     "attention": {10: 8_000_000, 100: 32_000_000, 500: 96_000_000},
-    "alike arms": {10: 1_000_000, 100: 32_000_000, 500: 96_000_000},
+    "alike arms": {10: 2_000_000, 100: 32_000_000, 500: 96_000_000},
 }
 """Of training, by agent and pulls. What was tried is in ``TRIED``."""
 MINUTES = {
     "recurrent": {10: 2.0, 100: 10.0, 500: 60.0},
     "attention": {10: 2.0, 100: 10.0, 500: 60.0},
-    "alike arms": {10: 0.5, 100: 10.0, 500: 60.0},
+    "alike arms": {10: 1.0, 100: 10.0, 500: 60.0},
 }
 """CPU minutes a seed: at 10 pulls measured for the agent that treats arms alike, else estimated."""
 TRIED = (
