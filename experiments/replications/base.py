@@ -192,13 +192,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Tried:
-    """A training by which settings were chosen, at a seed that no replication uses.
+    """A training by which settings were chosen, or with settings that were given up.
 
     Attributes:
         task: what on.
         agent: its name, and arguments other than the defaults, also of training.
         steps: trained for.
-        seed: of training.
+        seed: of training; settings are chosen at seeds that no replication uses.
         seconds: CPU seconds of it.
         total: mean return on 10,000 fresh episodes.
         total_se: its standard error.

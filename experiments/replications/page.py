@@ -18,8 +18,9 @@ from metalocus.experiments.replications.output import (
 )
 
 TUNED = (
-    "Trainings by which the settings were chosen, at training seeds that no replication uses;"
-    " totals and regrets to the near-optimum on 10,000 fresh episodes ± their standard errors."
+    "Trainings by which the settings were chosen, at seeds that no replication uses (from 900 on),"
+    " and what settings that were given up gave at the seeds of the replication; totals and regrets"
+    " to the near-optimum on 10,000 fresh episodes ± their standard errors."
 )
 MARKS = {Outcome.PASSED: "yes", Outcome.MISSED: "**no**", Outcome.NOT_RUN: "not run yet"}
 
