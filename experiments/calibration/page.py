@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from metalocus import __version__
 from metalocus.experiments.calibration.calibrate import LEAST, MOST, Calibrated
+from metalocus.experiments.runs.provenance import made_by, made_line
 from metalocus.experiments.scoring.sample import CONFIDENCE
 
 NOTES: Mapping[str, Sequence[str]] = {
@@ -71,7 +71,8 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
         "How often does a 95% interval hold what is known? Each effect below is known exactly and",
         f"was measured {r:,} times on fresh episodes. Made by",
         f"`metalocus calibrate --replications {r} --out docs/probes/calibration.md`,",
-        f"version {__version__}, in {sum(seconds.values()):,.0f} CPU seconds.",
+        f"seeds 0 to {r - 1:,}, in {sum(seconds.values()):,.0f} CPU seconds.",
+        made_line(made_by(Calibrated.__module__)),
         "",
         f"Of {len(uncertain)} numbers that vary, {len(inside)} are covered in {LEAST:.0%} to"
         f" {MOST:.0%} of the replications, and {covered:.1%} of all their intervals hold.",

@@ -10,7 +10,6 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
-from metalocus import __version__
 from metalocus.experiments.claims.wording import (
     AS_BUILT,
     SIGNS,
@@ -25,6 +24,7 @@ from metalocus.experiments.claims.wording import (
     words,
 )
 from metalocus.experiments.debate.headline import SMOKE, SMOKE_WARNING
+from metalocus.experiments.runs.provenance import made_by, made_line
 
 WIDTH = 118
 """Of a file or a pipe."""
@@ -159,7 +159,8 @@ def return_page(found: Sequence[Mapping[str, Any]]) -> str:
         "Mean return (total reward of an episode) ± half of its 95% interval, the best first, on",
         f"{episodes:,} fresh episodes of seed {seed}. All policies meet the same ones, so their",
         "differences are surer than the intervals. **Bold**: provably Bayes-optimal. `oracle` is",
-        f"told the task. Made by `metalocus score --out` of metalocus {__version__}.",
+        "told the task. Made by `metalocus score --out`.",
+        made_line(made_by("metalocus.experiments.scoring.returns")),
     ]
     shown = None
     for env, arguments, rows in _by_setting(found):

@@ -22,6 +22,7 @@ from metalocus.experiments.runs.named import (
     RULES,
     NamedSetting,
 )
+from metalocus.experiments.runs.provenance import made_by
 from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.job import RUNS
@@ -81,8 +82,8 @@ def compare(
         tasks: short names of settings; None for all.
 
     Returns:
-        ``preset``, ``tasks`` and ``entries``: agent, kind, task, and by seed the score and what
-        training took.
+        ``preset``, ``made`` (by which code, where), ``tasks`` and ``entries``: agent, kind, task,
+        and by seed the score, the run and what training took.
 
     Raises:
         InvalidTask: no such preset.
@@ -101,6 +102,7 @@ def compare(
     measured = measure_all(entries, preset, out)
     return {
         "preset": {"name": preset.name, "seeds": preset.seeds, "episodes": preset.episodes},
+        "made": made_by(__name__),
         "tasks": {entry.setting.name: _about(entry.setting) for entry in entries},
         "entries": [_row(entry, measured[entry.name], preset, out) for entry in entries],
     }

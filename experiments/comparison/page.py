@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from metalocus.experiments.runs.provenance import made_line
+
 KINDS = {
     "trained": "Trained by PPO, weights frozen when measured",
     "online": "Rules that update a memoryless policy's weights after every trial, at rates tuned on"
@@ -26,6 +28,7 @@ def comparison_page(found: Mapping[str, Any]) -> str:
         "Score on fresh episodes, choices sampled: 0 is random choice, **1** the best reference.",
         f"Mean of {preset['seeds']} seeds, then the least and the greatest of them; each played",
         f"{preset['episodes']:,} episodes. Made by `metalocus compare`, preset {preset['name']}.",
+        made_line(found["made"]),
         "",
         *(f"* `{name}`: {_described(task)}" for name, task in tasks.items()),
     ]

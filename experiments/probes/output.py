@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from torch.utils.tensorboard import SummaryWriter
 
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.figures import png_and_svg
 from metalocus.experiments.probes.rows import Row, to_parquet
+from metalocus.experiments.runs.provenance import made_by
 
 SUFFIXES = ("json", "parquet", "png", "svg")
+SETTINGS = ("agent", "env", "env_kwargs", "probe", "episodes", "seed")
 
 
 def output_files(out: Path, probe: str) -> list[Path]:
@@ -22,21 +26,31 @@ def output_files(out: Path, probe: str) -> list[Path]:
     return [out / f"{probe}.{suffix}" for suffix in SUFFIXES]
 
 
-def write_output(out: Path, result: Mapping[str, Any]) -> list[Path]:
+def write_output(
+    out: Path, result: Mapping[str, Any], recorded: Mapping[str, Any] | None = None
+) -> list[Path]:
     """Write all that was measured, the tidy table and the figure; all of them or none.
+
+    JSON and Parquet name settings, seed, code, packages and machine, and the run and the SHA-256
+    of its weights.
 
     Args:
         out: folder; made if need be.
         result: of a probe, with its name.
+        recorded: the manifest of the run; None if the agent is none.
 
     Returns:
         The files: JSON, Parquet, PNG, SVG.
     """
     probe = PROBES[result["probe"]]()
     found = dict(result)
+    made = {**_of_run(recorded or {}), **made_by(type(probe).__module__)}
+    settings = {name: found[name] for name in SETTINGS}
     contents = {
-        "json": json.dumps({**found, "sentence": probe.sentence(found)}, indent=2).encode(),
-        "parquet": to_parquet(probe.rows(found)),
+        "json": json.dumps(
+            {**found, "sentence": probe.sentence(found), "made": made}, indent=2
+        ).encode(),
+        "parquet": _described(to_parquet(probe.rows(found)), {**settings, "made": made}),
         **png_and_svg(probe.draw(found)),
     }
     written = output_files(out, probe.name)
@@ -48,6 +62,20 @@ def write_output(out: Path, result: Mapping[str, Any]) -> list[Path]:
             path.unlink(missing_ok=True)
         raise
     return written
+
+
+def _of_run(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The run that was measured, and the SHA-256 of its weights; None for an agent that is none."""
+    return {"run": recorded.get("run"), "weights": recorded.get("sha256")}
+
+
+def _described(parquet: bytes, about: Mapping[str, Any]) -> bytes:
+    """A Parquet file with what it is about, as JSON, in its own key ``about``."""
+    table = pq.read_table(pa.BufferReader(parquet))
+    sink = pa.BufferOutputStream()
+    described = table.replace_schema_metadata({"about": json.dumps(about)})
+    pq.write_table(described, sink, write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def write_tensorboard(folder: Path, result: Mapping[str, Any]) -> None:

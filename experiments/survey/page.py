@@ -7,6 +7,7 @@ from typing import Any
 
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.named import title_of
+from metalocus.experiments.runs.provenance import made_by, made_line
 from metalocus.experiments.survey.kept import Task
 from metalocus.experiments.survey.standing import EPISODES, SIMPLE, UNTAUGHT
 
@@ -47,6 +48,8 @@ def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
         " is above 0. An agent that is not above",
         "all of them is marked: what probes find of it is of an agent that has not learned the"
         " task.",
+        "",
+        made_line(made_by("metalocus.experiments.survey.survey")),
     ]
     for task in tasks:
         lines += ["", f"## {title_of(task.setting)}", "", f"`{task.setting}`", ""]

@@ -147,7 +147,7 @@ def probe(
     print_json(found) if json else probe_tables(found)
     if out is None:
         return
-    written = write_output(out, found)
+    written = write_output(out, found, subject.recorded)
     if subject.folder is not None:
         write_tensorboard(subject.folder, found)
     if not json:
