@@ -4,6 +4,7 @@ import pytest
 
 from metalocus.experiments.probes import freeze, strategy
 from metalocus.experiments.strategies import fitting as _fitting
+from metalocus.experiments.strategies import mixture as _mixture
 from metalocus.experiments.strategies import tiny_gru as _tiny_gru
 
 
@@ -11,7 +12,8 @@ from metalocus.experiments.strategies import tiny_gru as _tiny_gru
 def small_strategy(monkeypatch):
     """The strategy probe fits a few strategies, roughly, to a few choices."""
     whole = strategy.candidates
-    monkeypatch.setattr(strategy, "candidates", lambda family: (whole(family)[0][:6], {}))
+    monkeypatch.setattr(strategy, "candidates", lambda family: (whole(family)[0][:4], {}))
+    monkeypatch.setattr(_mixture, "WEIGHT_STEPS", 2)
     monkeypatch.setattr(strategy, "FITTED_CHOICES", 24)
     for name in ("SPREAD", "SEARCH_STEPS"):
         monkeypatch.setattr(_fitting, name, 1)

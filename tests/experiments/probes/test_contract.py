@@ -19,7 +19,7 @@ from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.instruments import bottleneck, raw_history, subspace
 from metalocus.experiments.instruments.interventions import EveryTrial
-from metalocus.experiments.probes import decode, ensemble, simulate, transplant
+from metalocus.experiments.probes import capacity, decode, ensemble, simulate, transplant
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.scoring import chunks
@@ -49,6 +49,7 @@ def small_fits(monkeypatch, small_strategy):
         (decode, {**few, "DRAWS": 2}),
         (raw_history, {"WIDE": 8}),
         (simulate, {**few, "WAVES": 8}),
+        (capacity, {"BITS": (1, 4), "RANKS": dict.fromkeys(capacity.RANKS, (0, 2))}),
         (transplant, few),
         (bottleneck, few),
         (ensemble, few),
