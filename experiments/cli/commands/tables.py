@@ -68,7 +68,7 @@ def replicate(
 
     What each part costs stands on the page, in CPU minutes a seed at full size.
 
-    Example: metalocus replicate rl2_bandits --parts references-n10-k5 trained-n10-k5
+    Example: metalocus replicate rl2_bandits --parts references-n10-k5 alike-arms-n10-k5
 
     Args:
         name: of the replication, see `metalocus list replications`; none with --page alone.
