@@ -238,6 +238,7 @@ def test_what_a_probe_found_is_written_with_out(call, document, run):
     assert len(list(run.glob("events.out.tfevents.*.probe-carry"))) == 1
     stored = json.loads(Path(files[0]).read_text())
     assert stored.pop("sentence")
+    assert {"date", "source", "versions", "machine", "run", "weights"} == stored.pop("made").keys()
     assert stored == document("probe --episodes 16 --probe carry --json", run)
     document(f"{line} optimality --json", "thompson", "--env", BANDIT)
     assert len(list(Path("found").iterdir())) == 8

@@ -23,6 +23,7 @@ from pathlib import Path
 from metalocus.experiments.bench.benches import BENCHES
 from metalocus.experiments.comparison import compare
 from metalocus.experiments.debate import main as debate
+from metalocus.experiments.runs.provenance import made_by
 
 measured = {"a_task": {"values": [0.4, 0.6], "estimate": 0.5, "low": 0.4, "high": 0.6}}
 prediction = {"side": "recurrence", "quantity": "q", "relation": ">=", "bound": 0.45}
@@ -35,7 +36,8 @@ debate.run_debate = lambda *how: {"preset": {"name": "quick"}, "verdicts": [verd
 debate.run_claim = lambda *how: verdict
 BENCHES["env"] = lambda: [{"env": "x", "speed": 3}]
 compare.compare = lambda *how: {
-    "preset": {"name": "smoke", "seeds": 1, "episodes": 2}, "tasks": {}, "entries": []
+    "preset": {"name": "smoke", "seeds": 1, "episodes": 2},
+    "made": made_by(), "tasks": {}, "entries": [],
 }
 """
 """Jobs of minutes give at once what they give."""
