@@ -1,26 +1,22 @@
-"""When a debate was judged, and by which code."""
+"""When and where a debate was judged, and by which code."""
 
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from metalocus import __version__, envs
-from metalocus.experiments.runs.source import source_digest
+from metalocus.experiments.runs.provenance import made_by
 
 
-def made() -> dict[str, str | None]:
-    """``date`` (of UTC), ``version``, ``commit`` (None without one) and ``source``, a digest.
+def made() -> dict[str, Any]:
+    """What :func:`~metalocus.experiments.runs.provenance.made_by` says, ``version`` and ``commit``.
 
-    The digest is of all code that the debate imports, and is the same for an installed copy.
+    The commit is None without one; ``source`` is the same for an installed copy.
     """
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "version": __version__,
-        "commit": commit(Path(envs.__file__)),
-        "source": source_digest("metalocus.experiments.debate.main"),
-    }
+    about = made_by("metalocus.experiments.debate.main")
+    return {**about, "version": __version__, "commit": commit(Path(envs.__file__))}
 
 
 def commit(file: Path) -> str | None:

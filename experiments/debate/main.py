@@ -20,7 +20,7 @@ from metalocus.experiments.display import LOG
 from metalocus.experiments.runs.arguments import listed
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.named import NAMED, NamedSetting
-from metalocus.experiments.runs.records import load_manifest, versions
+from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.shipped.read import VERDICTS, shipped_claims
 from metalocus.experiments.studies.job import RUNS, measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
@@ -65,9 +65,8 @@ def run_debate(
         claim, with its ``register``), ``shipped`` (what the package's own full run has on claims
         that are not run; None without it), ``curves`` and ``development`` (empty if they are not
         asked), ``runs``, ``source`` (by study, a digest of
-        the code that measured), ``versions`` and ``made``
-        (:func:`~metalocus.experiments.debate.made.made`). The same is written to
-        ``verdicts.json``, with ``report.html`` beside it.
+        the code that measured) and ``made`` (:func:`~metalocus.experiments.debate.made.made`). The
+        same is written to ``verdicts.json``, with ``report.html`` beside it.
 
     Raises:
         InvalidTask: no such preset, claim, agent or argument of it, or no claim can be asked.
@@ -119,7 +118,6 @@ def run_debate(
         },
         "runs": _accounts(studies, preset, out),
         "source": {study.name: measuring_source(study) for study in studies},
-        "versions": versions(),
         "made": made(),
     }
     words = listed(WORDS.get(preset.agent, preset.agent), preset.agent_kwargs)

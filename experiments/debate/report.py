@@ -32,6 +32,7 @@ from metalocus.experiments.debate.figures import (
 )
 from metalocus.experiments.debate.headline import SMOKE_WARNING
 from metalocus.experiments.folders.folder import NotARun
+from metalocus.experiments.runs.provenance import made_line
 from metalocus.experiments.scoring.figures import (
     BEST_NAMES,
     STORE_COLOURS,
@@ -51,8 +52,9 @@ FILTERS = (
     *(wording.p_value, wording.region, wording.short, wording.standing, wording.words),
     wording.restated,
     wording.heading,
+    made_line,
 )
-"""What puts verdicts into words on the page."""
+"""What puts verdicts, and how they were made, into words on the page."""
 
 
 def write_report(folder: Path) -> Path:

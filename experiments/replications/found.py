@@ -22,13 +22,20 @@ def read_found(name: str, out: Path) -> Found | None:
     return found if isinstance(found, dict) and {"size", "parts"} <= found.keys() else None
 
 
-def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[str, Any]]) -> Found:
+def judged(
+    replication: Replication,
+    size: str,
+    measured: Mapping[str, Mapping[str, Any]],
+    made: Mapping[str, Mapping[str, Any]],
+) -> Found:
     """A replication with what was measured, its checks judged.
 
     Args:
         replication: what was run.
         size: name of the size; at any but ``full`` the outcomes are of smaller runs.
         measured: by part and seed, the quantities.
+        made: by part that was measured, what
+            :func:`~metalocus.experiments.runs.provenance.made_by` says.
     """
     parts: dict[str, dict[str, Any]] = {
         part.name: {
@@ -36,6 +43,7 @@ def judged(replication: Replication, size: str, measured: Mapping[str, Mapping[s
             "panel": part.panel,
             "minutes": part.minutes,
             "seeds": {seed: dict(values) for seed, values in measured.get(part.name, {}).items()},
+            "made": made.get(part.name),
         }
         for part in replication.parts
     }

@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.experiments.probes.figures import png_and_svg
+from metalocus.experiments.runs.provenance import made_line
 from metalocus.experiments.scoring.figures import STYLE
 
 Quantity = tuple[str, str]
@@ -29,6 +30,7 @@ COLUMNS = pa.schema(
         *((name, pa.string()) for name in ("replication", "size", "part", "quantity")),
         ("seed", pa.int64()),
         *((name, pa.float64()) for name in ("value", "se", "published", "published_se")),
+        ("made", pa.string()),
     ]
 )
 OURS, THEIRS = "#0072B2", "#D55E00"
@@ -95,10 +97,11 @@ def error_of(found: Mapping[str, Any], part: str, quantity: str) -> float | None
 def _rows(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row for every quantity and seed; one without a seed where there is a paper's alone."""
     about = {"replication": found["replication"], "size": found["size"]}
-    for part in found["parts"]:
+    for part, each in found["parts"].items():
+        made = made_line(each["made"]) if each["seeds"] else None
         for quantity in quantities(found, part):
             theirs = published(found, part, quantity) or {"value": None, "error": None}
-            row = {**about, "part": part, "quantity": quantity}
+            row = {**about, "part": part, "quantity": quantity, "made": made}
             row |= {"published": theirs["value"], "published_se": theirs["error"]}
             errors = values_of(found, part, f"{quantity}_se")
             own = values_of(found, part, quantity)

@@ -16,6 +16,7 @@ from metalocus.experiments.replications.output import (
     quantities,
     values_of,
 )
+from metalocus.experiments.runs.provenance import made_line
 
 TUNED = (
     "Trainings by which the settings were chosen, at seeds that no replication uses (from 900 on),"
@@ -57,10 +58,12 @@ def replications_page(out: Path) -> str:
 def _again(replication: Any, kept: Found | None) -> Found:
     """The replication in its present words, with what was measured."""
     if kept is None:
-        return judged(replication, "full", {})
+        return judged(replication, "full", {}, {})
     names = {part.name for part in replication.parts}
-    measured = {name: part["seeds"] for name, part in kept["parts"].items() if name in names}
-    return judged(replication, kept["size"], measured)
+    parts = {name: part for name, part in kept["parts"].items() if name in names}
+    measured = {name: part["seeds"] for name, part in parts.items()}
+    made = {name: part["made"] for name, part in parts.items()}
+    return judged(replication, kept["size"], measured, made)
 
 
 def _state(found: Mapping[str, Found]) -> str:
@@ -104,7 +107,7 @@ def _section(found: Found) -> list[str]:
     ]
     done = [part for part, each in found["parts"].items() if each["seeds"]]
     if done:
-        lines += ["", f"Size {found['size']}: {about}.", *_results(found)]
+        lines += ["", f"Size {found['size']}: {about}.", *_results(found), "", *_made(found)]
     elif found["published"]:
         lines += _results(found)
     lines += ["", *_checks(found)]
@@ -147,6 +150,18 @@ def _ours(values: list[float], error: float | None) -> str:
     if len(values) > 1:
         shown += f" ({_number(min(values))} to {_number(max(values))})"
     return shown if error is None else f"{shown} ± {_number(error)}"
+
+
+def _made(found: Found) -> Iterator[str]:
+    """How the parts were made, a line for those that were made alike."""
+    alike: dict[str, list[str]] = {}
+    for name, part in found["parts"].items():
+        if part["seeds"]:
+            alike.setdefault(made_line(part["made"]), []).append(name)
+    if len(alike) == 1:
+        yield from alike
+    else:
+        yield from (f"{', '.join(names)}: {line}" for line, names in alike.items())
 
 
 def _theirs(figure: Mapping[str, Any] | None) -> str:

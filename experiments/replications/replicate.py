@@ -11,6 +11,7 @@ from metalocus.envs.discovery import unknown
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Part, Replication
 from metalocus.experiments.replications.found import Found, judged, read_found
+from metalocus.experiments.runs.provenance import made_by
 from metalocus.experiments.studies.measure_all import measure_all
 
 
@@ -38,11 +39,14 @@ def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None 
     if size_name not in SIZES:
         raise InvalidTask(unknown("size", size_name, SIZES))
     size = SIZES[size_name]
-    measured = _kept(replication, size_name, out)
+    kept = _kept(replication, size_name, out)
+    measured = {name: part["seeds"] for name, part in kept.items()}
+    made = {name: part["made"] for name, part in kept.items()}
     for part in _chosen(replication, parts):
         own = measure_all([part], part.sized(size), out)[part.name]
         measured[part.name] = {str(seed): dict(values) for seed, values in own.items()}
-    return judged(replication, size_name, measured)
+        made[part.name] = made_by(type(part).__module__)
+    return judged(replication, size_name, measured, made)
 
 
 def _chosen(replication: Replication, names: Sequence[str] | None) -> list[Part]:
@@ -57,9 +61,9 @@ def _chosen(replication: Replication, names: Sequence[str] | None) -> list[Part]
 
 
 def _kept(replication: Replication, size: str, out: Path) -> dict[str, Any]:
-    """What was measured before of the replication's parts, at the same size."""
+    """The replication's parts that were measured before, at the same size."""
     found = read_found(replication.name, out)
     if found is None or found["size"] != size:
         return {}
     names = {part.name for part in replication.parts}
-    return {name: part["seeds"] for name, part in found["parts"].items() if name in names}
+    return {name: part for name, part in found["parts"].items() if name in names and part["seeds"]}

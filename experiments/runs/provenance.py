@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,12 @@ def made_by(*modules: str) -> dict[str, Any]:
         "versions": versions(),
         "machine": machine(),
     }
+
+
+def each_made_by(rows: Sequence[Mapping[str, Any]], *modules: str) -> list[dict[str, Any]]:
+    """Rows of numbers, each with what :func:`made_by` says of it as ``made``."""
+    made = made_by(*modules)
+    return [{**row, "made": made} for row in rows]
 
 
 def made_line(made: Mapping[str, Any]) -> str:

@@ -102,6 +102,7 @@ def claim(
         name: of the claim, or its number; see `metalocus list claims`.
     """
     from metalocus.experiments.cli.tables import verdict_table
+    from metalocus.experiments.debate.made import made
     from metalocus.experiments.debate.main import run_claim
     from metalocus.experiments.display import hush
 
@@ -109,7 +110,10 @@ def claim(
     own = keywords(agent_kwargs, "--agent-kwargs")
     with on_executor(executor, address):
         found = run_claim(name, preset, out, agent, setting_of(setting), own)
-    print_json(found) if json else verdict_table({"verdicts": [found], "preset": {"name": preset}})
+    if json:
+        print_json({**found, "made": made()})
+    else:
+        verdict_table({"verdicts": [found], "preset": {"name": preset}})
 
 
 def report(folder: Positional[Path]) -> None:

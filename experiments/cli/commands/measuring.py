@@ -51,6 +51,7 @@ def score(
     from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.cli.tables import return_lines, return_page
     from metalocus.experiments.display import hush
+    from metalocus.experiments.runs.provenance import each_made_by
     from metalocus.experiments.scoring.returns import mean_returns
 
     hush(quiet)
@@ -63,7 +64,8 @@ def score(
     if out is not None:
         write_page(out, return_page(found))
     if json:
-        print_json(found[0] if env is not None and policy is not None else found)
+        rows = each_made_by(found, "metalocus.experiments.scoring.returns")
+        print_json(rows[0] if env is not None and policy is not None else rows)
     else:
         print("\n".join(return_lines(found) if out is None else [str(out)]))
 
@@ -87,13 +89,17 @@ def evaluate(
     """
     from metalocus.experiments.cli.tables import evaluation_table
     from metalocus.experiments.display import Stage
+    from metalocus.experiments.runs.provenance import made_by
     from metalocus.experiments.scoring.chunks import watched
     from metalocus.experiments.scoring.evaluate import evaluate as measure
 
     subject = subject_of(what, env, env_kwargs, algo, policy, policy_kwargs)
     with Stage("evaluating", None, "episodes played") as stage, watched(stage.count):
         found = measure(subject, episodes, seed)
-    print_json(found) if json else evaluation_table(found)
+    if json:
+        print_json({**found, "made": made_by("metalocus.experiments.scoring.evaluate")})
+    else:
+        evaluation_table(found)
 
 
 def probe(

@@ -164,6 +164,7 @@ def calibrate(
     from metalocus.experiments.calibration.planted import planted
     from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.display import hush
+    from metalocus.experiments.runs.provenance import each_made_by
 
     hush(quiet)
     if out is not None:
@@ -172,7 +173,10 @@ def calibrate(
     text = calibration_page(found, seconds)
     if out is not None:
         write_page(out, text)
-    print_json(as_records(found)) if json else print(out or text)
+    if json:
+        print_json(each_made_by(as_records(found), measure.__module__))
+    else:
+        print(out or text)
 
 
 def bench(
@@ -189,12 +193,14 @@ def bench(
         device: to train on.
     """
     from metalocus.experiments.bench.benches import BENCHES
+    from metalocus.experiments.runs.provenance import each_made_by
 
     if device != "cpu" and what != "train":
         raise WrongUse(f"only training is measured on {device}; leave --device out")
-    found = BENCHES[what](device) if what == "train" else BENCHES[what]()
+    bench = BENCHES[what]
+    found = bench(device) if what == "train" else bench()
     if json:
-        print_json(found)
+        print_json(each_made_by(found, bench.__module__))
         return
     for row in found:
         print("  ".join(f"{key} {value}" for key, value in row.items()))

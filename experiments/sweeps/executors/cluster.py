@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ Value = TypeVar("Value")
 Files = dict[str, bytes]
 """A finished run, by the names of its files."""
 CALL_ATTEMPTS = 3
+KNOCK_SECONDS = 10.0
+"""In which a cluster's machine answers, even a far one."""
 _SERVERS: dict[tuple[str, ...], ForkServer] = {}
 """Of this process, which is a worker of Ray."""
 
@@ -115,12 +118,15 @@ class Ray(Executor):
 
     def _connect(self) -> None:
         if not self.ray.is_initialized():
-            more = {} if self.address is None else {"address": self.address}
+            address = self.address or os.environ.get("RAY_ADDRESS")
+            more = {} if address is None else {"address": address}
             try:
+                if address is not None:
+                    _knock(address)
                 self.ray.init(log_to_driver=False, include_dashboard=False, **more)
-            except (ConnectionError, ValueError) as error:
+            except (OSError, ValueError) as error:
                 said = str(error).splitlines()[0]
-                raise WrongUse(f"no Ray cluster at {self.address} ({said})") from None
+                raise WrongUse(f"no Ray cluster at {address} ({said})") from None
 
     def _outcome(self, order: Order, task: Any) -> Outcome:
         try:
@@ -134,6 +140,17 @@ class Ray(Executor):
             except (ValueError, WrongUse) as error:
                 return replace(outcome, code=HOPELESS, said=str(error))
         return outcome
+
+
+def _knock(address: str) -> None:
+    """Connect to the port of an address that has one, for Ray itself tries that for minutes.
+
+    Raises:
+        OSError: nobody answers.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
 
 
 def attend(line: str, mark: str, files: tuple[str, ...]) -> tuple[dict[str, Any], Files | None]:

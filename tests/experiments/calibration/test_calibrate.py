@@ -12,6 +12,7 @@ from metalocus.experiments.calibration.histories import Histories
 from metalocus.experiments.calibration.page import WHY_NOT, calibration_page
 from metalocus.experiments.calibration.planted import NOISE, Planted, planted
 from metalocus.experiments.probes.base import PROBES, Probe
+from metalocus.experiments.runs.provenance import made_by
 
 ARMS = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=2)
 
@@ -182,3 +183,4 @@ def test_the_command_writes_the_page_once(monkeypatch, call, document, elsewhere
     honest, narrow = document("calibrate --replications 3 --json")
     assert (honest["known"], honest["replications"]) == (0.0, 3)
     assert narrow["covered"] == 0
+    assert honest["made"] == made_by("metalocus.experiments.calibration.calibrate")

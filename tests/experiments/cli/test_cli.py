@@ -1,5 +1,6 @@
 """The command line: what each command prints, for people and as JSON."""
 
+import functools
 import json
 import re
 import shutil
@@ -15,14 +16,17 @@ from metalocus.agents.catalogue import REFERENCES
 from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.envs.registry import FAMILIES
 from metalocus.experiments.bench.benches import BENCHES
+from metalocus.experiments.bench.env import bench_env
 from metalocus.experiments.cli import registry, texts
 from metalocus.experiments.cli.parsing import parse
 from metalocus.experiments.cli.registry import COMMANDS
 from metalocus.experiments.debate import main as debate
+from metalocus.experiments.debate.made import made
 from metalocus.experiments.folders.folder import WEIGHTS
 from metalocus.experiments.probes import measure
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.named import NAMED
+from metalocus.experiments.runs.provenance import made_by
 from metalocus.experiments.studies.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -97,6 +101,7 @@ def test_score(call, document):
     assert found["mean"] == pytest.approx(5.0, abs=1.0)
     assert found["episodes"] == 200
     assert found["env_kwargs"] == {"n_arms": 5, "horizon": 10}
+    assert found["made"] == made_by("metalocus.experiments.scoring.returns")
     assert document(f"{line} --json") == found
     assert document(f"{line} --seed 1 --json")["mean"] != found["mean"]
     code, out, err = call(line)
@@ -178,6 +183,7 @@ def test_evaluate(call, document, run):
         assert row["low"] <= row["mean"] <= row["high"]
         assert row["score"] == pytest.approx((row["mean"] - chance) / (optimum - chance))
     assert document("evaluate --episodes 40 --json", run) == found
+    assert found["made"] == made_by("metalocus.experiments.scoring.evaluate")
     code, out, err = call("evaluate --episodes 40", run)
     assert (code, err) == (0, "")
     assert all(name in out for name in policies)
@@ -298,10 +304,11 @@ def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, ver
     monkeypatch.setattr(debate, "run_claim", lambda *how: asked.append(how) or verdict)
     assert document("debate --json") == whole
     assert document("debate --claims 5 locus --json") == whole
-    assert document("claim locus --preset full --out there --json") == verdict
+    told = {**verdict, "made": made()}
+    assert document("claim locus --preset full --out there --json") == told
     assert (
         document("claim locus --agent gru --agent-kwargs hidden_size=8 --setting five_arms --json")
-        == verdict
+        == told
     )
     assert asked == [
         ("quick", Path("debate"), None, None, {}, (), None),
@@ -317,9 +324,15 @@ def test_debates_and_claims_are_printed_as_told(call, document, monkeypatch, ver
         assert "? undecided, 4 more" in out
 
 
+@functools.wraps(bench_env)
+def timed():
+    return [{"env": "x", "speed": 3}]
+
+
 def test_benches_are_printed_as_told(call, document, monkeypatch):
-    monkeypatch.setitem(BENCHES, "env", lambda: [{"env": "x", "speed": 3}])
-    assert document("bench env --json") == [{"env": "x", "speed": 3}]
+    monkeypatch.setitem(BENCHES, "env", timed)
+    (found,) = document("bench env --json")
+    assert found == {"env": "x", "speed": 3, "made": made_by("metalocus.experiments.bench.env")}
     assert call("bench env") == (0, "env x  speed 3\n", "")
 
 

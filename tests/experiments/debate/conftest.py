@@ -75,6 +75,9 @@ def found():
         "development": synthetic_development(rng),
         "runs": [run],
         "source": {},
-        "versions": {"metalocus": "0.1", "torch": "2.99"},
-        "made": {"date": "2031-02-03", "version": "0.1", "commit": "abc123", "source": "feed"},
+        "made": {
+            **{"date": "2031-02-03", "version": "0.1", "commit": "abc123", "source": "feed"},
+            "versions": {"metalocus": "0.1", "torch": "2.99"},
+            "machine": {"host": "a<b", "processor": "x86", "instruction set": "AVX2"},
+        },
     }

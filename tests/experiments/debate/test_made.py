@@ -1,10 +1,11 @@
-"""Which code made a report."""
+"""When and where a report was made, and by which code."""
 
 import subprocess
 from datetime import UTC, datetime
 
 import metalocus
 from metalocus.experiments.debate.made import commit, made
+from metalocus.experiments.runs.records import machine, versions
 
 
 def git(folder, *arguments):
@@ -38,3 +39,5 @@ def test_without_git_there_is_no_commit(monkeypatch, tmp_path):
     assert found["version"] == metalocus.__version__
     assert found["date"] == datetime.now(UTC).date().isoformat()
     assert len(found["source"]) == 16
+    assert found["versions"] == versions()
+    assert found["machine"] == machine()

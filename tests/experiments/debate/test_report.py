@@ -121,8 +121,10 @@ def test_every_claim_stands_in_it_with_both_sides_and_their_verdicts(undrawn, fo
         assert f"<b>{side}</b>: {escape(says)}." in page
     for sentence in found["headline"]:
         assert f"<p>{escape(sentence)}</p>" in matrix
-    made = "Made on 2031-02-03 with metalocus 0.1, torch 2.99; commit <code>abc123</code>, source"
-    assert f"{made} <code>feed</code>." in page, "what made it, not what shows it"
+    assert (
+        "Made on 2031-02-03 on a&lt;b (x86, AVX2) by source feed with metalocus 0.1, torch 2.99."
+        " The commit is <code>abc123</code>."
+    ) in page, "what made it, not what shows it"
     assert "a few &amp; fast" in page
     assert "training took 2 CPU seconds in all" in page
 
@@ -156,13 +158,14 @@ def test_the_register_is_told_and_what_differs_from_it_in_red(page):
 
 def test_what_is_not_run_is_shown_from_what_is_shipped_and_marked(undrawn, few, tmp_path):
     of = {"preset": {"name": "full", "seeds": 10, "of_seeds": 10}, "tasks": few["tasks"]}
-    of |= {"made": {"date": "2030-12-24", "version": "0.9"}}
+    of |= {"made": {**few["made"], "date": "2030-12-24"}}
     changed = {**few, "verdicts": few["verdicts"][:1]}
     page = written(tmp_path, {**changed, "shipped": {**of, "verdicts": few["verdicts"][1:2]}})
     above, below = page.split("Not run by preset quick: from the full run that comes with")
     assert "#responsiveness" not in above
     assert '<a href="#responsiveness">7 responsiveness</a>' in below
-    assert "Preset full, 10 training seeds, made on 2030-12-24 with metalocus 0.9." in below
+    assert "Preset full, 10 training seeds, whose numbers were made elsewhere." in below
+    assert "Made on 2030-12-24 on a&lt;b" in below
     assert "(from the shipped full run of 2030-12-24)" in below
     assert "metalocus claim responsiveness --preset full" in below
     assert "that comes with" not in written(tmp_path, changed)

@@ -15,7 +15,7 @@ from metalocus.experiments.cli.main import run
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.probes import simulate
 from metalocus.experiments.replications import replicate as replicate_module
-from metalocus.experiments.replications import rl2_mdps, wang2016
+from metalocus.experiments.replications import rl2_bandits, rl2_mdps, wang2016
 from metalocus.experiments.replications.base import (
     RELATIONS,
     REPLICATIONS,
@@ -31,9 +31,15 @@ from metalocus.experiments.replications.replicate import replicate
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.runs.possible import require_possible
+from metalocus.experiments.runs.provenance import made_by
 from metalocus.experiments.studies.study import require_measured
 
 TABLE = REPLICATIONS["rl2_bandits"]
+MADE = {
+    **{"date": "2031-02-03", "source": "feed", "versions": {"torch": "2.99"}},
+    "machine": {"host": "here", "processor": "x86", "instruction set": "AVX2"},
+}
+LINE = "Made on 2031-02-03 on here (x86, AVX2) by source feed with torch 2.99."
 
 
 def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has():
@@ -86,7 +92,7 @@ def planted(total=85.3):
     """The table with planted totals of one cell at three seeds."""
     values = {"alike arms": total, "alike arms_se": 0.1, "alike arms regret": 0.03}
     seeds = {"0": values, "1": values, "2": {**values, "alike arms": total and total + 0.2}}
-    return judged(TABLE, "full", {"alike-arms-n100-k50": seeds})
+    return judged(TABLE, "full", {"alike-arms-n100-k50": seeds}, {"alike-arms-n100-k50": MADE})
 
 
 def outcome_of(found, quantity, part="alike-arms-n100-k50"):
@@ -121,9 +127,9 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
     cell = [row for row in rows if row["part"].endswith("n100-k50")]
     own = {row["seed"]: row for row in cell if row["quantity"] == "alike arms"}
     assert {seed: row["value"] for seed, row in own.items()} == {0: 85.3, 1: 85.3, 2: 85.5}
-    assert own[0]["se"] == 0.1
+    assert (own[0]["se"], own[0]["made"]) == (0.1, LINE)
     theirs = next(row for row in cell if row["quantity"] == "recurrent")
-    assert (theirs["seed"], theirs["value"]) == (None, None)
+    assert (theirs["seed"], theirs["value"], theirs["made"]) == (None, None, None)
     assert (theirs["published"], theirs["published_se"]) == (84.9, 0.6)
     page = replications_page(tmp_path)
     line = "| alike arms, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058 | 3 |  |"
@@ -137,7 +143,7 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
 
 def test_a_replication_without_results_is_drawn_too(tmp_path):
     for name in ("harlow", "wang2018_two_step"):  # without and with figures of the paper
-        assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}))) == 4
+        assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}, {}))) == 4
 
 
 def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch):
@@ -151,8 +157,10 @@ def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch)
     monkeypatch.setattr(replicate_module, "measure_all", measured)
     written(tmp_path)
     found = replicate("rl2_bandits", "full", tmp_path, ["references-n10-k5"])
-    assert found["parts"]["alike-arms-n100-k50"]["seeds"]["0"]["alike arms"] == 85.3
-    assert found["parts"]["references-n10-k5"]["seeds"] == {"0": {"random": 5.0}}
+    kept, fresh = found["parts"]["alike-arms-n100-k50"], found["parts"]["references-n10-k5"]
+    assert (kept["seeds"]["0"]["alike arms"], kept["made"]) == (85.3, MADE)
+    assert fresh["made"] == made_by(rl2_bandits.__name__)
+    assert fresh["seeds"] == {"0": {"random": 5.0}}
     assert outcome_of(found, "random", "references-n10-k5") == "passed"
     found = replicate("rl2_bandits", "quick", tmp_path, ["attention-n10-k5"])
     assert not found["parts"]["alike-arms-n100-k50"]["seeds"]
@@ -217,13 +225,14 @@ def test_every_kind_of_part_runs_from_training_to_the_page(tmp_path, monkeypatch
 def test_the_page_begins_with_what_is_run_at_full_size_and_what_the_rest_takes(tmp_path):
     """Two references of one seed are run; in hours the rest is minutes by parts and seeds."""
     two = {name: {"0": {"random": 5.0}} for name in ("references-n10-k5", "references-n10-k10")}
-    found = judged(TABLE, "full", two)
+    found = judged(TABLE, "full", two, dict.fromkeys(two, MADE))
     (tmp_path / "rl2_bandits.json").write_text(json.dumps(found))
     parts = [part for each in REPLICATIONS.values() for part in each.parts]
     left = [part for part in parts if part.name not in two]
     hours = sum(part.minutes * (3 if part.training() else 1) for part in left) / 60
     head = replications_page(tmp_path).partition("| replication |")[0]
     assert f"2 of {len(parts)} parts (references-n10-k5, references-n10-k10)" in head
+    assert f"\n{LINE}\n" in replications_page(tmp_path)
     assert f"the other {len(left)}, about {hours:,.0f} CPU hours" in head
     (tmp_path / "rl2_bandits.json").write_text(json.dumps({**found, "size": "quick"}))
     assert f"0 of {len(parts)} parts (none)" in replications_page(tmp_path)
@@ -248,7 +257,7 @@ def test_every_figure_is_readable_whatever_was_measured():
         for number, check in enumerate(each.checks):
             values[check.part][check.quantity] = -0.125 * number
         own = {part: {"0": quantities} for part, quantities in values.items()}
-        found = judged(each, "full", own)
+        found = judged(each, "full", own, dict.fromkeys(own, MADE))
         found["parts"] = dict(list(found["parts"].items())[:4])
         figure = draw(found)
         renderer = FigureCanvasAgg(figure).get_renderer()

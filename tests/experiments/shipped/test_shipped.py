@@ -45,9 +45,12 @@ def debate(run, monkeypatch):
             "curves": {},
             "development": {},
             "source": {},
-            "versions": {},
         },
-        "made": {"date": "2031-02-03", "version": "0.1", "commit": None, "source": "feed"},
+        "made": {
+            **{"date": "2031-02-03", "version": "0.1", "commit": None, "source": "feed"},
+            "versions": {"torch": "2.99"},
+            "machine": {"host": "here", "processor": "x86", "instruction set": "AVX2"},
+        },
         "runs": [{"name": run.name, "title": "t", "serves": [], **manifest(run)}],
     }
     write_record(folder / "verdicts.json", found)

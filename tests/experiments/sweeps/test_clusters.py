@@ -188,11 +188,14 @@ def first_step(file):
     return next(each.step for each in events_there if each.HasField("session_log"))
 
 
-def test_slurm_and_ray_that_are_not_there_are_told_in_one_line(tmp_path, capsys):
+def test_slurm_and_ray_that_are_not_there_are_told_in_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "x.toml").write_text('[[runs]]\nsetting = "bandit"\nagent = "mlp"\nsteps = 0\n')
     line = ["sweep", str(tmp_path / "x.toml"), "--out", str(tmp_path / "runs")]
     assert run_command([*line, "--executor", "slurm"]) == 2
     assert "Slurm is not here" in capsys.readouterr().err
     ray.shutdown()
-    with pytest.raises(WrongUse, match="no Ray cluster at"):
+    with pytest.raises(WrongUse, match="no Ray cluster at 127.0.0.1:1 .*refused"):
         Ray("127.0.0.1:1")._connect()
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(WrongUse, match="no Ray cluster at 127.0.0.1:1 .*refused"):
+        Ray()._connect()
