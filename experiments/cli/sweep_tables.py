@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from metalocus.experiments.display import duration
+from metalocus.experiments.probes.rows import counted
 from metalocus.experiments.sweeps.status import Status
 
 if TYPE_CHECKING:  # a table needs nothing of what a soak runs
@@ -20,11 +21,11 @@ def sweep_lines(found: Mapping[str, Any]) -> list[str]:
     lines = []
     for row in found["scores"]:
         scores = f"{row['mean']:7.3f}  {row['low']:7.3f} to {row['high']:7.3f}"
-        lines.append(f"{scores}  {row['runs']:4} runs  {row['title']}")
+        lines.append(f"{scores}  {counted(row['runs'], 'run'):>8}  {row['title']}")
     if lines:
         lines = ["  score: mean, lowest to highest run", *lines, ""]
     lines += [f"left out: {name}: {reason}" for name, reason in found["left_out"].items()]
-    made = f"{found['runs']} runs in {found['out']}"
+    made = f"{counted(found['runs'], 'run')} in {found['out']}"
     return [*lines, f"{made}; every measurement with what made it: {found['results']}"]
 
 
@@ -32,11 +33,11 @@ def status_lines(found: Status) -> list[str]:
     """How far a sweep is."""
     counts = ", ".join(f"{count} {state}" for state, count in found.counts.items() if count)
     left = "" if found.seconds_left is None else f"; about {duration(found.seconds_left)} left"
-    lines = [f"{found.total} runs: {counts}{left}"]
+    lines = [f"{counted(found.total, 'run')}: {counts}{left}"]
     running = list(found.running.items())
     lines += [f"  {name}: {said}" for name, said in running[:MOST_LINES]]
     for each in found.failures[:MOST_LINES]:
-        tried = f" ({each.attempts} attempts, the last on {each.host})" if each.attempts else ""
+        tried = f" ({counted(each.attempts, 'attempt')}, the last on {each.host})" if each.attempts else ""
         lines += [f"FAILED {each.run}: {each.reason}{tried}"]
         lines += [f"  again: {each.command}"] * bool(each.command)
     more = len(running) + len(found.failures) - len(lines[1:])

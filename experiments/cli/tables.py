@@ -24,6 +24,7 @@ from metalocus.experiments.claims.wording import (
     words,
 )
 from metalocus.experiments.debate.headline import SMOKE, SMOKE_WARNING
+from metalocus.experiments.probes.rows import counted
 from metalocus.experiments.runs.provenance import made_by, made_line
 
 WIDTH = 118
@@ -146,7 +147,7 @@ def return_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
             interval = f"95% [{row['low']:.3f}, {row['high']:.3f}]"
             exact = "  exact" if row["exact"] else ""
             mean = f"{row['policy']}: {row['mean']:.3f}"
-            lines.append(f"{mean}  {interval}  {row['episodes']} episodes{exact}")
+            lines.append(f"{mean}  {interval}  {counted(row['episodes'], 'episode')}{exact}")
     return lines
 
 
