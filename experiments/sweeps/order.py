@@ -86,7 +86,7 @@ class Outcome:
 
     Attributes:
         code: one of this module's, or of a worker that ended otherwise: -9 if killed.
-        said: its last words; the reason where it is not done.
+        said: its last words: the reason where it is not done, warnings where it is.
         seconds: of wall time.
         gibibytes: of memory at most, as far as it is known.
         host: name of the machine.
@@ -105,6 +105,12 @@ class Outcome:
         """Why the run is not done, in one line; what a worker said before it was killed is none."""
         lines = self.said.strip().splitlines()
         return lines[-1] if lines and self.code >= 0 else f"killed (exit code {self.code})"
+
+    @property
+    def warning(self) -> str:
+        """What a run that is done has warned of, in one line; mostly nothing."""
+        lines = self.said.strip().splitlines()
+        return lines[-1] if lines and self.code == DONE else ""
 
     @classmethod
     def from_record(cls, found: Mapping[str, Any]) -> Outcome:

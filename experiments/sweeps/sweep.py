@@ -152,6 +152,7 @@ class _Crew:
         self.waiting, self.working = deque(orders), dict[str, Order]()
         self.attempts: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
+        self.told = set[str]()
         self.steps_done = 0
 
     def make(self, total: int, before: int) -> dict[str, str]:
@@ -205,6 +206,10 @@ class _Crew:
         if reason and outcome.code == DONE:
             outcome = replace(outcome, code=1, said=reason)
         self.book.ended(order, attempt, outcome, again)
+        warning = "" if reason else outcome.warning
+        if warning and warning not in self.told:
+            LOG.warning("%s: %s", order.name, warning)
+            self.told.add(warning)
         if again:
             self.waiting.append(order)
         elif reason:

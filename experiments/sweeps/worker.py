@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -51,7 +52,7 @@ def prepare(files: Sequence[str] = ()) -> None:
 
 
 def work(order: Order) -> tuple[int, str]:
-    """Make the run: exit code, and the reason in one line where it is not done."""
+    """Make the run: exit code, and in one line why it is not done, or its warnings if it is."""
     torch.set_num_threads(1)
     try:
         config = RunConfig.from_json(order.config)
@@ -60,7 +61,9 @@ def work(order: Order) -> tuple[int, str]:
                 "the source of the run has changed since the command began, or the command runs"
                 " another copy of metalocus than the installed one: start it from another folder"
             )
-        train(config, order.out, lambda progress: write_progress(order.folder, progress))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("default", UserWarning)
+            train(config, order.out, lambda progress: write_progress(order.folder, progress))
     except Stopped as error:
         return STOPPED, str(error)
     except (InvalidTask, Corrupt, Busy, NonFinite, WrongUse) as error:
@@ -72,4 +75,4 @@ def work(order: Order) -> tuple[int, str]:
         return FAILED, f"{type(error).__name__}: {error}"
     except Exception as error:
         return FAILED, f"{type(error).__name__}: {error}"
-    return DONE, ""
+    return DONE, "; ".join(dict.fromkeys(str(each.message) for each in told))

@@ -76,6 +76,7 @@ def go_on(folder: Path, load: Callable[[Path], Value]) -> Value | None:
             found = load(before)
         except Corrupt:
             raise error from None
-        warnings.warn(f"{error}; the run goes on from the checkpoint before it", stacklevel=3)
+        what = str(error).partition(";")[0]
+        warnings.warn(f"{what}; the run goes on from the checkpoint before it", stacklevel=3)
         os.replace(before, newest)  # or the next save would put the damaged one in its place
         return found

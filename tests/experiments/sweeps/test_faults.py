@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 
 import pytest
 
@@ -111,8 +112,17 @@ def test_every_fault_has_its_code_and_a_reason_in_one_line(attend, short, tmp_pa
         patch.setattr(worker, "train", warn_and_be_killed)
         outcome = attend(untrained)
     assert (outcome.code, outcome.reason) == (-9, "killed (exit code -9)")
-    assert attend(untrained).code == DONE, "and all of it is mended by the same command"
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "train", warn)
+        assert attend(untrained).warning == "the checkpoint is damaged"
+    outcome = attend(untrained)
+    assert (outcome.code, outcome.warning) == (DONE, ""), "all is mended by the same command"
     assert is_done(tmp_path / untrained.name)
+
+
+def warn(*_):
+    for _ in range(2):
+        warnings.warn("the checkpoint is damaged", stacklevel=1)
 
 
 def warn_and_be_killed(*_):

@@ -133,6 +133,13 @@ def test_a_killed_worker_is_started_again(here, untrained, tmp_path):
     assert here.started.count(untrained[1].name) == 3
 
 
+def test_what_runs_warn_of_is_told_once(here, untrained, tmp_path, caplog):
+    here.plans = {config.name: [(orders.DONE, "noise\nit is short\n")] for config in untrained[:2]}
+    sweep(untrained, tmp_path, here)
+    (line,) = (line for line in caplog.messages if "it is short" in line)
+    assert line in {f"{config.name}: it is short" for config in untrained[:2]}
+
+
 def test_nothing_is_begun_on_a_full_disk(here, untrained, tmp_path):
     names = sorted(config.name for config in untrained)
     here.plans[names[0]] = [(orders.FULL, "the disk is full (No space left on device): make room")]
