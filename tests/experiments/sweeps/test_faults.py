@@ -307,7 +307,7 @@ def test_a_real_server_imports_nothing_from_here_and_ends_with_its_driver(
         time.sleep(0.2)
         assert all(soak._alive(pid) for pid in family)
         driver.kill()
-    eventually(lambda: not any(soak._alive(pid) for pid in family), 5)
+    eventually(lambda: not any(soak._alive(pid) for pid in family))
     assert list(planted.glob("*.ran")) == []
     with locked(tmp_path / endless.name):
         assert not is_done(tmp_path / endless.name)
