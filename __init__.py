@@ -19,7 +19,7 @@ __version__ = version("metalocus")
 def load(*files: str | os.PathLike[str]) -> None:
     """Enter what files of one's own define, beside what is there; see docs/extending.md.
 
-    A file is a Python module with any of a Family, a Cell, AGENTS, an online rule, a
+    A file is a Python module with any of a Family, a Cell, AGENTS, a TRAINER, an online rule, a
     ReferencePolicy, a control, a Probe and a Claim. Without files, what is installed under the
     entry points ``metalocus.plugins`` is entered, which the first look at a name does too.
 

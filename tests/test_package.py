@@ -24,7 +24,7 @@ FOLDERS = ("envs", "agents", "experiments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 ROOMS = sorted({path.parent for path in MODULES})
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COLLECTIONS = (
     *("envs/families", "agents/cells", "agents/controls"),
     *("experiments/probes", "experiments/claims", "experiments/replications"),

@@ -14,7 +14,7 @@ from metalocus.agents.trainers.base import TRAINERS, Trainer
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.discovery import unknown
 from metalocus.envs.registry import FAMILIES
-from metalocus.experiments.claims.base import CLAIMS
+from metalocus.experiments.claims.base import CLAIMS, in_order
 from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.replications.base import REPLICATIONS, Replication
 from metalocus.experiments.runs.arguments import agent_defaults, env_defaults, train_defaults
@@ -102,8 +102,11 @@ def probes() -> list[Entry]:
 
 
 def claims() -> list[Entry]:
-    """The claims of the debate."""
-    return [{"name": name, "about": claim.statement} for name, claim in CLAIMS.items()]
+    """The claims of the debate by number; what checks the apparatus has none and comes last."""
+    return [
+        {"name": claim.name, "number": claim.number, "about": claim.statement}
+        for claim in in_order(CLAIMS.values())
+    ]
 
 
 def replications() -> list[Entry]:
@@ -135,7 +138,8 @@ def listing(kind: str, entries: Sequence[Entry]) -> list[str]:
         if above != heading:
             lines.append(above)
             heading = above
-        lines.append(f"  {entry['name']:{width}}  {entry['about']}")
+        number = f"{entry['number'] or '':>2}  " if "number" in entry else ""
+        lines.append(f"  {entry['name']:{width}}  {number}{entry['about']}")
         lines += [f"      {detail}" for detail in _takes(entry)]
     return lines
 

@@ -66,8 +66,8 @@ AskedSetting = Annotated[
 AskedClaims = Annotated[
     Texts,
     arg(
-        help="numbers or names of the claims to ask, alone; if left out, those of the preset. See"
-        " `metalocus list claims`."
+        help="numbers or names of the claims to ask, alone, or curves, development; if left out,"
+        " those of the preset. See `metalocus list claims`."
     ),
 ]
 DebateFolder = Annotated[

@@ -37,7 +37,8 @@ def status_lines(found: Status) -> list[str]:
     running = list(found.running.items())
     lines += [f"  {name}: {said}" for name, said in running[:MOST_LINES]]
     for each in found.failures[:MOST_LINES]:
-        tried = f" ({counted(each.attempts, 'attempt')}, the last on {each.host})" if each.attempts else ""
+        attempts = counted(each.attempts, "attempt")
+        tried = f" ({attempts}, the last on {each.host})" if each.attempts else ""
         lines += [f"FAILED {each.run}: {each.reason}{tried}"]
         lines += [f"  again: {each.command}"] * bool(each.command)
     more = len(running) + len(found.failures) - len(lines[1:])

@@ -67,7 +67,7 @@ def test_the_script_trains_measures_and_loads_as_on_the_page(brief, tmp_path, mo
 def test_every_command_on_the_pages_parses():
     """Those that stand in a line of their own; placeholders such as RUN are texts."""
     lines = []
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
         lines += re.findall(r"^metalocus (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(lines) > 25
     for line in lines:

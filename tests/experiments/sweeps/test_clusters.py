@@ -194,8 +194,8 @@ def test_slurm_and_ray_that_are_not_there_are_told_in_one_line(tmp_path, capsys,
     assert run_command([*line, "--executor", "slurm"]) == 2
     assert "Slurm is not here" in capsys.readouterr().err
     ray.shutdown()
-    with pytest.raises(WrongUse, match="no Ray cluster at 127.0.0.1:1 .*refused"):
+    with pytest.raises(WrongUse, match=r"no Ray cluster at 127\.0\.0\.1:1 .*refused"):
         Ray("127.0.0.1:1")._connect()
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(WrongUse, match="no Ray cluster at 127.0.0.1:1 .*refused"):
+    with pytest.raises(WrongUse, match=r"no Ray cluster at 127\.0\.0\.1:1 .*refused"):
         Ray()._connect()
