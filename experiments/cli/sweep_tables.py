@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from metalocus.experiments.display import duration
 from metalocus.experiments.probes.rows import counted
+from metalocus.experiments.runs.provenance import made_line
+from metalocus.experiments.sweeps.gather import SHARED
 from metalocus.experiments.sweeps.status import Status
 
 if TYPE_CHECKING:  # a table needs nothing of what a soak runs
@@ -17,16 +21,35 @@ MOST_LINES = 20
 
 
 def sweep_lines(found: Mapping[str, Any]) -> list[str]:
-    """The scores of a sweep, and where they are."""
-    lines = []
-    for row in found["scores"]:
-        scores = f"{row['mean']:7.3f}  {row['low']:7.3f} to {row['high']:7.3f}"
-        lines.append(f"{scores}  {counted(row['runs'], 'run'):>8}  {row['title']}")
+    """The scores of a sweep, where they are, and how they were made."""
+    scores, lines = found["scores"], []
+    shown = [name for name in SHARED if len({row[name] for row in scores}) > 1]
+    for row in scores:
+        numbers = f"{row['mean']:7.3f}  {row['low']:7.3f} to {row['high']:7.3f}"
+        settings = [f"{name} {row[name]}" for name in shown]
+        title = " · ".join([row["title"], *settings])
+        lines.append(f"{numbers}  {counted(row['runs'], 'run'):>8}  {title}")
     if lines:
         lines = ["  score: mean, lowest to highest run", *lines, ""]
     lines += [f"left out: {name}: {reason}" for name, reason in found["left_out"].items()]
     made = f"{counted(found['runs'], 'run')} in {found['out']}"
-    return [*lines, f"{made}; every measurement with what made it: {found['results']}"]
+    lines.append(f"{made}; every measurement with what made it: {found['results']}")
+    return lines + _made_lines([place for row in scores for place in row["made"]])
+
+
+def _made_lines(places: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where runs were made, with all sources that were used in a place in one line."""
+    sources: dict[str, set[str]] = defaultdict(set)
+    for place in places:
+        alike = json.dumps([place["versions"], place["machine"]])
+        sources[alike].add(place["source"])
+    lines = []
+    for alike, names in sources.items():
+        versions, machine = json.loads(alike)
+        made = {"versions": versions, "machine": machine, "source": ", ".join(sorted(names))}
+        lines.append(made_line(made))
+    more = len(lines) - MOST_LINES
+    return lines[:MOST_LINES] + [f"and {more} more; --json shows all"] * (more > 0)
 
 
 def status_lines(found: Status) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,7 +43,13 @@ def read_progress(folder: Path) -> Progress | None:
     """How far the run in a folder was when last written; None if nothing readable was."""
     try:
         found = Progress(**json.loads(read_whole(folder / PROGRESS)))
-        str(found)
-        return found if isinstance(found.steps, int) else None
-    except (OSError, ValueError, TypeError, RecursionError):
+        counts, measured = (found.steps, found.total), (found.mean_return, found.score)
+        fits = all(type(each) is int for each in counts)
+        return found if fits and all(map(_is_finite, measured)) else None
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _is_finite(value: object) -> bool:
+    """Whether a value is not known, or a finite number."""
+    return value is None or (isinstance(value, int | float) and math.isfinite(value))

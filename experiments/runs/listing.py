@@ -10,8 +10,10 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.folders.folder import CONFIG, MANIFEST, RESULTS, NotARun
 from metalocus.experiments.folders.progress import read_progress
 from metalocus.experiments.folders.results import SCORE, read_results
-from metalocus.experiments.runs.records import load_manifest, read_config
+from metalocus.experiments.runs.records import load_manifest, places_of, read_config
 
+PATTERNS = (CONFIG, f"*/{CONFIG}", f"*/*/{CONFIG}", f"*/{'[0-9a-f]' * 2}/*/{CONFIG}")
+"""A run, runs, those of a debate or in parts of a folder, and those in parts of a debate's."""
 FINISHED, UNFINISHED, DAMAGED = "finished", "unfinished", "damaged"
 
 
@@ -24,13 +26,14 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
     Returns:
         For each run ``title``, ``steps`` done and ``total`` to do, ``score`` as last measured
         (None where there is none), ``state`` (finished, unfinished, or damaged:
-        with the reason), ``folder`` and ``config``.
+        with the reason), ``folder``, ``config``, and ``made``: all places where it was made
+        (:func:`~metalocus.experiments.runs.records.places_of`; none before it is finished).
 
     Raises:
         NotARun: no run is there.
     """
     found = []
-    for pattern in (CONFIG, f"*/{CONFIG}", f"*/*/{CONFIG}"):
+    for pattern in PATTERNS:
         found += [_entry(path.parent) for path in folder.glob(pattern)]
     if not found:
         raise NotARun(f"{folder} holds no runs")
@@ -40,14 +43,14 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 def _entry(folder: Path) -> dict[str, Any]:
     """What is known of the run in a folder."""
     entry: dict[str, Any] = {"title": folder.name, "steps": 0, "total": 0, "score": None}
-    entry |= {"state": UNFINISHED, "folder": str(folder), "config": None}
+    entry |= {"state": UNFINISHED, "folder": str(folder), "config": None, "made": []}
     try:
         config = read_config(folder)
         entry |= {"total": config.steps, "config": config.to_dict(), "title": config.title}
         if (folder / MANIFEST).exists():
             manifest = load_manifest(folder)
             rows = read_results(folder, manifest["run"])
-            entry |= {"state": FINISHED, "steps": manifest["steps"]}
+            entry |= {"state": FINISHED, "steps": manifest["steps"], "made": places_of(manifest)}
         else:
             rows = read_results(folder, folder.name) if (folder / RESULTS).exists() else []
             progress = read_progress(folder)

@@ -40,8 +40,9 @@ def each_made_by(rows: Sequence[Mapping[str, Any]], *modules: str) -> list[dict[
 
 
 def made_line(made: Mapping[str, Any]) -> str:
-    """What :func:`made_by` says, as one sentence."""
+    """What :func:`made_by` says, as one sentence; older runs do not say on which machine."""
     packages = ", ".join(f"{name} {number}" for name, number in sorted(made["versions"].items()))
     where = made["machine"]
-    place = f"{where['host']} ({where['processor']}, {where['instruction set']})"
-    return f"Made on {made['date']} on {place} by source {made['source']} with {packages}."
+    place = "{host} ({processor}, {instruction set})".format(**where) if where else "some machine"
+    day = f"on {made['date']} " if "date" in made else ""
+    return f"Made {day}on {place} by source {made['source']} with {packages}."

@@ -41,6 +41,8 @@ from metalocus.experiments.runs.config import RunConfig
 FILES = (CONFIG, WEIGHTS, META, RESULTS)
 """All that a finished run consists of, beside its manifest."""
 IDENTITY = ("run", "source", "versions")
+PLACE = ("versions", "machine", "threads", "accelerator")
+MACHINE = ("host", "processor", "instruction set")
 AGAIN = "put back a copy of it, or delete it and repeat the train command to train the run again"
 
 
@@ -133,8 +135,10 @@ def load_manifest(folder: Path, results: bool = True) -> dict[str, Any]:
         read_config(folder)
         raise NotARun(f"{folder} is an unfinished run; repeat its train command to continue it")
     manifest = read_record(folder / MANIFEST, AGAIN)
-    if not {*IDENTITY, "sha256", "files"} <= manifest.keys():
-        raise Corrupt(f"{folder / MANIFEST} is of another version of metalocus; {AGAIN}")
+    if not _is_manifest(manifest):
+        raise Corrupt(
+            f"{folder / MANIFEST} was edited or is of another version of metalocus; {AGAIN}"
+        )
     for name in FILES:
         if results or name != RESULTS:
             _require_whole(folder / name, manifest["files"][name])
@@ -142,6 +146,35 @@ def load_manifest(folder: Path, results: bool = True) -> dict[str, Any]:
         raise Corrupt(f"{folder / CONFIG} is of another run than {MANIFEST}; {AGAIN}")
     require_own_name(folder, manifest["run"])
     return manifest
+
+
+def _is_manifest(found: Mapping[str, Any]) -> bool:
+    """Whether a record has all that is read of a manifest, each of its type."""
+    files, before = found.get("files"), found.get("continued_from", [])
+    return (
+        all(isinstance(found.get(name), str) for name in ("run", "source", "sha256"))
+        and isinstance(found.get("steps"), int)
+        and isinstance(files, dict)
+        and all(isinstance(files.get(name), str) for name in FILES)
+        and isinstance(before, list)
+        and all(_is_place(each) for each in (found, *before))
+    )
+
+
+def _is_place(found: Any) -> bool:
+    """Whether a record says what :func:`place` does; older runs do not name their machine."""
+    if not isinstance(found, dict):
+        return False
+    packages, where = found.get("versions"), found.get("machine", dict.fromkeys(MACHINE, ""))
+    return (
+        isinstance(packages, dict)
+        and isinstance(where, dict)
+        and "metalocus" in packages
+        and {*MACHINE} == where.keys()
+        and all(isinstance(text, str) for text in (*packages.values(), *where.values()))
+        and isinstance(found.get("threads"), int | None)
+        and isinstance(found.get("accelerator"), str | None)
+    )
 
 
 def _require_whole(path: Path, sha256: str) -> None:
@@ -167,7 +200,49 @@ def machine() -> dict[str, str]:
         found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
         name = found[1] if found else name
     capability = torch.backends.cpu.get_cpu_capability()
-    return {"host": platform.node(), "processor": name, "instruction set": capability}
+    return dict(zip(MACHINE, (platform.node(), name, capability), strict=True))
+
+
+def place(device: str) -> dict[str, Any]:
+    """What a run is made with and where, beside its source: what may change its bits.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        ``versions``, ``machine``, ``threads`` of torch, and on CUDA the ``accelerator``'s name.
+    """
+    found = {"versions": versions(), "machine": machine(), "threads": torch.get_num_threads()}
+    return found | ({"accelerator": torch.cuda.get_device_name()} if device == "cuda" else {})
+
+
+def places_before(saved: Any, here: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The places other than here in which a run was made before, from its checkpoint.
+
+    Args:
+        saved: what the checkpoint says: a list of :func:`place`; None in one of an older version.
+        here: this :func:`place`.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    found = [] if saved is None else saved
+    if not isinstance(found, list) or not all(_is_place(each) for each in found):
+        raise ValueError("it does not say where it was made")
+    return [each for i, each in enumerate(found) if each != here and each not in found[:i]]
+
+
+def places_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where a run was made, and by which ``source``: places it was continued from, then its own.
+
+    Returns:
+        For each :func:`place` all that is known of it; ``machine`` is empty in older runs.
+    """
+    return [
+        {"source": manifest["source"], "machine": {}}
+        | {name: each[name] for name in PLACE if each.get(name) is not None}
+        for each in (*manifest.get("continued_from", []), manifest)
+    ]
 
 
 def versions() -> dict[str, str]:

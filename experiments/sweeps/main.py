@@ -23,21 +23,26 @@ def run_sweep(
         shard: which part of the runs, of how many.
 
     Returns:
-        ``runs`` (their number), ``out``, ``results`` (the dataset), ``scores``
-        (:func:`~metalocus.experiments.sweeps.gather.summary`) and ``left_out`` (reasons by name).
+        ``runs`` (the number of those that are made), ``out``, ``results`` (the dataset), ``scores``
+        (:func:`~metalocus.experiments.sweeps.gather.summary`), ``left_out`` (reasons by name),
+        ``failed`` (names of those that are not made) and ``error`` (what the first one met; None if
+        all are made).
 
     Raises:
         WrongUse, InvalidTask: the file asks for what there is not.
-        RunFailed: a run failed; the others are gathered.
     """
     configs = read_plan(file)
+    number, of = shard
+    asked = sorted({config.name for config in configs})[number - 1 :: of]
+    error = None
     try:
-        made = list(sweep(configs, out, limits=limits, shard=shard))
-    except RunFailed as error:
-        if error.done:
-            gather(out, error.done)
-        raise
-    left_out = gather(out, made) if made else {}
-    scores = summary(out, made) if made else []
-    found = {"runs": len(made), "out": str(out), "results": str(out / RESULTS)}
-    return {**found, "scores": scores, "left_out": left_out}
+        sweep(configs, out, limits=limits, shard=shard)
+    except RunFailed as failure:
+        error = str(failure)
+    made = gather(out, asked)
+    return {
+        **{"runs": len(made.runs), "out": str(out), "results": str(out / RESULTS)},
+        **{"scores": summary(out, made.runs), "left_out": made.left_out},
+        **{"failed": [name for name in asked if name not in {*made.runs, *made.left_out}]},
+        "error": error,
+    }

@@ -42,7 +42,7 @@ def sweep(
     from metalocus.experiments.cli.sweep_tables import sweep_lines
     from metalocus.experiments.display import hush
     from metalocus.experiments.sweeps.main import run_sweep
-    from metalocus.experiments.sweeps.order import Limits
+    from metalocus.experiments.sweeps.order import Limits, RunFailed
     from metalocus.experiments.sweeps.plan import shard_of
 
     hush(quiet)
@@ -50,6 +50,8 @@ def sweep(
     with on_executor(executor, address, workers):
         found = run_sweep(file, out, limits, shard_of(shard))
     print_json(found) if json else print("\n".join(sweep_lines(found)))
+    if found["error"] is not None:
+        raise RunFailed(found["error"])
 
 
 def status(folder: Positional[Path], json: Json = False) -> None:
@@ -64,10 +66,14 @@ def status(folder: Positional[Path], json: Json = False) -> None:
         folder: of runs, or of a debate or a comparison.
     """
     from metalocus.experiments.cli.sweep_tables import status_lines
+    from metalocus.experiments.runs.provenance import made_by
     from metalocus.experiments.sweeps.status import status as read
 
     found = read(folder)
-    print_json(found.to_dict()) if json else print("\n".join(status_lines(found)))
+    if json:
+        print_json({**found.to_dict(), "made": made_by(read.__module__)})
+    else:
+        print("\n".join(status_lines(found)))
 
 
 def soak(

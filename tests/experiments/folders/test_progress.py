@@ -15,7 +15,9 @@ def test_progress_is_read_as_far_as_it_is_written(tmp_path):
     whole = (tmp_path / PROGRESS).read_text()
     bad = ["", "40 120", "[]", "{}", "[" * 10**5, *(whole[:end] for end in range(1, len(whole)))]
     good = json.loads(whole)
-    bad += [json.dumps({**good, key: "x"}) for key in ("steps", "score", "mean_return")]
+    bad += [json.dumps({**good, key: "x"}) for key in good]
+    bad += [json.dumps({**good, key: float("inf")}) for key in good]
+    bad += [json.dumps({**good, "total": None}), json.dumps({**good, "score": 10**400})]
     for text in bad:
         (tmp_path / PROGRESS).write_text(text)
         assert read_progress(tmp_path) is None, text

@@ -15,6 +15,7 @@ from metalocus.experiments.folders.results import (
     write_results,
 )
 from metalocus.experiments.runs.listing import list_runs
+from metalocus.experiments.runs.records import place
 
 
 def begun(config, out):
@@ -31,6 +32,7 @@ def test_a_finished_run_is_listed_with_what_it_is_and_its_score(finished, tiny):
     assert found == {
         **{"title": tiny.title, "steps": 120, "total": 120, "score": scores[-1]},
         **{"state": "finished", "folder": str(finished), "config": tiny.to_dict()},
+        "made": [{**place("cpu"), "source": tiny.source}],
     }
     (alone,) = list_runs(finished)
     assert alone == found
@@ -59,6 +61,15 @@ def test_damage_is_told_and_hides_no_other_run(finished, tiny, tmp_path):
     assert found.pop(str(tmp_path / "runs" / finished.name)) == "finished"
     assert all(state.startswith("damaged: ") for state in found.values())
     assert "unknown environment 'mine/Own-v0'" in found[str(elsewhere)]
+
+
+def test_runs_are_found_wherever_they_lie(finished, tmp_path):
+    for there in ("runs", "debate/runs", "runs/3f", "debate/runs/3f"):
+        shutil.copytree(finished, tmp_path / there / finished.name)
+        (found,) = list_runs(tmp_path / there.partition("/")[0])
+        assert found["folder"] == str(tmp_path / there / finished.name)
+        assert found["state"] == "finished"
+        shutil.rmtree(tmp_path / there)
 
 
 def test_a_folder_without_runs_holds_none(tmp_path):

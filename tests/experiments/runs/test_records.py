@@ -34,6 +34,7 @@ from metalocus.experiments.folders.results import read_results
 from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs import config as configs
 from metalocus.experiments.runs.load import load_agent
+from metalocus.experiments.runs.listing import list_runs
 from metalocus.experiments.runs.records import FILES, is_done, load_manifest, read_config, versions
 from metalocus.experiments.training.train import train
 
@@ -266,12 +267,21 @@ def forge(run, tensors, header):
 
 def test_records_of_another_version_are_refused(run, tiny, truth):
     manifest = json.loads((run / MANIFEST).read_text())
-    for name in ("run", "source", "versions", "sha256", "files"):
-        record = {key: value for key, value in manifest.items() if key != name}
-        del record["sha256_of_this_record"]
-        record["sha256_of_this_record"] = record_digest(record)
+    del manifest["sha256_of_this_record"]
+    there = ("run", "source", "versions", "sha256", "files", "steps")
+    changes = [{name: value} for name in there for value in (None, [], {}, 0.5)]
+    changes += [{name: "x"} for name in ("versions", "files", "steps", "machine")]
+    others = ("machine", "threads", "accelerator", "continued_from")
+    changes += [{name: value} for name in others for value in ({"x": 1}, [5], 0.5, {"host": "n1"})]
+    changes += [{"files": manifest["files"] | {WEIGHTS: None}}, {"versions": {"metalocus": 1}}]
+    changes += [{"machine": None}, {"continued_from": [{"machine": manifest["machine"]}]}]
+    without = [{key: manifest[key] for key in manifest.keys() - {name}} for name in there]
+    for record in [*without, *(manifest | change for change in changes)]:
+        record = record | {"sha256_of_this_record": record_digest(record)}
         (run / MANIFEST).write_text(json.dumps(record))
-        assert refused(run, tiny, truth), name
+        assert refused(run, tiny, truth), record
+        (listed,) = list_runs(run)
+        assert listed["state"].startswith("damaged: "), record
 
 
 def test_an_unfinished_run_says_how_to_go_on(run):
