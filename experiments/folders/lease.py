@@ -20,7 +20,7 @@ import re
 import stat
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -100,17 +100,32 @@ def held(folder: Path) -> Generator[Lease]:
 
 def is_held(folder: Path) -> bool:
     """Whether a process works in a folder; a holder elsewhere is watched for two heartbeats."""
-    number = _highest(folder)
-    file = folder / f"{LOCK}.{number}"
-    first = _read(file) if number else None
-    if first in (None, _FREE):
-        return False
-    alive = _lives(first)
+    return bool(held_of([folder]))
+
+
+def held_of(folders: Iterable[Path]) -> set[Path]:
+    """Those folders in which a process works; holders elsewhere are all watched at once."""
+    working, watched = set(), dict[Path, tuple[Path, bytes]]()
+    for folder in folders:
+        number = _highest(folder)
+        file = folder / f"{LOCK}.{number}"
+        first = _read(file) if number else None
+        if first is None or first == _FREE:
+            continue
+        alive = _lives(first)
+        if alive:
+            working.add(folder)
+        elif alive is None:
+            watched[folder] = file, first
     end = time.monotonic() + 2 * HEARTBEAT_SECONDS
-    while alive is None and time.monotonic() < end:
+    while watched and time.monotonic() < end:
         time.sleep(WATCH_SECONDS)
-        alive = True if _read(file) not in (first, _FREE) else None
-    return bool(alive)
+        for folder, (file, first) in list(watched.items()):
+            now = _read(file)
+            if now != first:
+                del watched[folder]
+                working |= {folder} if now != _FREE else set()
+    return working
 
 
 def _take(folder: Path) -> Lease:
@@ -125,7 +140,7 @@ def _take(folder: Path) -> Lease:
     except FileExistsError:
         raise Busy(_said(folder)) from None
     except OSError as error:
-        raise WrongUse(f"{lease.file} cannot be made ({error.strerror}); remove it") from None
+        raise WrongUse(f"cannot write in {folder} ({error.strerror})") from error
     numbers = _numbers(folder)
     if max(numbers, default=0) != lease.number:  # somebody was faster by a whole turn
         lease.file.unlink(missing_ok=True)
@@ -247,8 +262,11 @@ def locked(folder: Path) -> Generator[Lease]:
 
     Raises:
         Busy: another process holds it.
-        WrongUse: it cannot be written, or one of its files is a link, a pipe or a folder.
+        WrongUse: it is a link or cannot be written, or one of its files is a link, a pipe or a
+            folder.
     """
+    if os.path.islink(folder):
+        raise WrongUse(f"{folder} is a link; remove it, or name the folder that it leads to")
     require_writable(folder)
     for path in (folder / name for name in WRITTEN):
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -274,7 +292,7 @@ def require_writable(folder: Path) -> None:
             trial.write(bytes(4096))  # an empty file would fit on a full disk
     except OSError as error:
         reason = "it is a file" if os.path.isfile(folder) else error.strerror
-        raise WrongUse(f"cannot write in {folder} ({reason}); choose another --out") from None
+        raise WrongUse(f"cannot write in {folder} ({reason}); choose another --out") from error
     except UnicodeEncodeError:
         advice = "choose another --out, or set LC_ALL=C.UTF-8"
         raise WrongUse(f"{folder} is no text in this locale; {advice}") from None

@@ -8,6 +8,7 @@ name; wherever a run directory is asked for, the short path is understood.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 MOST = 1000
@@ -23,7 +24,8 @@ def part_of(name: str) -> str:
 def folder_of_run(out: Path, name: str) -> Path:
     """Where the run of a name is in a folder of runs, or is to be made."""
     plain, parted = out / name, out / part_of(name)
-    return parted / name if not plain.exists() and parted.is_dir() else plain
+    # unlike Path.exists, os.path.exists has an answer for names that cannot be
+    return parted / name if not os.path.exists(plain) and os.path.isdir(parted) else plain
 
 
 def found(folder: Path) -> Path:

@@ -23,6 +23,7 @@ from metalocus.experiments.sweeps.order import (
     HOPELESS,
     MEMORY,
     ORPHANED,
+    STOPPED,
     TIME,
     Order,
     Outcome,
@@ -99,10 +100,10 @@ def attend(order: Order, work: Work, driver: int, stopping: Stopping) -> Outcome
         os.close(read)
         stopping.worker = 0
     code = os.waitstatus_to_exitcode(status)
-    if watched.over and code != 0:
-        code, said = watched.over
-    else:
-        said = watched.said.decode("utf-8", "replace")
+    said = watched.said.decode("utf-8", "replace")
+    if watched.over and (code == STOPPED or code < 0):  # what it met by itself comes first
+        saved = " and is saved" if code == STOPPED else ""
+        code, said = watched.over[0], f"{watched.over[1]}{saved}"
     return Outcome(code, said, time.monotonic() - began, watched.peak, platform.node())
 
 
@@ -144,8 +145,7 @@ class _Watched:
             said = f"it took {self.peak:.2f} GiB of memory, over the limit of {most:g}; raise it"
             self.over, self.kill_at = (MEMORY, said), now
         elif seconds is not None and now - self.began > seconds and self.over is None:
-            said = f"it took over {seconds:g} seconds, and is saved; the same command continues it"
-            self.over = TIME, said
+            self.over = TIME, f"it took over {seconds:g} seconds"
             self.ask()
         if now >= self.kill_at:
             self.signal(signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 In a folder of runs ``.sweep`` holds
 
-``plan-DIGEST.json``   names of all runs of a sweep and the command that asks for them
+``plan-DIGEST.json``   a command, and the names of all runs that it has last asked for
 ``by-TOKEN/``          one process that drives it: a lease, and ``journal.jsonl``, a line an event
 
 A journal has one writer and is only appended to; a line that was torn by a crash is left out. It
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from metalocus.agents.ppo.files import write_record
-from metalocus.experiments.folders.lease import held
+from metalocus.experiments.folders.lease import held, require_writable
 from metalocus.experiments.sweeps.order import Order, Outcome
 
 FOLDER, JOURNAL = ".sweep", "journal.jsonl"
@@ -67,7 +67,7 @@ class Journal:
         self._write(ENDED, **found, host=outcome.host, starts=outcome.starts)
 
     def _write(self, event: str, **more: Any) -> None:
-        line = json.dumps({"event": event, "at": round(time.time(), 4), **more}) + "\n"
+        line = json.dumps({"event": event, "at": round(time.time(), 6), **more}) + "\n"
         with suppress(OSError):  # a full disk must not end what is trained on others
             file = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
@@ -83,13 +83,15 @@ def journal(out: Path, names: Iterable[str], command: str) -> Generator[Journal]
     Args:
         out: folder of runs.
         names: of all runs of the sweep, those of other shards included.
-        command: that asks for them, for people.
+        command: that asks for them, for people. What it asked for before is forgotten.
+
+    Raises:
+        WrongUse: nothing can be written there.
     """
-    listed = sorted(names)
-    digest = hashlib.sha256(json.dumps([command, listed]).encode()).hexdigest()[:12]
-    plan = out / FOLDER / f"plan-{digest}.json"
-    if not plan.exists():
-        write_record(plan, {"command": command, "runs": listed, "begun": time.time()})
+    require_writable(out / FOLDER)
+    digest = hashlib.sha256(command.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    plan = {"command": command, "runs": sorted(names), "begun": time.time()}
+    write_record(out / FOLDER / f"plan-{digest}.json", plan)
     own = out / FOLDER / f"by-{platform.node()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     own.mkdir()
     with held(own):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-DONE, FAILED, HOPELESS, ORPHANED, FULL, STOPPED = 0, 1, 2, 3, 4, 5
+from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.places import folder_of_run
+
+DONE, FAILED, HOPELESS, ORPHANED, FULL, STOPPED, BUSY = 0, 1, 2, 3, 4, 5, 6
 """Exit codes of a worker. Hopeless: trying again is of no use. Orphaned: its driver is gone. Full:
-the disk is. Stopped: it was asked to, and the run is saved."""
+the disk is. Stopped: it was asked to, and the run is saved. Busy: another process makes the run."""
 TIME, MEMORY, NOT_STARTED, LOST = 10, 11, 12, 13
 """What becomes of an order beside that: a limit, no process, or the place where it ran is gone."""
 FINAL = frozenset({DONE, HOPELESS, FULL, STOPPED, TIME, MEMORY, NOT_STARTED})
@@ -38,10 +42,20 @@ class Limits:
         seconds: wall time; the run is then saved and ended. None for no limit.
         gibibytes: of memory that is resident, what all processes share included (about a third of
             a gibibyte). None for no limit.
+
+    Raises:
+        WrongUse: a limit is not finite, or not above 0.
     """
 
     seconds: float | None = None
     gibibytes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what limits nothing or leaves nothing."""
+        for what, limit in (("time", self.seconds), ("memory", self.gibibytes)):
+            if limit is not None and not 0 < limit < math.inf:
+                said = f"--{what}-limit must be above 0 and finite"
+                raise WrongUse(f"{said}; leave it out for no limit")
 
 
 NO_LIMITS = Limits()
@@ -52,7 +66,7 @@ class Order:
     """One run to be made or finished.
 
     Attributes:
-        out: folder of the run's folder.
+        out: folder of runs; it may be parted before the order is attended to.
         name: of the run.
         config: the run's settings, as JSON.
         limits: of one attempt.
@@ -65,8 +79,8 @@ class Order:
 
     @property
     def folder(self) -> Path:
-        """The run's own folder."""
-        return self.out / self.name
+        """The run's own folder, where it is now."""
+        return folder_of_run(self.out, self.name)
 
     def to_line(self) -> str:
         """As one line of JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from metalocus.envs.discovery import unknown
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.runs.config import RL, RunConfig
 from metalocus.experiments.runs.named import setting_called
+from metalocus.experiments.sweeps.checked import require_possible_once
 
 RUNS = "runs"
 KWARGS = ("env_kwargs", "agent_kwargs", "train_kwargs")
@@ -31,7 +32,7 @@ def read_plan(file: Path) -> list[RunConfig]:
 
     Raises:
         WrongUse: the file cannot be read, or says something else.
-        InvalidTask: there is no such environment or agent.
+        InvalidTask: it asks for a run that cannot be made, such as with no such agent.
     """
     try:
         if not file.is_file() or file.stat().st_size > LARGEST_FILE:
@@ -40,7 +41,7 @@ def read_plan(file: Path) -> list[RunConfig]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise WrongUse(f"cannot read {file} ({reason})") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # such as a number of thousands of digits
         raise WrongUse(f"{file} is no TOML: {' '.join(str(error).split())}") from None
     for key in found:
         if key != RUNS:
@@ -81,6 +82,8 @@ def _runs(grid: Mapping[str, Any], most: int) -> Iterator[RunConfig]:
     for combination in itertools.product(*axes):
         chosen = dict(combination)
         config = _config(chosen, seeds[0])
+        for seed in (min(seeds), max(seeds)):
+            require_possible_once(replace(config, seed=seed))
         yield from (replace(config, seed=seed) for seed in seeds)
 
 
@@ -112,13 +115,13 @@ def _table(kind: str, given: Any) -> Mapping[str, Any]:
     return given
 
 
-def _seeds(given: Any) -> list[int]:
+def _seeds(given: Any) -> Sequence[int]:
     """Seeds from a number, a list of numbers, or a text such as 0-9."""
     if isinstance(given, str):
         first, dash, last = given.partition("-")
         ends = (first.strip(), (last if dash else first).strip())
         if all(end.isascii() and end.isdigit() and len(end) < 11 for end in ends):
-            return list(range(int(ends[0]), int(ends[1]) + 1)) or _bad_seeds(given)
+            return range(int(ends[0]), int(ends[1]) + 1) or _bad_seeds(given)
         return _bad_seeds(given)
     seeds = _values(given)
     if not all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds):
@@ -172,7 +175,9 @@ def shard_of(text: str) -> tuple[int, int]:
         WrongUse: it is another text.
     """
     first, slash, last = text.partition("/")
-    numbers = [int(part) for part in (first, last) if part.isascii() and part.isdigit()]
+    parts = [part for part in (first, last) if part.isascii() and part.isdigit()]
+    numbers = [int(part) for part in parts if len(part) <= len(str(MOST_RUNS))]
     if not slash or len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1] <= MOST_RUNS:
-        raise WrongUse(f"--shard takes i/n with i from 1 to n, such as 2/8, got {text!r}")
+        said = "--shard takes i/n with i from 1 to n, such as 2/8"
+        raise WrongUse(f"{said}, got {short_repr(text)}")
     return numbers[0], numbers[1]

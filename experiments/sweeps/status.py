@@ -6,7 +6,8 @@ told by its driver's heartbeat, from any machine that sees the folder.
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,14 +15,14 @@ from typing import Any
 
 from metalocus.agents.ppo.files import Corrupt, read_record
 from metalocus.experiments.folders.folder import NotARun
-from metalocus.experiments.folders.lease import is_held
+from metalocus.experiments.folders.lease import held_of
 from metalocus.experiments.folders.places import folder_of_run
 from metalocus.experiments.folders.progress import read_progress
 from metalocus.experiments.runs.commands import train_command
-from metalocus.experiments.runs.listing import DAMAGED, FINISHED, list_runs
+from metalocus.experiments.runs.listing import DAMAGED, FINISHED, UNFINISHED, list_runs
 from metalocus.experiments.runs.records import read_config
 from metalocus.experiments.sweeps.journal import BEGUN, ENDED, FOLDER, KNOWN, Event, events
-from metalocus.experiments.sweeps.order import DONE
+from metalocus.experiments.sweeps.order import BUSY, DONE
 
 STATES = ("done", "running", "failed", "stopped", "waiting")
 """Stopped: begun, but its driver is gone; the same command goes on with it."""
@@ -84,7 +85,7 @@ def status(folder: Path) -> Status:
         return _of_runs(out)
     commands, wanted = _plans(out)
     told = _Told(out)
-    wanted |= told.state.keys()
+    wanted |= told.done | told.alive.keys()
     states = {name: told.state_of(name) for name in wanted}
     counts = Counter(states.values())
     running = {name: _progress(out, name) for name, state in states.items() if state == "running"}
@@ -100,45 +101,56 @@ def status(folder: Path) -> Status:
 
 
 class _Told:
-    """What journals say of every run: how it ended last, or that it has begun."""
+    """What journals say of every run: its last event by each driver, and which drivers live."""
 
     def __init__(self, out: Path) -> None:
-        self.state: dict[str, Event] = {}
+        self.last: dict[str, dict[Path, Event]] = defaultdict(dict)
         self.done: set[str] = set()
         self.attempts: Counter[str] = Counter()
         self.seconds: list[float] = []
-        self.alive: dict[Path, bool] = {}
         for event in sorted(events(out), key=lambda event: event.at):
             with suppress(KeyError, TypeError, ValueError):
                 self._take(event)
+        unfinished = [
+            (name, event)
+            for name, by_driver in self.last.items()
+            for event in by_driver.values()
+            if name not in self.done and not _is_final(event)
+        ]
+        living = held_of({event.driver for _, event in unfinished})
+        self.alive: dict[str, set[str]] = defaultdict(set)
+        for name, event in unfinished:
+            if event.driver in living:
+                self.alive[name].add(event.event)
 
     def _take(self, event: Event) -> None:
         values = event.values
         if event.event == KNOWN:
             self.done |= {str(name) for name in values["runs"]}
-            self.state |= {str(name): event for name in values["runs"]}
         elif event.event in (BEGUN, ENDED):
-            self.state[str(values["run"])] = event
+            name = str(values["run"])
+            self.last[name].pop(event.driver, None)  # so that the newest is the last
+            self.last[name][event.driver] = event
             if event.event == ENDED:
-                self.attempts[str(values["run"])] += int(values["attempt"]) > 0
+                self.attempts[name] += int(values["attempt"]) > 0 and values["code"] != BUSY
                 if values["code"] == DONE:
-                    self.done.add(str(values["run"]))
-                    self.seconds.append(float(values["seconds"]))
+                    self.done.add(name)
+                    seconds = float(values["seconds"])
+                    self.seconds += [seconds] if math.isfinite(seconds) else []
 
     def state_of(self, name: str) -> str:
         """One of ``STATES``."""
-        event = self.state.get(name)
         if name in self.done:
             return "done"
-        if event is None:
+        if name in self.alive:
+            return "running" if BEGUN in self.alive[name] else "waiting"
+        if name not in self.last:
             return "waiting"
-        if event.event == ENDED and not event.values.get("again"):
-            return "failed"
-        if event.driver not in self.alive:
-            self.alive[event.driver] = is_held(event.driver)
-        if not self.alive[event.driver]:
-            return "stopped"
-        return "running" if event.event == BEGUN else "waiting"
+        return "failed" if _is_final(self.newest(name)) else "stopped"
+
+    def newest(self, name: str) -> Event:
+        """The last event of a run that some driver has begun."""
+        return list(self.last[name].values())[-1]
 
     def seconds_left(self, counts: Counter[str]) -> float | None:
         """If the rest takes as long as what was done, as many at once as now."""
@@ -147,6 +159,11 @@ class _Told:
         mean = sum(self.seconds) / len(self.seconds)
         left = counts["waiting"] + counts["stopped"] + counts["running"] / 2
         return mean * left / counts["running"]
+
+
+def _is_final(event: Event) -> bool:
+    """Whether its driver does not go on with the run."""
+    return event.event == ENDED and not event.values.get("again")
 
 
 def _plans(out: Path) -> tuple[list[str], set[str]]:
@@ -173,7 +190,7 @@ def _progress(out: Path, name: str) -> str:
 
 
 def _failure(out: Path, name: str, told: _Told, commands: list[str]) -> Failure:
-    values = told.state[name].values
+    values = told.newest(name).values
     command = commands[-1] if commands else ""
     if _is_plain(name):
         with suppress(NotARun, ValueError):
@@ -199,6 +216,7 @@ def clean(text: str) -> str:
 def _of_runs(folder: Path) -> Status:
     """Of a folder without a journal: the runs themselves are read."""
     runs = list_runs(folder)
+    working = held_of(Path(run["folder"]) for run in runs if run["state"] == UNFINISHED)
     counts = dict.fromkeys(STATES, 0)
     failures = []
     for run in runs:
@@ -209,5 +227,5 @@ def _of_runs(folder: Path) -> Status:
             name = clean(Path(run["folder"]).name)
             failures.append(Failure(name, clean(run["state"]), 0, "", ""))
         else:
-            counts["running" if is_held(Path(run["folder"])) else "stopped"] += 1
+            counts["running" if Path(run["folder"]) in working else "stopped"] += 1
     return Status(len(runs), counts, failures=failures)

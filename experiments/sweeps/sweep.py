@@ -5,7 +5,11 @@ What is done is decided by the run directories, never by what a process returns.
 
 from __future__ import annotations
 
+import logging
+import os
+import shlex
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +23,17 @@ from metalocus.experiments.display import LOG, Stage
 from metalocus.experiments.folders.lease import require_writable
 from metalocus.experiments.folders.places import MOST, folder_of_run, part
 from metalocus.experiments.folders.progress import read_progress
+from metalocus.experiments.probes.rows import counted
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.records import is_done
+from metalocus.experiments.sweeps.checked import require_possible_once
 from metalocus.experiments.sweeps.executors.base import Executor
 from metalocus.experiments.sweeps.executors.chosen import executor
 from metalocus.experiments.sweeps.journal import Journal, journal
 from metalocus.experiments.sweeps.order import (
+    BUSY,
     DONE,
+    FAILED,
     FINAL,
     FULL,
     NO_LIMITS,
@@ -38,6 +45,8 @@ from metalocus.experiments.sweeps.order import (
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.5
+BUSY_SECONDS = 5.0
+"""Before a run that another process makes is asked for again: a heartbeat of its lease."""
 READERS = 16
 """Threads that look for what is done: on a network file system each waits most of its time."""
 UNFINISHED = "its worker left it unfinished"
@@ -51,6 +60,8 @@ def sweep(
     shard: tuple[int, int] = (1, 1),
 ) -> dict[str, Path]:
     """Make every run that is not done yet under ``out``; folders by run name.
+
+    A run that another process is making is waited for, and shared.
 
     An interrupt asks all workers to save and end; what they have saved is continued by the next
     call. A finished run that is damaged is reported as one that failed, and left as it is.
@@ -68,7 +79,8 @@ def sweep(
         RunFailed: after all others are finished.
     """
     wanted = {config.name: config for config in configs}
-    _check(wanted.values())
+    for config in wanted.values():
+        require_possible_once(config)
     number, of = shard
     chosen = dict(sorted(wanted.items())[number - 1 :: of])
     folders = {name: folder_of_run(out, name) for name in chosen}
@@ -79,14 +91,14 @@ def sweep(
         require_writable(out)
         if len(wanted) > MOST:
             part(out)
-            folders = {name: folder_of_run(out, name) for name in chosen}
         # long runs first leave no idle core at the end
         missing.sort(key=lambda config: -config.steps)
-        orders = [_order(config, folders[config.name], limits) for config in missing]
-        with journal(out, wanted, " ".join(["metalocus", *sys.argv[1:]])) as book:
+        orders = [Order(out.absolute(), each.name, each.to_json(), limits) for each in missing]
+        with journal(out, wanted, _command()) as book:
             book.known(sorted(done))
             crew = _Crew(by or executor(), book, orders, missing, out)
             failures |= crew.make(len(chosen), len(done))
+        folders = {name: folder_of_run(out, name) for name in chosen}
     if failures:
         name, reason = next(iter(failures.items()))
         more = f" ({len(failures)} runs failed)" if len(failures) > 1 else ""
@@ -95,18 +107,10 @@ def sweep(
     return folders
 
 
-def _order(config: RunConfig, folder: Path, limits: Limits) -> Order:
-    return Order(folder.parent.absolute(), config.name, config.to_json(), limits)
-
-
-def _check(configs: Iterable[RunConfig]) -> None:
-    """Raise :class:`InvalidTask` for a config that describes no run; seeds are checked as one."""
-    tried = set()
-    for config in configs:
-        name = replace(config, seed=0).name if 0 <= config.seed < 2**32 else config.name
-        if name not in tried:
-            tried.add(name)
-            require_possible(config)
+def _command() -> str:
+    """What a shell takes to run the command of this process again, from any folder."""
+    command = shlex.join(["metalocus", *sys.argv[1:]])
+    return f"cd {shlex.quote(os.getcwd())} && {command}"
 
 
 def _done(folders: Mapping[str, Path]) -> tuple[list[str], dict[str, str]]:
@@ -153,6 +157,7 @@ class _Crew:
         self.attempts: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.told = set[str]()
+        self.not_before: dict[str, float] = {}
         self.steps_done = 0
 
     def make(self, total: int, before: int) -> dict[str, str]:
@@ -162,14 +167,14 @@ class _Crew:
             total: runs that are asked for.
             before: runs that were done.
         """
-        LOG.info("training: %s runs, %s done before, in %s", total, before, self.out)
+        LOG.info("training: %s, %s done before, in %s", counted(total, "run"), before, self.out)
         steps, ended = sum(config.steps for config in self.configs.values()), before
         with Stage("training", steps, "runs") as stage, self.by as by:
             by.begin(list(self.waiting))
             bars = _Bars(stage)
             while self.waiting or self.working:
                 self._submit()
-                for order, outcome in by.ended(POLL_SECONDS):
+                for order, outcome in self._ended():
                     final, reason = self._judge(order, outcome)
                     bars.end(order.name)
                     if final:
@@ -187,12 +192,24 @@ class _Crew:
 
     def _submit(self) -> None:
         """Give the executor as much as it takes at once."""
-        while self.waiting and len(self.working) < self.by.slots:
-            order = self.waiting.popleft()
+        while len(self.working) < self.by.slots:
+            now = time.monotonic()
+            due = (each for each in self.waiting if self.not_before.get(each.name, now) <= now)
+            order = next(due, None)
+            if order is None:
+                return
+            self.waiting.remove(order)
             self.attempts[order.name] += 1
             self.working[order.name] = order
             self.book.begun(order, self.attempts[order.name])
             self.by.submit(order)
+
+    def _ended(self) -> list[tuple[Order, Outcome]]:
+        """Orders that have ended since; waits a moment for the first."""
+        if self.working:
+            return self.by.ended(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)  # all that is left is made by others
+        return []
 
     def _judge(self, order: Order, outcome: Outcome) -> tuple[bool, str]:
         """Whether a run is at its end, and why it failed, if it did."""
@@ -201,15 +218,17 @@ class _Crew:
         if not reason:
             done, damaged = _done({order.name: order.folder})
             reason = "" if done else damaged.get(order.name, UNFINISHED)
-        attempt = self.attempts[order.name]
-        again = bool(reason) and outcome.code not in FINAL and attempt < ATTEMPTS
         if reason and outcome.code == DONE:
-            outcome = replace(outcome, code=1, said=reason)
+            outcome = replace(outcome, code=FAILED, said=reason)
+        attempt, busy = self.attempts[order.name], outcome.code == BUSY
+        again = busy or (bool(reason) and outcome.code not in FINAL and attempt < ATTEMPTS)
         self.book.ended(order, attempt, outcome, again)
-        warning = "" if reason else outcome.warning
-        if warning and warning not in self.told:
-            LOG.warning("%s: %s", order.name, warning)
-            self.told.add(warning)
+        if busy:
+            self.attempts[order.name] -= 1
+            self.not_before[order.name] = time.monotonic() + BUSY_SECONDS
+            self._tell_once(logging.INFO, order.name, f"{reason.partition(';')[0]}; waiting for it")
+        elif not reason and outcome.warning:
+            self._tell_once(logging.WARNING, order.name, outcome.warning)
         if again:
             self.waiting.append(order)
         elif reason:
@@ -217,6 +236,12 @@ class _Crew:
         if outcome.code == FULL:
             self._give_up("not begun, since the disk is full")
         return not again, reason
+
+    def _tell_once(self, level: int, name: str, said: str) -> None:
+        """A line about a run; what many runs say is told of the first."""
+        if said not in self.told:
+            LOG.log(level, "%s: %s", name, said)
+            self.told.add(said)
 
     def _give_up(self, reason: str) -> None:
         """Begin nothing more."""

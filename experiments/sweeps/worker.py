@@ -22,7 +22,7 @@ from metalocus.experiments.folders.lease import Busy
 from metalocus.experiments.folders.progress import write_progress
 from metalocus.experiments.runs.config import ENGINE, RunConfig
 from metalocus.experiments.runs.source import source_digest
-from metalocus.experiments.sweeps.order import DONE, FAILED, FULL, HOPELESS, STOPPED, Order
+from metalocus.experiments.sweeps.order import BUSY, DONE, FAILED, FULL, HOPELESS, STOPPED, Order
 from metalocus.experiments.training.saving import Stopped
 from metalocus.experiments.training.train import train
 
@@ -64,15 +64,20 @@ def work(order: Order) -> tuple[int, str]:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("default", UserWarning)
             train(config, order.out, lambda progress: write_progress(order.folder, progress))
-    except Stopped as error:
-        return STOPPED, str(error)
-    except (InvalidTask, Corrupt, Busy, NonFinite, WrongUse) as error:
-        full = "No space left" in str(error)
-        return FULL if full else HOPELESS, str(error)
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            return FULL, f"the disk is full ({error.strerror}): make room"
-        return FAILED, f"{type(error).__name__}: {error}"
     except Exception as error:
-        return FAILED, f"{type(error).__name__}: {error}"
+        return judged(error)
     return DONE, "; ".join(dict.fromkeys(str(each.message) for each in told))
+
+
+def judged(error: Exception) -> tuple[int, str]:
+    """The exit code of an error, and in one line what it says."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in NO_SPACE:
+        return FULL, f"the disk is full ({cause.strerror}): make room"
+    if isinstance(error, Stopped):
+        return STOPPED, str(error)
+    if isinstance(error, Busy):
+        return BUSY, str(error)
+    if isinstance(error, (InvalidTask, Corrupt, NonFinite, WrongUse)):
+        return HOPELESS, str(error)
+    return FAILED, f"{type(error).__name__}: {error}"

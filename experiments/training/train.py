@@ -24,6 +24,7 @@ from metalocus.envs.checks import require
 from metalocus.experiments.display import LOG
 from metalocus.experiments.folders.folder import CHECKPOINT, CONFIG, MANIFEST
 from metalocus.experiments.folders.lease import Lease, locked
+from metalocus.experiments.folders.places import folder_of_run
 from metalocus.experiments.folders.progress import Progress
 from metalocus.experiments.runs.arguments import REFERENCE, START
 from metalocus.experiments.runs.build import build_model
@@ -78,8 +79,7 @@ def train(
     require(callback is None or not online, "callbacks: training online calls none; leave them out")
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InvalidTask("device is cuda, but no CUDA device is there; train with cpu")
-    out = Path(out)
-    folder = out / config.name
+    folder = folder_of_run(Path(out), config.name)
     if is_done(folder):
         LOG.info("%s is done: %s", config.title, folder)
         return folder

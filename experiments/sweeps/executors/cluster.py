@@ -12,14 +12,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from metalocus.agents.ppo.files import write_atomically
+from metalocus.agents.ppo.files import Corrupt, write_atomically
 from metalocus.envs.discovery import load, loaded_files
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.folder import CONFIG, MANIFEST, WRITTEN
 from metalocus.experiments.folders.lease import locked
+from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.sweeps.client import ForkServer
 from metalocus.experiments.sweeps.executors.base import Executor
-from metalocus.experiments.sweeps.order import DONE, HOPELESS, LOST, Order, Outcome, RunFailed
+from metalocus.experiments.sweeps.order import DONE, LOST, Order, Outcome, RunFailed
+from metalocus.experiments.sweeps.worker import judged
 from metalocus.experiments.training.carried import LABELS, PROJECTOR, VECTORS
 
 Value = TypeVar("Value")
@@ -137,8 +139,9 @@ class Ray(Executor):
         if outcome.code == DONE and files is not None:
             try:
                 place(order, files)
-            except (ValueError, WrongUse) as error:
-                return replace(outcome, code=HOPELESS, said=str(error))
+            except Exception as error:
+                code, said = judged(error)
+                return replace(outcome, code=code, said=said)
         return outcome
 
 
@@ -187,15 +190,28 @@ def call(task: Callable[[], Value], files: tuple[str, ...]) -> Value:
 def place(order: Order, files: Files) -> None:
     """Put a finished run that was made elsewhere in its place, its manifest last.
 
+    A finished run that is there already is left as it is.
+
     Raises:
-        ValueError: a name is none of a run's files.
+        Corrupt: a name is none of a run's files, or a file is not what the manifest says; nothing
+            is written. Or the finished run that is there is damaged.
+        Busy: another process is making the run here.
+        WrongUse: it cannot be written.
     """
     events = {name for name in files if name.startswith("events.out.tfevents.")}
     own = {*WRITTEN, VECTORS, LABELS, PROJECTOR, *events}
     for name in files:
         if name not in own or Path(name).name != name or os.sep in name:
-            raise ValueError(f"{name!r} is no file of a run; it is not written")
+            raise Corrupt(f"{name!r} is no file of a run; it is not written")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        received = Path(elsewhere) / order.name
+        received.mkdir()
+        for name, data in files.items():
+            (received / name).write_bytes(data)
+        load_manifest(received)
     with locked(order.folder):
+        if is_done(order.folder):
+            return
         for name in sorted(files, key=lambda name: (name == MANIFEST, name != CONFIG)):
             write_atomically(order.folder / name, files[name])
 

@@ -70,6 +70,17 @@ def test_nothing_is_written_through_a_link_or_into_a_pipe(tmp_path):
             shutil.rmtree(folder)
 
 
+def test_a_run_folder_that_is_a_link_is_not_written_through(tmp_path, tiny):
+    for target in ("elsewhere", "nowhere"):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        (tmp_path / tiny.name).symlink_to(tmp_path / target)
+        with pytest.raises(WrongUse, match=f"{tiny.name} is a link; remove it, or name the folder"):
+            train(tiny, tmp_path)
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+        assert not (tmp_path / "nowhere").exists()
+        (tmp_path / tiny.name).unlink()
+
+
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path, tiny, monkeypatch):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "deeper", tmp_path / ("x" * 300)):

@@ -10,7 +10,7 @@ import pytest
 
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders import lease
-from metalocus.experiments.folders.lease import LOCK, Busy, held, is_held
+from metalocus.experiments.folders.lease import LOCK, Busy, held, held_of, is_held
 
 
 @pytest.fixture
@@ -65,6 +65,31 @@ def test_a_holder_elsewhere_is_judged_by_its_heartbeat_and_never_by_a_clock(
     with held(tmp_path):
         assert time.monotonic() - began > 0.3
         assert not file.exists()
+
+
+def test_holders_elsewhere_are_watched_together(tmp_path, quick, monkeypatch):
+    """Some beat, some are silent, some end meanwhile: two heartbeats for all."""
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.15)
+    folders = {
+        name: tmp_path / name for name in ("beats", "silent", "ends", "free", "empty", "here")
+    }
+    for name, folder in folders.items():
+        folder.mkdir()
+        if name not in ("empty", "here"):
+            data = lease._FREE if name == "free" else elsewhere(monkeypatch, lease._record(0))
+            (folder / f"{LOCK}.3").write_bytes(data)
+
+    def change():
+        (folders["beats"] / f"{LOCK}.3").write_bytes(elsewhere(monkeypatch, lease._record(1)))
+        (folders["ends"] / f"{LOCK}.3").write_bytes(lease._FREE)
+
+    timer = threading.Timer(0.1, change)
+    timer.start()
+    began = time.monotonic()
+    with held(folders["here"]):
+        assert held_of(folders.values()) == {folders["beats"], folders["here"]}
+    assert time.monotonic() - began < 2 * 0.3
+    timer.join()
 
 
 def test_a_dead_or_garbled_holder_is_followed(tmp_path, quick):

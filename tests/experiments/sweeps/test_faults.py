@@ -12,19 +12,33 @@ import sys
 import textwrap
 import time
 import warnings
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 
 from metalocus.agents.ppo import files
+from metalocus.agents.ppo.files import Corrupt
 from metalocus.envs import InvalidTask
 from metalocus.experiments.cli.sweep_tables import soak_lines
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, PROGRESS
-from metalocus.experiments.folders.lease import locked
+from metalocus.experiments.folders import lease
+from metalocus.experiments.folders.folder import (
+    BEFORE,
+    CHECKPOINT,
+    CONFIG,
+    MANIFEST,
+    META,
+    PROGRESS,
+    RESULTS,
+    WEIGHTS,
+)
+from metalocus.experiments.folders.lease import LOCK, locked
 from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.sweeps import client, forking, soak, worker
-from metalocus.experiments.sweeps.executors.cluster import place
+from metalocus.experiments.sweeps.executors.cluster import Ray, place
 from metalocus.experiments.sweeps.order import (
+    BUSY,
     DONE,
     FAILED,
     FULL,
@@ -35,6 +49,7 @@ from metalocus.experiments.sweeps.order import (
     TIME,
     Limits,
     Order,
+    Outcome,
 )
 from metalocus.experiments.sweeps.processes import ENVIRONMENT
 from metalocus.experiments.sweeps.sweep import sweep
@@ -67,9 +82,33 @@ def test_a_run_over_its_time_is_saved_and_goes_on_to_the_same_bits(attend, short
     endless = dataclasses.replace(short, steps=10**7)
     outcome = attend(endless, Limits(seconds=0.5))
     assert outcome.code == TIME
-    assert "took over 0.5 seconds, and is saved; the same command" in outcome.reason
+    assert outcome.reason == "it took over 0.5 seconds and is saved"
     assert (tmp_path / endless.name / CHECKPOINT).is_file()
     assert not is_done(tmp_path / endless.name)
+
+
+def test_a_run_that_is_killed_after_its_time_is_not_said_to_be_saved(attend, short, monkeypatch):
+    def deaf(*_):
+        time.sleep(60)
+
+    def fails_while_it_saves(*_):
+        saving.STOP.wait()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker, "train", fails_while_it_saves)
+    assert attend(short, Limits(seconds=0.1)).code == FULL
+    monkeypatch.setattr(forking, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "train", deaf)
+    outcome = attend(short, Limits(seconds=0.1))
+    assert (outcome.code, outcome.reason) == (TIME, "it took over 0.1 seconds")
+
+
+def test_a_limit_that_limits_nothing_or_leaves_nothing_is_refused():
+    for number in (-1.0, 0.0, float("nan"), float("inf")):
+        with pytest.raises(WrongUse, match=r"^--time-limit must be above 0 and finite"):
+            Limits(seconds=number)
+        with pytest.raises(WrongUse, match=r"^--memory-limit must be above 0 and finite"):
+            Limits(gibibytes=number)
 
 
 def test_a_run_over_its_memory_is_ended_and_named(attend, short):
@@ -95,8 +134,19 @@ def test_every_fault_has_its_code_and_a_reason_in_one_line(attend, short, tmp_pa
     assert [name for name in left if name.endswith(".tmp")] == [], "no half of a file"
     with locked(tmp_path / untrained.name):
         outcome = attend(untrained)
-        assert outcome.code == HOPELESS
+        assert outcome.code == BUSY
         assert "another process is writing" in outcome.reason
+
+    def over_quota(**_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lease, "TemporaryFile", over_quota)
+        outcome = attend(untrained)
+    assert (outcome.code, outcome.reason) == (
+        FULL,
+        "the disk is full (Disk quota exceeded): make room",
+    )
     other = Order(tmp_path, "another-name", untrained.to_json())
     outcome = forking.attend(other, worker.work, os.getppid(), forking.Stopping())
     assert outcome.code == HOPELESS
@@ -251,10 +301,45 @@ def test_a_run_from_elsewhere_is_placed_whole_and_nowhere_else(finished, tiny, t
     brought = {p.name: p.read_bytes() for p in finished.iterdir() if p.name[0] != "."}
     order = Order(tmp_path / "here", tiny.name, tiny.to_json())
     for name in ("../evil", "/tmp/evil", "a/b", ".lock.1", "evil.py", "events.out.tfevents./../x"):
-        with pytest.raises(ValueError, match="is no file of a run; it is not written"):
+        with pytest.raises(Corrupt, match="is no file of a run; it is not written"):
             place(order, {**brought, name: b"evil"})
         assert not order.folder.exists()
+    for name in (WEIGHTS, META, RESULTS, CONFIG, MANIFEST):
+        with pytest.raises(Corrupt, match=r"damaged|another run"):
+            place(order, {**brought, name: brought[name][:-9] + b"tampered}"})
+        assert not order.folder.exists()
     place(order, brought)
+    assert is_done(order.folder)
+    written = {path.name: path.stat().st_mtime_ns for path in order.folder.iterdir()}
+    place(order, {**brought, "events.out.tfevents.new": b"new"})
+    left = {path.name: path.stat().st_mtime_ns for path in order.folder.iterdir()}
+    assert left.keys() - written.keys() == {f"{LOCK}.2"}, "a finished run is left as it is"
+    assert {name: left[name] for name in brought} == {name: written[name] for name in brought}
+
+
+def test_a_run_from_elsewhere_that_cannot_be_placed_ends_no_sweep(
+    finished, tiny, tmp_path, monkeypatch
+):
+    """By Ray without a shared folder: each has the code that a worker here would give."""
+    brought = {p.name: p.read_bytes() for p in finished.iterdir() if p.name[0] != "."}
+    order = Order(tmp_path, tiny.name, tiny.to_json())
+    ray = SimpleNamespace(
+        get=lambda files: (asdict(Outcome(DONE)), files),
+        exceptions=SimpleNamespace(RayError=ZeroDivisionError),
+    )
+    by = Ray.__new__(Ray)
+    by.ray = ray
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with locked(order.folder):
+        assert by._outcome(order, brought).code == BUSY
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        assert by._outcome(order, brought).code == FULL
+    assert by._outcome(order, {**brought, "evil.py": b""}).code == HOPELESS
+    assert by._outcome(order, brought).code == DONE
     assert is_done(order.folder)
 
 

@@ -76,12 +76,21 @@ def test_what_cannot_be_read_is_refused_in_one_line(read, tmp_path, monkeypatch)
         start.replace("'lstm'", "'lstn'"): "did you mean 'lstm'",
         start.replace("'lstm'", "3"): "are texts",
         f"{start}train_kwargs = 3": "train_kwargs must be a table",
+        f"{start}train_kwargs.gamma = [0.9, 2.0]": "table 1: .*gamma",
+        f"{start}n_envs = 0": "table 1: n_envs",
+        f"{start}device = 'gpu'": "table 1: device must be one of cpu, cuda",
+        f"{start}seeds = [0, -1]": "table 1: seed",
+        f"{start}seeds = '4294967290-4294967296'": "table 1: seed",
+        start.replace("10", "9" * 5000): "is no TOML: .*4300 digits",
+        f"{start}x = {'[' * 3000}{']' * 3000}": "is no TOML",
     }
     for text, message in cases.items():
         with pytest.raises((WrongUse, InvalidTask), match=message) as raised:
             read(text)
         assert len(str(raised.value).splitlines()) == 1, text
         assert "sweep.toml" in str(raised.value)
+    with pytest.raises(WrongUse, match="it asks for 9,000,000,001 runs"):
+        read(f"{start}seeds = '0-9000000000'")
     monkeypatch.setattr(plan, "MOST_RUNS", 3)
     with pytest.raises(WrongUse, match="it asks for 4 runs"):
         read(f"{start}seeds = '0-3'")
@@ -91,6 +100,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(read, tmp_path, monkeypatch)
 
 def test_shards_are_counted_from_one():
     assert shard_of("2/8") == (2, 8)
-    for text in ("0/8", "9/8", "2", "a/b", "1/", "-1/3", "1/1/1"):
-        with pytest.raises(WrongUse, match="--shard takes i/n"):
+    for text in ("0/8", "9/8", "2", "a/b", "1/", "-1/3", "1/1/1", "1/" + "9" * 5000):
+        with pytest.raises(WrongUse, match="--shard takes i/n") as raised:
             shard_of(text)
+        assert len(str(raised.value)) < 200

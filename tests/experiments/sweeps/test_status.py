@@ -3,15 +3,16 @@
 import dataclasses
 import json
 import shlex
+import time
 
 import pytest
 
 from metalocus.experiments.cli.sweep_tables import status_lines
+from metalocus.experiments.folders import lease
 from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.folders.lease import held
-from metalocus.experiments.sweeps.gather import gather, summary
 from metalocus.experiments.sweeps.journal import FOLDER, JOURNAL, journal
-from metalocus.experiments.sweeps.order import HOPELESS, Order, Outcome
+from metalocus.experiments.sweeps.order import BUSY, HOPELESS, Order, Outcome
 from metalocus.experiments.sweeps.status import clean, status
 from metalocus.experiments.training.train import train
 
@@ -55,9 +56,57 @@ def test_every_run_has_the_state_that_its_driver_has_told(configs, tmp_path, bri
     assert "to go on: metalocus sweep x" in lines
 
 
+def test_a_run_that_one_driver_makes_runs_whatever_another_says(configs, tmp_path):
+    one, two, three = (order(config, tmp_path) for config in configs[:3])
+    names = [each.name for each in (one, two, three)]
+    with journal(tmp_path, names, "first") as first, journal(tmp_path, names, "second") as second:
+        for each in (one, two, three):
+            first.begun(each, 1)
+            second.begun(each, 1)
+        second.ended(one, 1, Outcome(BUSY, "another process is writing it"), True)
+        second.ended(two, 1, Outcome(HOPELESS, "no good here"), False)
+        first.ended(three, 1, Outcome(HOPELESS, "no good"), False)
+        second.ended(three, 1, Outcome(BUSY, "another process is writing it"), True)
+        found = status(tmp_path)
+        assert found.running.keys() == {one.name, two.name}
+        assert found.counts["waiting"] == 1
+        first.ended(two, 1, Outcome(HOPELESS, "no good"), False)
+        (failure,) = status(tmp_path).failures
+        assert (failure.run, failure.reason, failure.attempts) == (two.name, "no good", 2)
+    assert status(tmp_path).counts["stopped"] == 2
+
+
+def test_drivers_on_many_machines_are_watched_together(configs, tmp_path, monkeypatch):
+    """A thousand shards that were killed cost the two heartbeats of one."""
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "WATCH_SECONDS", 0.02)
+    with journal(tmp_path, [config.name for config in configs], "metalocus sweep x") as book:
+        pass
+    record = json.loads(lease._record(0))
+    for number, config in enumerate(configs):
+        book.file = tmp_path / FOLDER / f"by-{number}" / JOURNAL
+        book.file.parent.mkdir()
+        (book.file.parent / ".lock.1").write_text(json.dumps({**record, "host": f"{number}"}))
+        book.begun(order(config, tmp_path), 1)
+    began = time.monotonic()
+    assert status(tmp_path).counts["stopped"] == len(configs)
+    assert time.monotonic() - began < 2 * 0.4
+    (tmp_path / FOLDER).rename(tmp_path / "gone")
+    for number, config in enumerate(configs):
+        (tmp_path / "gone" / f"by-{number}").rename(tmp_path / config.name)
+        (tmp_path / config.name / "config.json").write_text(config.to_json())
+    began = time.monotonic()
+    assert status(tmp_path).counts["stopped"] == len(configs), "the same for runs without journal"
+    assert time.monotonic() - began < 2 * 0.4
+
+
 def test_a_journal_that_was_tampered_with_misleads_nobody(configs, tmp_path):
+    names = ["../../etc", "\x1b[2J", "x" * 300, "a", "b"]
+    with journal(tmp_path, names, "metalocus sweep x"):
+        pass
     folder = tmp_path / FOLDER / "by-x"
-    folder.mkdir(parents=True)
+    folder.mkdir()
+    ended = {"event": "ended", "at": 4, "attempt": 1, "code": 0}
     lines = [
         "{",
         "[1]",
@@ -66,17 +115,21 @@ def test_a_journal_that_was_tampered_with_misleads_nobody(configs, tmp_path):
         json.dumps({"event": "ended", "at": 2, "run": "\x1b[2J", "attempt": 1, "code": 2}),
         json.dumps({"event": "begun", "at": 3}),
         json.dumps({"event": "known", "at": 3, "runs": 5}),
+        json.dumps({**ended, "run": names[2], "code": 2}),
+        *(json.dumps({**ended, "run": names[3], "seconds": float(x)}) for x in ("nan", "inf")),
+        json.dumps({"event": "begun", "at": 5, "run": names[4]}),
         '{"event": "ended", "at": 4, "run": "to',
     ]
     (folder / JOURNAL).write_bytes("\n".join(lines).encode() + b"\xff\x00")
-    found = status(tmp_path)
-    assert found.counts["failed"] == 2
+    with held(folder):
+        found = status(tmp_path)
+    assert (found.counts["failed"], found.counts["done"], found.seconds_left) == (3, 1, None)
     said = "\n".join(status_lines(found))
     assert "\x1b" not in said
     assert clean("a\x1b[0m\n\u202eb") == "a\\x1b[0m\\n\\u202eb"
     (folder / JOURNAL).unlink()
     (folder / JOURNAL).symlink_to("/etc/passwd")
-    assert status(tmp_path).total == 0
+    assert status(tmp_path).counts["waiting"] == len(names)
 
 
 def test_a_folder_without_a_journal_is_read_run_by_run(run, tiny, tmp_path):
@@ -88,27 +141,3 @@ def test_a_folder_without_a_journal_is_read_run_by_run(run, tiny, tmp_path):
         assert status(tmp_path).counts["running"] == 1
     with pytest.raises(NotARun):
         status(tmp_path / "nowhere")
-
-
-def test_results_are_gathered_once_and_a_damaged_run_is_left_out(configs, tmp_path, brief):
-    import pyarrow.dataset as ds
-
-    names = [train(config, tmp_path).name for config in configs[:3]]
-    (tmp_path / names[2] / "results.parquet").write_bytes(b"damaged")
-    left = gather(tmp_path, names)
-    assert list(left) == [names[2]]
-    assert "is damaged" in left[names[2]]
-    file = tmp_path / "results" / "all.parquet"
-    stamp = file.stat().st_mtime_ns
-    assert gather(tmp_path, names[:2]) == {}
-    assert file.stat().st_mtime_ns == stamp, "nothing new is nothing to write"
-    rows = ds.dataset(tmp_path / "results", format="parquet").to_table().to_pylist()
-    assert {row["run"] for row in rows} == set(names[:2])
-    for row in rows:
-        assert json.loads(row["versions"])["torch"]
-        assert json.loads(row["machine"])["processor"]
-        assert len(row["source"]) == 16
-        assert json.loads(row["env_kwargs"]) == {"n_arms": 2, "horizon": 5}
-    ((_, only),) = [(each["runs"], each) for each in summary(tmp_path, names)]
-    assert only["runs"] == 2
-    assert only["low"] <= only["mean"] <= only["high"]

@@ -1,6 +1,9 @@
 """Many runs: what is done is skipped, what is killed is tried again, what fails is named."""
 
 import dataclasses
+import os
+import shlex
+import sys
 from collections import deque
 
 import pytest
@@ -14,8 +17,9 @@ from metalocus.experiments.runs.records import is_done
 from metalocus.experiments.sweeps import order as orders
 from metalocus.experiments.sweeps import sweep as sweeps
 from metalocus.experiments.sweeps.executors.base import Executor
-from metalocus.experiments.sweeps.journal import events
+from metalocus.experiments.sweeps.journal import FOLDER, events
 from metalocus.experiments.sweeps.order import RunFailed
+from metalocus.experiments.sweeps.status import status
 from metalocus.experiments.sweeps.sweep import sweep
 from metalocus.experiments.training.train import train
 
@@ -103,7 +107,7 @@ def test_a_run_that_fails_is_named_with_its_reason_and_how_to_go_on(here, untrai
         ([(orders.HOPELESS, "the checkpoint is corrupt; delete it\n")], 1, "is corrupt;"),
         ([(orders.TIME, "it took over 3 seconds")], 1, "it took over 3 seconds"),
         ([(orders.MEMORY, "it took 3 GiB")], 1, "it took 3 GiB"),
-        ([(0, "nothing done")], 1, sweeps.UNFINISHED),
+        ([(0, "nothing done")] * 3, 3, sweeps.UNFINISHED),
         ([(orders.NOT_STARTED, "out of processes")], 1, "out of processes"),
     )
     for plan, starts, reason in cases:
@@ -133,11 +137,58 @@ def test_a_killed_worker_is_started_again(here, untrained, tmp_path):
     assert here.started.count(untrained[1].name) == 3
 
 
+def test_a_run_that_another_process_makes_is_waited_for_and_shared(
+    here, untrained, tmp_path, caplog, monkeypatch
+):
+    """However long it takes; the others are made meanwhile, and the wait is told once."""
+    monkeypatch.setattr(sweeps, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sweeps, "POLL_SECONDS", 0.01)
+    name = untrained[0].name
+    busy = [(orders.BUSY, "another process is writing it; wait for it or stop it")]
+    here.plans[name] = [*busy * 5, (-9, ""), *busy, (-9, "")]
+    with caplog.at_level("INFO", "metalocus"):
+        assert sweep(untrained, tmp_path, here).keys() == {config.name for config in untrained}
+    assert here.started.index(untrained[2].name) < 3, "nobody waits for it"
+    assert caplog.messages.count(f"{name}: another process is writing it; waiting for it") == 1
+    told = [each.values for each in events(tmp_path) if each.values.get("run") == name]
+    assert all(each["again"] for each in told if each.get("code") == orders.BUSY)
+    assert max(each["attempt"] for each in told) == 3, "waiting is no attempt"
+    assert status(tmp_path).counts["done"] == 3
+
+
 def test_what_runs_warn_of_is_told_once(here, untrained, tmp_path, caplog):
     here.plans = {config.name: [(orders.DONE, "noise\nit is short\n")] for config in untrained[:2]}
     sweep(untrained, tmp_path, here)
     (line,) = (line for line in caplog.messages if "it is short" in line)
     assert line in {f"{config.name}: it is short" for config in untrained[:2]}
+
+
+def test_the_command_that_asks_can_be_pasted_into_any_shell(
+    here, untrained, tmp_path, monkeypatch, caplog
+):
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    words = ["sweep", "a b.toml", "--out", "r 6"]
+    monkeypatch.setattr(sys, "argv", ["/bin/metalocus", *words])
+    with caplog.at_level("INFO", "metalocus"):
+        sweep(untrained[:1], tmp_path, here)
+    assert any("training: 1 run, 0 done before" in line for line in caplog.messages)
+    (command,) = status(tmp_path).commands
+    assert shlex.split(command) == ["cd", os.getcwd(), "&&", "metalocus", *words]
+
+
+def test_what_a_command_asked_for_before_its_file_was_mended_is_forgotten(
+    here, untrained, tmp_path
+):
+    here.plans[untrained[0].name] = [(orders.HOPELESS, "no good")]
+    with pytest.raises(RunFailed, match="no good"):
+        sweep(untrained[:2], tmp_path, here)
+    assert len(status(tmp_path).failures) == 1
+    sweep(untrained[1:], tmp_path, here)
+    found = status(tmp_path)
+    assert (found.total, found.counts["done"], found.failures) == (2, 2, [])
+    assert len(found.commands) == 1
 
 
 def test_nothing_is_begun_on_a_full_disk(here, untrained, tmp_path):
@@ -175,6 +226,10 @@ def test_nothing_is_started_if_one_config_or_the_place_is_impossible(here, untra
     (tmp_path / "file").write_text("")
     with pytest.raises(WrongUse, match=r"cannot write in .+ \(it is a file\)"):
         sweep(untrained, tmp_path / "file", here)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / FOLDER).write_text("")
+    with pytest.raises(WrongUse, match=rf"cannot write in .+{FOLDER} \(it is a file\)"):
+        sweep(untrained, tmp_path / "runs", here)
     assert here.started == []
 
 
@@ -191,3 +246,25 @@ def test_a_large_folder_is_parted_and_its_runs_are_found_by_the_short_path(
         assert load_agent(tmp_path / config.name)[1] == config
     assert sweep(untrained, tmp_path, here) == folders
     assert len(here.started) == 3
+
+
+def test_a_folder_that_is_parted_while_a_sweep_works_keeps_one_of_every_run(
+    here, untrained, tmp_path, monkeypatch
+):
+    """A large sweep begins and ends between two runs of a small one; then `train` comes."""
+    begun, other = here.ended, Here()
+
+    def ended(seconds):
+        if len(here.started) == 2 and not other.started:
+            monkeypatch.setattr(sweeps, "MOST", 2)
+            sweep(untrained, tmp_path, other)
+        return begun(seconds)
+
+    monkeypatch.setattr(here, "ended", ended)
+    folders = sweep(untrained, tmp_path, here)
+    assert len(other.started) == 2
+    assert all(is_done(folder) for folder in folders.values())
+    assert [train(config, tmp_path) for config in untrained] == list(folders.values())
+    found = sorted(path.parent for path in tmp_path.rglob("config.json"))
+    assert found == sorted(folders.values())
+    assert len({folder.parent for folder in found}) > 1
