@@ -55,10 +55,10 @@ def best_mixture(
 
     The likelihood of an episode is w L_1 + (1 - w) L_2, with L the expected likelihood of its
     choices (a latent class model; Stephan et al. 2009, "Bayesian model selection for group
-    studies"). Of the pairs as good as the best, the one of fewest parameters is taken. Both are
-    then fitted anew to the episodes that each explains better, until none changes sides. If
-    together they explain more than any one, each gives way to the simplest strategy that explains
-    its episodes as well as any.
+    studies"). Both are fitted anew to the episodes that each explains better, until none changes
+    sides. If together they then explain more than any one, each gives way to the simplest strategy
+    that explains its episodes as well as any: before, when both are fitted to all episodes, a pair
+    that plays them may be hardly better than a simpler one.
 
     Args:
         strategies: to choose from.
@@ -79,8 +79,7 @@ def best_mixture(
         mixed(losses[list(pair)], part, trials)[0].mean()
         for pair, part in zip(pairs, parts, strict=True)
     ]
-    free = [sum(strategies[i].free for i in pair) for pair in pairs]
-    best = verdict(found, [0.0] * len(pairs), free, near).simplest
+    best = int(np.argmin(found))
     one, other = pairs[best]
     mixture = Mixture(
         (strategies[one], strategies[other]),

@@ -341,6 +341,17 @@ def test_of_two_strategies_that_take_turns_each_is_found_with_its_part(some):
     assert "share" not in result
 
 
+def test_a_strategy_of_few_episodes_is_found_before_either_is_fitted_to_its_own(some):
+    """Fitted to all episodes, the two explain hardly more than a simpler pair does."""
+    setting = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=20)
+    agent = make_named("mixed_quarter", setting.family)
+    result = StrategyProbe(choices=500, network=False).run(agent, setting, 60, 14)
+    for kind in ("own", "disagreeing"):
+        assert result["mixture"][kind].keys() == {"wsls", "rescorla_wagner"}
+    drawn = agent.start(60, np.random.default_rng(14)).state["part"].mean()
+    assert result["mixture"]["disagreeing"]["wsls"] == pytest.approx(drawn, abs=1e-9)
+
+
 def test_half_of_two_strategies_at_every_choice_is_not_taken_for_turns(some):
     """Pure strategies are one; a blend is none that is listed, and the same in every episode."""
     setting = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=20)
