@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,11 @@ COUNTERS = ("num_timesteps", "_n_updates", "_total_timesteps", "_open_ended")
 
 
 def save_checkpoint(
-    model: SequencePPO, path: Path, spent: Mapping[str, float], identity: Mapping[str, Any]
+    model: SequencePPO,
+    path: Path,
+    spent: Mapping[str, float],
+    identity: Mapping[str, Any],
+    places: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write all that the next rollout and update read; call it between rollouts.
 
@@ -41,6 +45,7 @@ def save_checkpoint(
         spent: what training took so far; :func:`load_checkpoint` returns it.
         identity: what the caller knows the run by, JSON-able; the model's own settings and
             environment are recorded beside it.
+        places: where the run was made up to here, JSON-able; :func:`load_checkpoint` returns them.
     """
     env = model.get_env()
     assert env is not None
@@ -63,13 +68,14 @@ def save_checkpoint(
         "machine": machine(model.device),
         "counters": _counters(model),
         "spent": dict(spent),
+        "places": list(places),
     }
     write_tensors(path, tensors, header)
 
 
 def load_checkpoint(
     model: SequencePPO, path: Path, identity: Mapping[str, Any]
-) -> dict[str, float]:
+) -> tuple[dict[str, float], Any]:
     """Continue as the saved model would have; ``model`` must be set up alike.
 
     Warns if the checkpoint was made by other versions or another instruction set, since the
@@ -81,13 +87,14 @@ def load_checkpoint(
         identity: as given to :func:`save_checkpoint`.
 
     Returns:
-        What training took, as given to :func:`save_checkpoint`.
+        What training took, and where the run was made up to there, as given to
+        :func:`save_checkpoint`; checkpoints of older versions name no places.
 
     Raises:
         Corrupt: the file is damaged, or of another run.
     """
     tensors, header = read_tensors(path)
-    if header.keys() != {"identity", "machine", "counters", "spent", "sha256"}:
+    if header.keys() - {"places"} != {"identity", "machine", "counters", "spent", "sha256"}:
         raise Corrupt(f"{path} is not a checkpoint; delete it")
     _refuse_if(path, _difference(header["identity"], _identity(model, identity)))
     try:
@@ -96,15 +103,25 @@ def load_checkpoint(
         _restore_counters(model, tensors, header["counters"])
     except (KeyError, RuntimeError, ValueError) as error:
         _refuse_if(path, str(error).splitlines()[0])
-    other = _difference(header["machine"], machine(model.device))
+    warn_if_elsewhere(path, header["machine"], model.device)
+    return header["spent"], header.get("places", [])
+
+
+def warn_if_elsewhere(path: Path, saved: Mapping[str, Any], device: torch.device) -> None:
+    """Warn if a checkpoint was made where the bits of what follows may be others.
+
+    Args:
+        path: of the checkpoint.
+        saved: :func:`machine` where it was made.
+        device: that is used here.
+    """
+    other = _difference(saved, machine(device))
     if other:
         warnings.warn(
             f"{path} was made elsewhere ({other}): what follows will not be equal bit for bit to"
             " an uninterrupted run",
-            stacklevel=2,
+            stacklevel=3,
         )
-    spent: dict[str, float] = header["spent"]
-    return spent
 
 
 def machine(device: torch.device) -> dict[str, Any]:

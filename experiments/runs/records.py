@@ -217,19 +217,18 @@ def place(device: str) -> dict[str, Any]:
 
 
 def places_before(saved: Any, here: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The places other than here in which a run was made before, from its checkpoint.
+    """The places other than here in which a run was made before.
 
     Args:
-        saved: what the checkpoint says: a list of :func:`place`; None in one of an older version.
+        saved: what its checkpoint says: a list of :func:`place`.
         here: this :func:`place`.
 
     Raises:
-        ValueError: it says something else.
+        Corrupt: it says something else.
     """
-    found = [] if saved is None else saved
-    if not isinstance(found, list) or not all(_is_place(each) for each in found):
-        raise ValueError("it does not say where it was made")
-    return [each for i, each in enumerate(found) if each != here and each not in found[:i]]
+    if not isinstance(saved, list) or not all(_is_place(each) for each in saved):
+        raise Corrupt("the checkpoint does not say where it was made; delete it and train again")
+    return [each for i, each in enumerate(saved) if each != here and each not in saved[:i]]
 
 
 def places_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

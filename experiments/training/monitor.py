@@ -37,6 +37,7 @@ from metalocus.experiments.probes.optimality import Optimality
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.other_runs import shown
+from metalocus.experiments.runs.records import place
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.adaptation import AdaptationFigure
@@ -104,11 +105,18 @@ class Monitor(BaseCallback):
         self.figure: AdaptationFigure | None = None
         self.began, self.measuring = (time.process_time(), time.time()), 0.0
         self.before: Mapping[str, float] = {}
+        self.places: list[dict[str, Any]] = []
         self.saves, self.reported = Saves(), time.monotonic()
 
-    def resume(self, steps: int, spent: Mapping[str, float]) -> None:
-        """Go on after ``steps``, which took ``spent``, with the measurements made before."""
-        self.before = spent
+    def resume(self, steps: int, spent: Mapping[str, float], places: list[dict[str, Any]]) -> None:
+        """Go on after ``steps``, with the measurements made before.
+
+        Args:
+            steps: that were made.
+            spent: what they took.
+            places: other than here in which they were made.
+        """
+        self.before, self.places = spent, places
         if (self.folder / RESULTS).exists():
             rows = read_results(self.folder, self.config.name)
             self.results = [row for row in rows if row.step <= steps]
@@ -142,7 +150,8 @@ class Monitor(BaseCallback):
         if self.saves.due(CHECKPOINT_SECONDS):
             make_way(self.folder)
             identity = {"run": self.config.name}
-            save_checkpoint(self.model, self.folder / CHECKPOINT, self.spent(), identity)
+            places = [*self.places, place(self.config.device)]
+            save_checkpoint(self.model, self.folder / CHECKPOINT, self.spent(), identity, places)
             self.saves.saved()
         now = time.monotonic()
         if self.report is not None and now - self.reported > REPORT_SECONDS:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from metalocus.agents.agent import Array, NonFinite
+from metalocus.agents.ppo.checkpoint import machine, warn_if_elsewhere
 from metalocus.agents.ppo.files import Corrupt, read_tensors, write_tensors
 from metalocus.agents.replicas.learning import PARAMETERS, RATE
 from metalocus.agents.replicas.stream import Stream
 from metalocus.envs import InvalidTask
 from metalocus.experiments.folders.folder import CHECKPOINT
+from metalocus.experiments.folders.lease import Lease
 from metalocus.experiments.folders.progress import Progress
 from metalocus.experiments.folders.results import EPISODES, SCORE, SEED, Measurement, write_results
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.records import AGAIN, identity, machine, write_tensors_finished
+from metalocus.experiments.runs.records import (
+    AGAIN,
+    identity,
+    place,
+    places_before,
+    write_tensors_finished,
+)
 from metalocus.experiments.runs.replicas import build_stream, replicas_agent, require_fit
 from metalocus.experiments.scoring.returns import expected_returns
 from metalocus.experiments.scoring.score import return_bounds
@@ -34,7 +44,10 @@ SAVE_SECONDS, REPORT_SECONDS = 20.0, 0.5
 
 
 def train_online(
-    config: RunConfig, folder: Path, report: Callable[[Progress], None] | None = None
+    config: RunConfig,
+    folder: Path,
+    lease: Lease,
+    report: Callable[[Progress], None] | None = None,
 ) -> None:
     """Train the replicas of a run to its end and write it down; goes on where it was interrupted.
 
@@ -42,25 +55,30 @@ def train_online(
 
     Args:
         config: the run.
-        folder: its folder, held by this process.
+        folder: its folder.
+        lease: by which this process holds it.
         report: called with progress.
 
     Raises:
         Corrupt: the checkpoint is damaged or of another run.
         NonFinite: a weight is; nothing was saved since the last checkpoint.
+        Busy: another process has taken the run over.
     """
-    began, stream = time.process_time(), build_stream(config)
-    nothing = np.zeros((0, config.n_envs)), 0.0
-    history, spent = go_on(folder, lambda file: _resume(config, file, stream)) or nothing
-    n_episodes = -(-config.steps // config.rollout)
-    totals, saves, reported = list(history), Saves(), time.monotonic()
+    stream, here = build_stream(config), place(config.device)
+    past = go_on(folder, lambda file: _resume(config, file, stream)) or _Past(
+        np.zeros((0, config.n_envs)), 0.0, []
+    )
+    past = replace(past, places=places_before(past.places, here))
+    began, n_episodes = time.process_time() - past.seconds, -(-config.steps // config.rollout)
+    totals, saves, reported = list(past.totals), Saves(), time.monotonic()
     while stream.n_episodes < n_episodes:
         totals.append(stream.play())
         if saves.due(SAVE_SECONDS):
             _require_finite(stream, config)
-            seconds = spent + time.process_time() - began
+            seconds = time.process_time() - began
             make_way(folder)
-            _save(config, folder / CHECKPOINT, stream, np.array(totals), seconds)
+            saved = _Past(np.array(totals), seconds, [*past.places, here])
+            _save(config, folder / CHECKPOINT, stream, saved)
             saves.saved()
         now = time.monotonic()
         if report is not None and now - reported > REPORT_SECONDS:
@@ -68,17 +86,34 @@ def train_online(
             report(Progress(stream.n_episodes * config.rollout, config.steps, mean))
             reported = now
     _require_finite(stream, config)
-    seconds = spent + time.process_time() - began
+    seconds = time.process_time() - began
     _write_rows(config, folder, stream, np.array(totals).reshape(-1, config.n_envs))
-    account = {
+    account: dict[str, Any] = {
         "steps": stream.n_episodes * config.rollout,
         "training_cpu_seconds": round(seconds, 1),
-        "cpu_seconds": round(spent + time.process_time() - began, 1),
-        "threads": torch.get_num_threads(),
-        "machine": machine(),
+        "cpu_seconds": round(time.process_time() - began, 1),
+        **here,
     }
+    if past.places:
+        account["continued_from"] = past.places
     trained = stream.weights[PARAMETERS].numel()
+    lease.require()
     write_tensors_finished(folder, config, stream.weights, trained, account, identity(config))
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What was done before a checkpoint.
+
+    Attributes:
+        totals: rewards of its episodes [E, N].
+        seconds: of CPU time.
+        places: where it was done; JSON-able.
+    """
+
+    totals: Array
+    seconds: float
+    places: Any
 
 
 def _write_rows(config: RunConfig, folder: Path, stream: Stream, totals: Array) -> None:
@@ -122,14 +157,15 @@ def _by_rate(step: int, metric: str, values: Array, rates: Array) -> list[Measur
     return found
 
 
-def _save(config: RunConfig, file: Path, stream: Stream, totals: Array, seconds: float) -> None:
-    header = {"run": config.name, "n_episodes": stream.n_episodes, "seconds": seconds}
-    tensors = {**stream.weights, "totals": torch.from_numpy(totals)}
+def _save(config: RunConfig, file: Path, stream: Stream, past: _Past) -> None:
+    header = {"run": config.name, "n_episodes": stream.n_episodes, "seconds": past.seconds}
+    header |= {"machine": machine(torch.device(config.device)), "places": past.places}
+    tensors = {**stream.weights, "totals": torch.from_numpy(past.totals)}
     write_tensors(file, tensors, header)
 
 
-def _resume(config: RunConfig, file: Path, stream: Stream) -> tuple[Array, float]:
-    """Put a stream where a checkpoint was made; returns of its episodes [E, N], CPU seconds."""
+def _resume(config: RunConfig, file: Path, stream: Stream) -> _Past:
+    """Put a stream where a checkpoint was made; warns where that was elsewhere."""
     tensors, header = read_tensors(file)
     totals = tensors.pop("totals", None)
     try:
@@ -140,7 +176,8 @@ def _resume(config: RunConfig, file: Path, stream: Stream) -> tuple[Array, float
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(f"{file} does not fit the run ({error}); {AGAIN}") from None
     stream.go_on(tensors, n_episodes)
-    return totals.numpy(), seconds
+    warn_if_elsewhere(file, header.get("machine", {}), torch.device(config.device))
+    return _Past(totals.numpy(), seconds, header.get("places", []))
 
 
 def _require_finite(stream: Stream, config: RunConfig) -> None:

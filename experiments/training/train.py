@@ -31,7 +31,13 @@ from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.load import load_other_runs
 from metalocus.experiments.runs.possible import require_possible
-from metalocus.experiments.runs.records import identity, is_done, machine, write_finished
+from metalocus.experiments.runs.records import (
+    identity,
+    is_done,
+    place,
+    places_before,
+    write_finished,
+)
 from metalocus.experiments.runs.replicas import ONLINE
 from metalocus.experiments.training.monitor import Monitor
 from metalocus.experiments.training.online import train_online
@@ -91,7 +97,7 @@ def train(
             (folder / MANIFEST).unlink(missing_ok=True)  # of a run that has lost other files
             write_atomically(folder / CONFIG, config.to_json().encode())
             if online:
-                train_online(config, folder, _while_held(lease, report))
+                train_online(config, folder, lease, _while_held(lease, report))
             else:
                 _train(config, folder, lease, others, report, callback)
     return folder
@@ -134,9 +140,11 @@ def _train(
         model.teacher = runs.get(REFERENCE)
     if START in runs:
         model.policy.load_state_dict(runs[START].policy.state_dict())
-    spent = go_on(folder, lambda file: load_checkpoint(model, file, {"run": config.name}))
-    if spent is not None:
-        monitor.resume(model.num_timesteps, spent)
+    saved = go_on(folder, lambda file: load_checkpoint(model, file, {"run": config.name}))
+    here = place(config.device)
+    if saved is not None:
+        spent, places = saved
+        monitor.resume(model.num_timesteps, spent, places_before(places, here))
     with _events(folder, model.num_timesteps) as events:
         model.set_logger(Logger(str(folder), [events]))
         if config.steps > model.num_timesteps:
@@ -147,8 +155,9 @@ def _train(
         monitor.finish(model)
     seconds = {**monitor.spent(), "training_cpu_seconds": trained}
     took = {name: round(each, 1) for name, each in seconds.items()}
-    account: dict[str, Any] = {"steps": model.num_timesteps, **took}
-    account |= {"threads": torch.get_num_threads(), "machine": machine()}
+    account: dict[str, Any] = {"steps": model.num_timesteps, **took, **here}
+    if monitor.places:
+        account["continued_from"] = monitor.places
     if others:
         account["callbacks"] = [type(each).__name__ for each in others]
     lease.require()

@@ -249,7 +249,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         refused(build(**({"name": "lstm", "env": "bandit"} | change)), path, reason)
     for identity in ({"run": "of 200000 steps"}, {}):
         refused(build("lstm", "bandit"), path, "its run is lstm-0123abcd-s3, here", identity)
-    assert load_checkpoint(build("lstm", "bandit"), path, RUN) == {"cpu_seconds": 3.0}
+    assert load_checkpoint(build("lstm", "bandit"), path, RUN) == ({"cpu_seconds": 3.0}, [])
 
 
 @pytest.mark.parametrize("what", ["torch", "instruction set", "ATEN_CPU_CAPABILITY", "threads"])

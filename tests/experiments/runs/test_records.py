@@ -33,8 +33,8 @@ from metalocus.experiments.folders.lease import LOCK
 from metalocus.experiments.folders.results import read_results
 from metalocus.experiments.porting.exchange import export_run, import_run
 from metalocus.experiments.runs import config as configs
-from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.listing import list_runs
+from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.records import FILES, is_done, load_manifest, read_config, versions
 from metalocus.experiments.training.train import train
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from metalocus.agents.replicas.agent import REPLICA, OnlineAgent
 from metalocus.agents.replicas.learning import PARAMETERS, RATE
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting
-from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, WEIGHTS
+from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, MANIFEST, WEIGHTS
+from metalocus.experiments.folders.lease import LOCK, Busy
 from metalocus.experiments.folders.results import read_results
 from metalocus.experiments.instruments.interventions import Moment, matched, resample
 from metalocus.experiments.probes.locus import Locus
+from metalocus.experiments.runs import records
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.load import load_agent, load_policy
 from metalocus.experiments.runs.possible import require_possible
+from metalocus.experiments.runs.records import load_manifest
 from metalocus.experiments.runs.replicas import build_stream
 from metalocus.experiments.runs.subject import find_subject
 from metalocus.experiments.training import online
@@ -81,9 +85,53 @@ def test_a_killed_run_goes_on_to_the_same_end(run: Path, tmp_path: Path, monkeyp
     with pytest.raises(Corrupt, match="corrupt"):
         train(CONFIG, tmp_path)
     checkpoint.write_bytes(whole)
-    again = train(CONFIG, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = train(CONFIG, tmp_path)
+    assert "continued_from" not in load_manifest(again)
     assert (again / WEIGHTS).read_bytes() == (run / WEIGHTS).read_bytes()
     assert read_results(again, CONFIG.name) == read_results(run, CONFIG.name)
+
+
+def begun(out: Path) -> Path:
+    """The run, killed after its first checkpoint."""
+
+    def kill(progress: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(online, "SAVE_SECONDS", 0.0)
+        patch.setattr(online, "REPORT_SECONDS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, out, report=kill)
+    return out / CONFIG.name
+
+
+def test_a_run_that_goes_on_elsewhere_says_so(tmp_path: Path, monkeypatch):
+    here = records.place("cpu")
+    begun(tmp_path)
+    there = dict.fromkeys(here["machine"], "n1")
+    monkeypatch.setattr(records, "machine", lambda: there)
+    monkeypatch.setattr(torch, "__version__", "0")
+    with pytest.warns(UserWarning, match=r"made elsewhere \(its torch is .*, here 0\)"):
+        again = train(CONFIG, tmp_path)
+    manifest = load_manifest(again)
+    assert (manifest["machine"], manifest["continued_from"]) == (there, [here])
+
+
+def test_a_run_that_was_taken_over_writes_no_manifest(tmp_path: Path, monkeypatch):
+    """Also where it is at its end before it would report."""
+    folder = tmp_path / CONFIG.name
+    measure = online._write_rows
+
+    def overtaken(*args: object) -> None:
+        measure(*args)  # type: ignore[arg-type]
+        (folder / f"{LOCK}.2").write_text("of another process")
+
+    monkeypatch.setattr(online, "_write_rows", overtaken)
+    with pytest.raises(Busy, match="has taken over"):
+        train(CONFIG, tmp_path)
+    assert not (folder / MANIFEST).exists()
 
 
 def test_a_probe_exchanges_stores_within_a_replica(run: Path):

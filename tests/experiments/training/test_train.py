@@ -23,10 +23,13 @@ from metalocus.experiments.folders.folder import BEFORE, CHECKPOINT, MANIFEST, R
 from metalocus.experiments.folders.lease import LOCK, Busy
 from metalocus.experiments.folders.results import SCORE
 from metalocus.experiments.folders.results import read_results as read
+from metalocus.experiments.runs import records
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
-from metalocus.experiments.runs.records import is_done, load_manifest
+from metalocus.experiments.runs.listing import list_runs
+from metalocus.experiments.runs.records import is_done, load_manifest, place
 from metalocus.experiments.scoring.returns import expected_returns
+from metalocus.experiments.sweeps.gather import gather, summary
 from metalocus.experiments.training import carried, monitor, online, saving
 from metalocus.experiments.training.adaptation import AdaptationFigure
 from metalocus.experiments.training.monitor import measure
@@ -484,6 +487,25 @@ def test_a_run_that_goes_on_with_other_threads_says_so(monkeypatch, tiny, brief,
     with pytest.warns(UserWarning, match="its threads is 1, here 2"):
         train(tiny, tmp_path)
     assert load_manifest(run)["threads"] == 2
+
+
+def test_a_run_names_all_places_where_it_was_made(monkeypatch, finished, tiny, brief, tmp_path):
+    """Begun here, saved on another machine, ended on a third with other packages."""
+    assert "continued_from" not in load_manifest(finished)
+    here = place("cpu")
+    there = here | {"machine": dict.fromkeys(here["machine"], "n1")}
+    third = there | {"versions": here["versions"] | {"numpy": "0"}}
+    for where, step in ((here, 40), (here, 60), (there, 80), (third, None)):
+        monkeypatch.setattr(records, "machine", lambda where=where: where["machine"])
+        monkeypatch.setattr(records, "versions", lambda where=where: where["versions"])
+        train(tiny, tmp_path) if step is None else interrupt(tiny, tmp_path, step)
+    run = tmp_path / tiny.name
+    manifest = load_manifest(run)
+    assert manifest["continued_from"] == [here, there]
+    made = [{**each, "source": tiny.source} for each in (here, there, third)]
+    assert list_runs(run)[0]["made"] == made
+    gather(tmp_path, [run.name])
+    assert summary(tmp_path, [run.name])[0]["made"] == made
 
 
 def test_training_sets_no_number_of_threads(monkeypatch, tiny, brief, tmp_path):
