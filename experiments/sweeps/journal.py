@@ -64,7 +64,8 @@ class Journal:
         found: dict[str, Any] = {"run": order.name, "attempt": attempt, "code": outcome.code}
         found |= {"again": again, "reason": outcome.reason if outcome.code else ""}
         found |= {"seconds": round(outcome.seconds, 2), "gibibytes": round(outcome.gibibytes, 2)}
-        self._write(ENDED, **found, host=outcome.host, starts=outcome.starts)
+        found |= {"host": outcome.host, "starts": outcome.starts, "warning": outcome.warning}
+        self._write(ENDED, **found)
 
     def _write(self, event: str, **more: Any) -> None:
         line = json.dumps({"event": event, "at": round(time.time(), 6), **more}) + "\n"
@@ -122,7 +123,7 @@ def events(out: Path) -> Iterator[Event]:
             continue
         with file.open(encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                with suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
                     values = json.loads(line)
                     event = Event(file.parent, float(values["at"]), str(values["event"]), values)
                     yield event

@@ -26,6 +26,8 @@ from metalocus.experiments.sweeps.order import BUSY, DONE
 
 STATES = ("done", "running", "failed", "stopped", "waiting")
 """Stopped: begun, but its driver is gone; the same command goes on with it."""
+LONGEST_NAME = 255
+"""Bytes that a file system takes."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def status(folder: Path) -> Status:
     wanted |= told.done | told.alive.keys()
     states = {name: told.state_of(name) for name in wanted}
     counts = Counter(states.values())
-    running = {name: _progress(out, name) for name, state in states.items() if state == "running"}
+    names = [name for name, state in states.items() if state == "running"]
+    running = {clean(name): _progress(out, name) for name in names}
     failed = sorted(name for name, state in states.items() if state == "failed")
     return Status(
         len(wanted),
@@ -107,9 +110,9 @@ class _Told:
         self.last: dict[str, dict[Path, Event]] = defaultdict(dict)
         self.done: set[str] = set()
         self.attempts: Counter[str] = Counter()
-        self.seconds: list[float] = []
+        self.seconds: dict[str, float] = {}
         for event in sorted(events(out), key=lambda event: event.at):
-            with suppress(KeyError, TypeError, ValueError):
+            with suppress(KeyError, TypeError, ValueError, OverflowError):
                 self._take(event)
         unfinished = [
             (name, event)
@@ -136,7 +139,8 @@ class _Told:
                 if values["code"] == DONE:
                     self.done.add(name)
                     seconds = float(values["seconds"])
-                    self.seconds += [seconds] if math.isfinite(seconds) else []
+                    if math.isfinite(seconds):  # the longest: others have found it done
+                        self.seconds[name] = max(seconds, self.seconds.get(name, 0.0))
 
     def state_of(self, name: str) -> str:
         """One of ``STATES``."""
@@ -156,9 +160,10 @@ class _Told:
         """If the rest takes as long as what was done, as many at once as now."""
         if not self.seconds or not counts["running"]:
             return None
-        mean = sum(self.seconds) / len(self.seconds)
+        mean = sum(self.seconds.values()) / len(self.seconds)
         left = counts["waiting"] + counts["stopped"] + counts["running"] / 2
-        return mean * left / counts["running"]
+        seconds = mean * left / counts["running"]
+        return seconds if math.isfinite(seconds) else None
 
 
 def _is_final(event: Event) -> bool:
@@ -202,7 +207,11 @@ def _failure(out: Path, name: str, told: _Told, commands: list[str]) -> Failure:
 
 def _is_plain(name: str) -> bool:
     """Whether a name that a file gave is that of a folder, and leads nowhere else."""
-    return name == Path(name).name and name not in ("", ".", "..") and "\0" not in name
+    try:
+        short = len(name.encode("utf-8", "surrogateescape")) <= LONGEST_NAME
+    except UnicodeEncodeError:  # half of a character
+        return False
+    return short and name == Path(name).name and name not in ("", ".", "..") and "\0" not in name
 
 
 def clean(text: str) -> str:

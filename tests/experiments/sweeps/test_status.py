@@ -34,6 +34,7 @@ def test_every_run_has_the_state_that_its_driver_has_told(configs, tmp_path, bri
         for number in (1, 2, 3, 4):
             book.begun(order(configs[number], tmp_path), 1)
         book.ended(order(configs[1], tmp_path), 1, Outcome(0, seconds=4.0), False)
+        book.ended(order(configs[1], tmp_path), 1, Outcome(0, seconds=0.1), False)
         (tmp_path / names[2]).mkdir()
         (tmp_path / names[2] / "config.json").write_text(configs[2].to_json())
         book.ended(order(configs[2], tmp_path), 1, Outcome(HOPELESS, "no good", host="n1"), False)
@@ -141,3 +142,27 @@ def test_a_folder_without_a_journal_is_read_run_by_run(run, tiny, tmp_path):
         assert status(tmp_path).counts["running"] == 1
     with pytest.raises(NotARun):
         status(tmp_path / "nowhere")
+
+
+def test_numbers_and_names_that_no_sweep_writes_are_no_traceback(tmp_path, call):
+    with journal(tmp_path, ["a"], "metalocus sweep x"):
+        pass
+    folder = tmp_path / FOLDER / "by-x"
+    folder.mkdir()
+    begun = {"event": "begun", "at": 5, "attempt": 1}
+    done = {"event": "ended", "at": 4, "attempt": 1, "code": 0, "seconds": 1e308}
+    lines = [
+        *({**begun, "run": name} for name in ("\x1b[2J", "\ud800", "x" * 300)),
+        *({**done, "run": name} for name in ("b", "c")),
+        {**done, "run": "d", "attempt": float("inf")},
+        {**done, "run": "e", "at": 10**400},
+    ]
+    (folder / JOURNAL).write_text("\n".join(map(json.dumps, lines)))
+    with held(folder):
+        for more in ("", " --json"):
+            code, printed, said = call(f"status{more}", tmp_path)
+            assert (code, said) == (0, "")
+            assert "\x1b" not in printed
+    found = json.loads(printed, parse_constant=pytest.fail)
+    assert (found["counts"]["running"], found["seconds_left"]) == (3, None)
+    assert {"source", "versions", "machine"} <= found["made"].keys()
