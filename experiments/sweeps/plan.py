@@ -140,11 +140,6 @@ def _config(chosen: Mapping[Any, Any], seed: int) -> RunConfig:
     kwargs = {
         kind: {key[1]: value for key, value in chosen.items() if key[0] == kind} for kind in KWARGS
     }
-    steps = chosen["steps"]
-    if isinstance(steps, float) and steps.is_integer():
-        steps = int(steps)
-    if isinstance(steps, bool) or not isinstance(steps, int):
-        raise WrongUse(f"steps must be a whole number, got {short_repr(steps)}")
     texts = {
         key: chosen.get(key, default)
         for key, default in (("agent", ""), ("device", "cpu"), ("trainer", RL))
@@ -158,14 +153,22 @@ def _config(chosen: Mapping[Any, Any], seed: int) -> RunConfig:
     config = RunConfig.suited(
         Setting(setting.env, **setting.kwargs),
         texts["agent"],
-        steps,
+        _whole("steps", chosen["steps"]),
         seed,
         texts["device"],
         kwargs["agent_kwargs"],
         kwargs["train_kwargs"],
         texts["trainer"],
     )
-    return replace(config, n_envs=chosen.get("n_envs", config.n_envs))
+    return replace(config, n_envs=_whole("n_envs", chosen.get("n_envs", config.n_envs)))
+
+
+def _whole(key: str, given: Any) -> int:
+    """A whole number; TOML writes large ones as floats, such as 1e6."""
+    number = int(given) if isinstance(given, float) and given.is_integer() else given
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise WrongUse(f"{key} must be a whole number, got {short_repr(given)}")
+    return number
 
 
 def shard_of(text: str) -> tuple[int, int]:

@@ -78,6 +78,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(read, tmp_path, monkeypatch)
         f"{start}train_kwargs = 3": "train_kwargs must be a table",
         f"{start}train_kwargs.gamma = [0.9, 2.0]": "table 1: .*gamma",
         f"{start}n_envs = 0": "table 1: n_envs",
+        f"{start}n_envs = 2020-01-01": "table 1: n_envs must be a whole number",
         f"{start}device = 'gpu'": "table 1: device must be one of cpu, cuda",
         f"{start}seeds = [0, -1]": "table 1: seed",
         f"{start}seeds = '4294967290-4294967296'": "table 1: seed",

@@ -65,6 +65,7 @@ def test_a_run_that_one_driver_makes_runs_whatever_another_says(configs, tmp_pat
             first.begun(each, 1)
             second.begun(each, 1)
         second.ended(one, 1, Outcome(BUSY, "another process is writing it"), True)
+        second.ended(two, 1, Outcome(BUSY, "another process is writing it"), True)
         second.ended(two, 1, Outcome(HOPELESS, "no good here"), False)
         first.ended(three, 1, Outcome(HOPELESS, "no good"), False)
         second.ended(three, 1, Outcome(BUSY, "another process is writing it"), True)

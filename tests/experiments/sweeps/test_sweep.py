@@ -145,7 +145,7 @@ def test_a_run_that_another_process_makes_is_waited_for_and_shared(
     monkeypatch.setattr(sweeps, "POLL_SECONDS", 0.01)
     name = untrained[0].name
     busy = [(orders.BUSY, "another process is writing it; wait for it or stop it")]
-    here.plans[name] = [*busy * 5, (-9, ""), *busy, (-9, "")]
+    here.plans[name] = [*busy * 5, (-9, ""), (-9, ""), *busy]
     with caplog.at_level("INFO", "metalocus"):
         assert sweep(untrained, tmp_path, here).keys() == {config.name for config in untrained}
     assert here.started.index(untrained[2].name) < 3, "nobody waits for it"
