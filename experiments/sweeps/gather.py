@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from metalocus.agents.ppo.files import Corrupt, write_atomically
 from metalocus.envs import InvalidTask
 from metalocus.experiments.display import LOG
+from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.folder import CONFIG, MANIFEST, NotARun, read_whole
 from metalocus.experiments.folders.lease import Busy, held, require_writable
 from metalocus.experiments.folders.places import folder_of_run, part_of
@@ -71,12 +72,16 @@ def gather(out: Path, names: Iterable[str]) -> Gathered:
         names: of runs; those that are not finished are passed over.
 
     Raises:
-        WrongUse: there is something to gather, and the dataset cannot be written.
+        WrongUse: the dataset cannot be written.
     """
     asked = sorted(set(names))
     if not asked:
         return Gathered([], {})
-    require_writable(out / RESULTS)
+    try:
+        require_writable(out / RESULTS)
+    except WrongUse as error:
+        cause = str(error).partition(";")[0]
+        raise WrongUse(f"{cause}; all results are gathered there: make it writable") from None
     while True:
         try:
             with held(out / RESULTS):

@@ -45,6 +45,8 @@ def test_numbers_name_code_packages_machine_and_day():
         assert each in line
     for name, number in versions().items():
         assert f"{name} {number}" in line
+    of_an_old_run = {"source": "s", "versions": {"torch": "2"}, "machine": {}}
+    assert made_line(of_an_old_run) == "Made on some machine by source s with torch 2."
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -192,7 +192,7 @@ def test_what_failed_hides_nothing_of_the_others(out, names, monkeypatch, tmp_pa
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line(out, names, monkeypatch):
     (out / "results").write_text("")
-    with pytest.raises(WrongUse, match=r"results \(it is a file\); choose another --out"):
+    with pytest.raises(WrongUse, match=r"results \(it is a file\); all results are gathered there"):
         gather(out, names)
     (out / "results").unlink()
 
@@ -201,5 +201,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(out, names, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(gathering.Path, "mkdir", refuse)
-        with pytest.raises(WrongUse, match=r"cannot write in .*results \(Permission denied\)"):
+        with pytest.raises(
+            WrongUse, match=r"cannot write in .*results \(Permission denied\);.* make it writable"
+        ):
             gather(out, names)

@@ -11,7 +11,7 @@ from metalocus.experiments.cli.sweep_tables import status_lines
 from metalocus.experiments.folders import lease
 from metalocus.experiments.folders.folder import NotARun
 from metalocus.experiments.folders.lease import held
-from metalocus.experiments.sweeps.journal import FOLDER, JOURNAL, journal
+from metalocus.experiments.sweeps.journal import FOLDER, JOURNAL, events, journal
 from metalocus.experiments.sweeps.order import BUSY, HOPELESS, Order, Outcome
 from metalocus.experiments.sweeps.status import clean, status
 from metalocus.experiments.training.train import train
@@ -145,9 +145,10 @@ def test_a_folder_without_a_journal_is_read_run_by_run(run, tiny, tmp_path):
         status(tmp_path / "nowhere")
 
 
-def test_numbers_and_names_that_no_sweep_writes_are_no_traceback(tmp_path, call):
-    with journal(tmp_path, ["a"], "metalocus sweep x"):
-        pass
+def test_a_journal_keeps_warnings_and_bears_any_number_and_name(tmp_path, call):
+    with journal(tmp_path, ["a"], "metalocus sweep x") as book:
+        book.ended(Order(tmp_path, "a", ""), 1, Outcome(0, "noise\nit is short"), False)
+    assert [event.values["warning"] for event in events(tmp_path)] == ["it is short"]
     folder = tmp_path / FOLDER / "by-x"
     folder.mkdir()
     begun = {"event": "begun", "at": 5, "attempt": 1}
