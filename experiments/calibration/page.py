@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from metalocus.experiments.calibration.calibrate import LEAST, MOST, Calibrated
+from metalocus.experiments.probes.base import PROBES
 from metalocus.experiments.runs.provenance import made_by, made_line
 from metalocus.experiments.scoring.sample import CONFIDENCE
 
@@ -72,7 +73,7 @@ def calibration_page(found: Sequence[Calibrated], seconds: Mapping[str, float]) 
         f"was measured {r:,} times on fresh episodes. Made by",
         f"`metalocus calibrate --replications {r} --out docs/probes/calibration.md`,",
         f"seeds 0 to {r - 1:,}, in {sum(seconds.values()):,.0f} CPU seconds.",
-        made_line(made_by(Calibrated.__module__)),
+        made_line(made_by(Calibrated.__module__, *PROBES.sources())),
         "",
         f"Of {len(uncertain)} numbers that vary, {len(inside)} are covered in {LEAST:.0%} to"
         f" {MOST:.0%} of the replications, and {covered:.1%} of all their intervals hold.",

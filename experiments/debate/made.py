@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from metalocus import __version__, envs
+from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.runs.provenance import made_by
 
 
@@ -15,7 +16,7 @@ def made() -> dict[str, Any]:
 
     The commit is None without one; ``source`` is the same for an installed copy.
     """
-    about = made_by("metalocus.experiments.debate.main")
+    about = made_by("metalocus.experiments.debate.main", *CLAIMS.sources())
     return {**about, "version": __version__, "commit": commit(Path(envs.__file__))}
 
 

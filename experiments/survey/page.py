@@ -49,7 +49,7 @@ def survey_page(tasks: Sequence[Task], intro: str = "") -> str:
         "all of them is marked: what probes find of it is of an agent that has not learned the"
         " task.",
         "",
-        made_line(made_by("metalocus.experiments.survey.survey")),
+        made_line(made_by("metalocus.experiments.survey.survey", *PROBES.sources())),
     ]
     for task in tasks:
         lines += ["", f"## {title_of(task.setting)}", "", f"`{task.setting}`", ""]

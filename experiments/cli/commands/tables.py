@@ -164,6 +164,7 @@ def calibrate(
     from metalocus.experiments.calibration.planted import planted
     from metalocus.experiments.cli.outputs import require_new, write_page
     from metalocus.experiments.display import hush
+    from metalocus.experiments.probes.base import PROBES
     from metalocus.experiments.runs.provenance import each_made_by
 
     hush(quiet)
@@ -174,7 +175,7 @@ def calibrate(
     if out is not None:
         write_page(out, text)
     if json:
-        print_json(each_made_by(as_records(found), measure.__module__))
+        print_json(each_made_by(as_records(found), measure.__module__, *PROBES.sources()))
     else:
         print(out or text)
 
@@ -193,6 +194,7 @@ def bench(
         device: to train on.
     """
     from metalocus.experiments.bench.benches import BENCHES
+    from metalocus.experiments.probes.base import PROBES
     from metalocus.experiments.runs.provenance import each_made_by
 
     if device != "cpu" and what != "train":
@@ -200,7 +202,7 @@ def bench(
     bench = BENCHES[what]
     found = bench(device) if what == "train" else bench()
     if json:
-        print_json(each_made_by(found, bench.__module__))
+        print_json(each_made_by(found, bench.__module__, *PROBES.sources()))
         return
     for row in found:
         print("  ".join(f"{key} {value}" for key, value in row.items()))

@@ -183,4 +183,4 @@ def test_the_command_writes_the_page_once(monkeypatch, call, document, elsewhere
     honest, narrow = document("calibrate --replications 3 --json")
     assert (honest["known"], honest["replications"]) == (0.0, 3)
     assert narrow["covered"] == 0
-    assert honest["made"] == made_by("metalocus.experiments.calibration.calibrate")
+    assert honest["made"] == made_by(calibration.__name__, *PROBES.sources())

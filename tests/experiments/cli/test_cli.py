@@ -332,7 +332,8 @@ def timed():
 def test_benches_are_printed_as_told(call, document, monkeypatch):
     monkeypatch.setitem(BENCHES, "env", timed)
     (found,) = document("bench env --json")
-    assert found == {"env": "x", "speed": 3, "made": made_by("metalocus.experiments.bench.env")}
+    made_with = made_by(bench_env.__module__, *PROBES.sources())
+    assert found == {"env": "x", "speed": 3, "made": made_with}
     assert call("bench env") == (0, "env x  speed 3\n", "")
 
 

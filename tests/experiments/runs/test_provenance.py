@@ -10,6 +10,7 @@ from metalocus.experiments.calibration.page import calibration_page
 from metalocus.experiments.calibration.planted import Planted
 from metalocus.experiments.cli.tables import return_page
 from metalocus.experiments.comparison.page import comparison_page
+from metalocus.experiments.debate.made import made
 from metalocus.experiments.runs.provenance import made_by, made_line
 from metalocus.experiments.runs.records import versions
 from metalocus.experiments.scoring.returns import mean_returns
@@ -47,6 +48,13 @@ def test_numbers_name_code_packages_machine_and_day():
         assert f"{name} {number}" in line
     of_an_old_run = {"source": "s", "versions": {"torch": "2"}, "machine": {}}
     assert made_line(of_an_old_run) == "Made on some machine by source s with torch 2."
+
+
+def test_what_is_found_by_name_counts():
+    """A changed probe, or claim, changes the source of pages on which its numbers stand."""
+    survey = made_by("metalocus.experiments.survey.survey")
+    assert survey["source"] not in PAGES["survey"]()
+    assert made_by("metalocus.experiments.debate.main")["source"] != made()["source"]
 
 
 @pytest.mark.parametrize("page", PAGES)
