@@ -122,8 +122,11 @@ class Outcome:
 
     @property
     def warning(self) -> str:
-        """What a run that is done has warned of, in one line; mostly nothing."""
-        lines = self.said.strip().splitlines()
+        """What a run that is done has warned of, in one line; mostly nothing.
+
+        A worker's last line is its own, if only an empty one; what others print comes before.
+        """
+        lines = self.said.splitlines()
         return lines[-1] if lines and self.code == DONE else ""
 
     @classmethod

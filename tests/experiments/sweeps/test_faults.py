@@ -162,15 +162,20 @@ def test_every_fault_has_its_code_and_a_reason_in_one_line(attend, short, tmp_pa
         patch.setattr(worker, "train", warn_and_be_killed)
         outcome = attend(untrained)
     assert (outcome.code, outcome.reason) == (-9, "killed (exit code -9)")
-    with monkeypatch.context() as patch:
-        patch.setattr(worker, "train", warn)
-        assert attend(untrained).warning == "the checkpoint is damaged"
     outcome = attend(untrained)
     assert (outcome.code, outcome.warning) == (DONE, ""), "all is mended by the same command"
     assert is_done(tmp_path / untrained.name)
 
 
+def test_what_a_run_warns_of_is_told_and_noise_is_not(attend, short, monkeypatch):
+    monkeypatch.setattr(worker, "train", warn)
+    assert attend(short).warning == "the checkpoint is damaged"
+    monkeypatch.setattr(worker, "train", lambda *_: print("only noise", file=sys.stderr))
+    assert attend(short).warning == ""
+
+
 def warn(*_):
+    print("noise", file=sys.stderr)
     for _ in range(2):
         warnings.warn("the checkpoint is damaged", stacklevel=1)
 
