@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import warnings
 from collections.abc import Sequence
@@ -10,24 +9,18 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from metalocus.agents.agent import NonFinite
 from metalocus.agents.catalogue import REFERENCES
 from metalocus.agents.cells.base import TRAINABLES
-from metalocus.agents.ppo.files import Corrupt
 from metalocus.agents.trainers.base import TRAINERS
-from metalocus.envs import FAMILIES, InvalidTask
+from metalocus.envs import FAMILIES
 from metalocus.envs.discovery import load
 from metalocus.experiments.errors import WrongUse
-from metalocus.experiments.folders.lease import Busy
 from metalocus.experiments.folders.progress import write_progress
 from metalocus.experiments.runs.config import ENGINE, RunConfig
 from metalocus.experiments.runs.source import source_digest
-from metalocus.experiments.sweeps.order import BUSY, DONE, FAILED, FULL, HOPELESS, STOPPED, Order
-from metalocus.experiments.training.saving import Stopped
+from metalocus.experiments.sweeps.errors import judged
+from metalocus.experiments.sweeps.order import DONE, Order
 from metalocus.experiments.training.train import train
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a disk, a quota or a file that is full."""
 
 
 def prepare(files: Sequence[str] = ()) -> None:
@@ -67,17 +60,3 @@ def work(order: Order) -> tuple[int, str]:
     except Exception as error:
         return judged(error)
     return DONE, "; ".join(dict.fromkeys(str(each.message) for each in told))
-
-
-def judged(error: Exception) -> tuple[int, str]:
-    """The exit code of an error, and in one line what it says."""
-    cause = error if isinstance(error, OSError) else error.__cause__
-    if isinstance(cause, OSError) and cause.errno in NO_SPACE:
-        return FULL, f"the disk is full ({cause.strerror}): make room"
-    if isinstance(error, Stopped):
-        return STOPPED, str(error)
-    if isinstance(error, Busy):
-        return BUSY, str(error)
-    if isinstance(error, (InvalidTask, Corrupt, NonFinite, WrongUse)):
-        return HOPELESS, str(error)
-    return FAILED, f"{type(error).__name__}: {error}"

@@ -19,9 +19,9 @@ from metalocus.experiments.folders.folder import CONFIG, MANIFEST, WRITTEN
 from metalocus.experiments.folders.lease import locked
 from metalocus.experiments.runs.records import is_done, load_manifest
 from metalocus.experiments.sweeps.client import ForkServer
+from metalocus.experiments.sweeps.errors import judged
 from metalocus.experiments.sweeps.executors.base import Executor
 from metalocus.experiments.sweeps.order import DONE, LOST, Order, Outcome, RunFailed
-from metalocus.experiments.sweeps.worker import judged
 from metalocus.experiments.training.carried import LABELS, PROJECTOR, VECTORS
 
 Value = TypeVar("Value")
