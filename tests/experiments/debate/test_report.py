@@ -395,6 +395,7 @@ def small(monkeypatch, brief, undrawn, in_this_process):
     tiny = Preset("tiny", "nothing is trained", seeds=2, part=0.0, episodes=12, numbers=(1,))
     monkeypatch.setitem(PRESETS, "tiny", tiny)
     monkeypatch.setattr(CLAIMS, "entered", {"habit": Habit(), "other": Other()})
+    monkeypatch.setattr(CLAIMS, "_home", dict.fromkeys(("habit", "other"), __name__))
     monkeypatch.setattr(type(CURVES), "asked_on", lambda self, preset: (SMALL,))
     monkeypatch.setattr(monitor, "_best_curve", lambda setting, episodes: [0.0, 1.0])
     return in_this_process
