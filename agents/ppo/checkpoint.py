@@ -88,13 +88,13 @@ def load_checkpoint(
 
     Returns:
         What training took, and where the run was made up to there, as given to
-        :func:`save_checkpoint`; checkpoints of older versions name no places.
+        :func:`save_checkpoint`.
 
     Raises:
         Corrupt: the file is damaged, or of another run.
     """
     tensors, header = read_tensors(path)
-    if header.keys() - {"places"} != {"identity", "machine", "counters", "spent", "sha256"}:
+    if header.keys() != {"identity", "machine", "counters", "spent", "places", "sha256"}:
         raise Corrupt(f"{path} is not a checkpoint; delete it")
     _refuse_if(path, _difference(header["identity"], _identity(model, identity)))
     try:
@@ -104,7 +104,7 @@ def load_checkpoint(
     except (KeyError, RuntimeError, ValueError) as error:
         _refuse_if(path, str(error).splitlines()[0])
     warn_if_elsewhere(path, header["machine"], model.device)
-    return header["spent"], header.get("places", [])
+    return header["spent"], header["places"]
 
 
 def warn_if_elsewhere(path: Path, saved: Mapping[str, Any], device: torch.device) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from metalocus.experiments.sweeps.gather import RESULTS, gather, summary
 from metalocus.experiments.sweeps.order import NO_LIMITS, Limits, RunFailed
 from metalocus.experiments.sweeps.plan import read_plan
-from metalocus.experiments.sweeps.sweep import sweep
+from metalocus.experiments.sweeps.sweep import in_shard, sweep
 
 
 def run_sweep(
@@ -32,8 +32,7 @@ def run_sweep(
         WrongUse, InvalidTask: the file asks for what there is not.
     """
     configs = read_plan(file)
-    number, of = shard
-    asked = sorted({config.name for config in configs})[number - 1 :: of]
+    asked = in_shard((config.name for config in configs), shard)
     error = None
     try:
         sweep(configs, out, limits=limits, shard=shard)

@@ -81,8 +81,7 @@ def sweep(
     wanted = {config.name: config for config in configs}
     for config in wanted.values():
         require_possible_once(config)
-    number, of = shard
-    chosen = dict(sorted(wanted.items())[number - 1 :: of])
+    chosen = {name: wanted[name] for name in in_shard(wanted, shard)}
     folders = {name: folder_of_run(out, name) for name in chosen}
     done, damaged = _done(folders)
     missing = [config for name, config in chosen.items() if name not in {*done, *damaged}]
@@ -105,6 +104,12 @@ def sweep(
         others = [each for each in chosen if each not in failures]
         raise RunFailed(f"{name} failed: {reason}{more}; repeat the command to continue", others)
     return folders
+
+
+def in_shard(names: Iterable[str], shard: tuple[int, int]) -> list[str]:
+    """The names of runs that are a shard's: (2, 8) is the second of eight."""
+    number, of = shard
+    return sorted(set(names))[number - 1 :: of]
 
 
 def _command() -> str:

@@ -173,11 +173,12 @@ def _resume(config: RunConfig, file: Path, stream: Stream) -> _Past:
         if totals is None or header["run"] != config.name:
             raise ValueError("it is of another run")
         n_episodes, seconds = int(header["n_episodes"]), float(header["seconds"])
+        where, places = header["machine"], header["places"]
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(f"{file} does not fit the run ({error}); {AGAIN}") from None
     stream.go_on(tensors, n_episodes)
-    warn_if_elsewhere(file, header.get("machine", {}), torch.device(config.device))
-    return _Past(totals.numpy(), seconds, header.get("places", []))
+    warn_if_elsewhere(file, where, torch.device(config.device))
+    return _Past(totals.numpy(), seconds, places)
 
 
 def _require_finite(stream: Stream, config: RunConfig) -> None:
