@@ -38,6 +38,12 @@ def pytest_unconfigure():
     gc.freeze()  # or Python searches all of it before it ends
 
 
+@pytest.fixture(params=["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def device(request):
+    """Each device of this machine."""
+    return request.param
+
+
 @pytest.fixture
 def unload():
     """What a test loads from outside the package is gone after it."""

@@ -93,13 +93,13 @@ def one_update(model, total):
 
 @pytest.mark.parametrize("env", ENVS)
 @pytest.mark.parametrize("name", TRAINABLES)
-def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env):
+def test_every_agent_goes_on_bit_for_bit_from_every_rollout(tmp_path, name, env, device):
     """From each checkpoint to all that the next one stands for, and so to the end.
 
     The last first, by a new model, and then the others by the same one: what it knows of later
     steps must be overwritten.
     """
-    once, end = {"n_epochs": 1}, 3 * N * T
+    once, end = {"n_epochs": 1, "device": device}, 3 * N * T
     whole, stops = build(name, env, settings=once), Stops(tmp_path)
     whole.learn(end, stops)
     expected = stops.states | {end: state(whole)}

@@ -84,8 +84,8 @@ def test_the_loss_is_the_cross_entropy_from_the_reference_to_the_agent():
     assert terms["divergence"] == pytest.approx(total - least, rel=1e-5)
 
 
-def test_it_learns_to_choose_as_its_reference():
-    model = imitation(64, "wsls", learning_rate=2e-2)
+def test_it_learns_to_choose_as_its_reference(device):
+    model = imitation(64, "wsls", learning_rate=2e-2, device=device)
     model.learn(30 * 64 * HORIZON)
     actions, _, targets = played(model)
     (batch,) = model.rollout_buffer.sequences(64)

@@ -432,9 +432,9 @@ def test_a_run_that_is_taken_over_ends_without_its_manifest(tiny, brief, tmp_pat
 
 
 @pytest.mark.parametrize("name", TRAINABLES)
-def test_every_agent_trains_and_repeats_itself(name, brief, tmp_path):
+def test_every_agent_trains_and_repeats_itself(name, device, brief, tmp_path):
     """The second time with an interruption."""
-    config = RunConfig(Setting(REVERSAL[0], **REVERSAL[1]), name, 48, 3, 4)
+    config = RunConfig(Setting(REVERSAL[0], **REVERSAL[1]), name, 48, 3, 4, device)
     torch.manual_seed(5)
     one = train(config, tmp_path / "one")
     torch.manual_seed(6)
