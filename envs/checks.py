@@ -1,4 +1,7 @@
-"""Checks of arguments, each with one line that says what is wrong and how to mend it."""
+"""Checks of arguments, each with one line that says what is wrong and how to mend it.
+
+The checks of single arguments run often, so they write the line only where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,8 @@ def require(condition: bool, message: str) -> None:
 
 def require_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """``value`` if it is one of the texts in ``choices``, else :class:`InvalidTask`."""
-    known = isinstance(value, str) and value in choices
-    require(known, f"{name} must be one of {', '.join(choices)}, got {short_repr(value)}")
+    if not (isinstance(value, str) and value in choices):
+        raise InvalidTask(f"{name} must be one of {', '.join(choices)}, got {short_repr(value)}")
     return str(value)
 
 
@@ -63,40 +66,43 @@ def require_options(options: Any, *known: str) -> Mapping[str, Any]:
 
 def require_flag(name: str, value: Any) -> bool:
     """``value`` as a bool if it is True or False, also NumPy's, else :class:`InvalidTask`."""
-    flag = isinstance(value, bool | np.bool_)
-    require(flag, f"{name} must be True or False, got {short_repr(value)}")
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidTask(f"{name} must be True or False, got {short_repr(value)}")
     return bool(value)
 
 
 def require_count(name: str, value: Any, least: int, most: int = LARGEST_COUNT) -> int:
     """``value`` as an int from ``least`` to ``most``, or :class:`InvalidTask`."""
-    whole = _is_whole(value) and value >= least
-    require(whole, f"{name} must be a whole number of at least {least}, got {short_repr(value)}")
-    require(value <= most, f"{name} must be at most {most}, got {short_repr(value)}")
+    if not (_is_whole(value) and value >= least):
+        expected = f"a whole number of at least {least}"
+        raise InvalidTask(f"{name} must be {expected}, got {short_repr(value)}")
+    if value > most:
+        raise InvalidTask(f"{name} must be at most {most}, got {short_repr(value)}")
     return int(value)
 
 
 def require_seed(name: str, value: Any) -> int:
     """``value`` as an int of at least 0, of any size, or :class:`InvalidTask`."""
-    whole = _is_whole(value) and value >= 0
-    require(whole, f"{name} must be a whole number of at least 0, got {short_repr(value)}")
+    if not (_is_whole(value) and value >= 0):
+        raise InvalidTask(f"{name} must be a whole number of at least 0, got {short_repr(value)}")
     return int(value)
 
 
 def require_probability(name: str, value: Any) -> float:
     """``value`` as a float in [0, 1], or :class:`InvalidTask`."""
     number = _number(value)
-    inside = 0.0 <= number <= 1.0
-    require(inside, f"{name} must be a probability in [0, 1], got {short_repr(value)}")
+    if not 0.0 <= number <= 1.0:
+        raise InvalidTask(f"{name} must be a probability in [0, 1], got {short_repr(value)}")
     return number
 
 
 def require_number(name: str, value: Any, least: float, above: bool = False) -> float:
     """``value`` as a finite float of at least (or ``above``) ``least``, or :class:`InvalidTask`."""
-    expected = f"{name} must be a finite number {'above' if above else 'of at least'} {least:g}"
     number = _number(value)
     fits = least < number < math.inf if above else least <= number < math.inf
-    require(fits, f"{expected}, got {short_repr(value)}")
+    if not fits:
+        expected = f"a finite number {'above' if above else 'of at least'} {least:g}"
+        raise InvalidTask(f"{name} must be {expected}, got {short_repr(value)}")
     return number
 
 

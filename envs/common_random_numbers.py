@@ -28,7 +28,9 @@ Keys = NDArray[np.uint64]
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_TO_UNIT = 2.0**-53
+_SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
+_ONE = np.uint64(1)
+_UNIT_BITS, _TO_UNIT = np.uint64(11), 2.0**-53
 _INDEX_BITS = np.uint64(24)  # the other 40 bits of a counter are the time
 
 LARGEST_NORMAL = 8.3
@@ -39,18 +41,18 @@ MOST_INDICES = 2**24
 
 def mix(x: Keys) -> Keys:
     """Bijective 64-bit finaliser of SplitMix64, any shape (variant 13 of Stafford)."""
-    z = x ^ (x >> np.uint64(30))
+    z = x ^ (x >> _SHIFTS[0])
     z *= _MIX_1
-    z ^= z >> np.uint64(27)
+    z ^= z >> _SHIFTS[1]
     z *= _MIX_2
-    z ^= z >> np.uint64(31)
+    z ^= z >> _SHIFTS[2]
     return z
 
 
 def episode_keys(seed_keys: Keys, episode: ArrayLike) -> Keys:
     """Key of the given episode number of each environment. seed_keys [N], episode [N] -> [N]."""
-    number = np.atleast_1d(episode).astype(np.uint64)
-    return mix(seed_keys + (number + np.uint64(1)) * _GAMMA)
+    number = np.array(episode, dtype=np.uint64, ndmin=1)
+    return mix(seed_keys + (number + _ONE) * _GAMMA)
 
 
 def seed_keys(seed: int, n: int) -> Keys:
@@ -102,8 +104,8 @@ class CommonRandomNumbers:
 
     def bits(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> Keys:
         """Random 64-bit words; arguments and shapes as for :meth:`uniform`."""
-        index = np.atleast_1d(index).astype(np.uint64)
-        counter = (np.atleast_1d(t).astype(np.uint64) << _INDEX_BITS) + np.uint64(1)
+        index = np.array(index, dtype=np.uint64, ndmin=1)
+        counter = (np.array(t, dtype=np.uint64, ndmin=1) << _INDEX_BITS) + _ONE
         base = self.stream(name) + counter * _GAMMA
         return mix((base if index.ndim == 1 else base[:, None]) + index * _GAMMA)
 
@@ -116,7 +118,7 @@ class CommonRandomNumbers:
             index: which of the step's numbers, below ``MOST_INDICES``: a number, [N] (one for
                 each episode), or [N, W] / [1, W] for several of each episode.
         """
-        return (self.bits(name, t, index) >> np.uint64(11)) * _TO_UNIT
+        return (self.bits(name, t, index) >> _UNIT_BITS) * _TO_UNIT
 
     def normal(self, name: str, t: ArrayLike = 0, index: ArrayLike = 0) -> NDArray[Any]:
         """Standard normal numbers, by inversion of :meth:`uniform`; shapes as there."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from metalocus.envs.checks import require, require_count
+from metalocus.envs.checks import InvalidTask, require_count
 from metalocus.envs.common_random_numbers import MOST_INDICES, CommonRandomNumbers
 
 Array = NDArray[Any]
@@ -118,19 +118,19 @@ class Family(ABC):
         name = type(self).__name__
         require_count("horizon", self.horizon, 1)
         for what, size in (("arms", self.n_arms), ("numbers in a stimulus", self.stimulus_size)):
-            most = f"{name} can have at most {MOST_INDICES} {what}, got {size}"
-            require(size <= MOST_INDICES, most)
+            if size > MOST_INDICES:
+                raise InvalidTask(f"{name} can have at most {MOST_INDICES} {what}, got {size}")
         largest, float32 = max(abs(bound) for bound in self.reward_range), np.finfo(np.float32)
-        fits = float(float32.tiny) <= largest <= float(float32.max)
-        require(fits, f"rewards of {name} reach {largest:g}, which float32 cannot hold")
+        if not float(float32.tiny) <= largest <= float(float32.max):
+            raise InvalidTask(f"rewards of {name} reach {largest:g}, which float32 cannot hold")
         observed = self.stimulus_size + self.n_arms + 3
         needed = episodes * (self.latent_size + observed) * BYTES_PER_NUMBER
-        refusal = (
-            f"{episodes} {'episode' if episodes == 1 else 'episodes'} of {name} would take "
-            f"about {needed / 2**30:,.1f} GiB of memory, more than {MOST_BYTES // 2**30} GiB; "
-            "make the task smaller or play fewer episodes at once"
-        )
-        require(needed <= MOST_BYTES, refusal)
+        if needed > MOST_BYTES:
+            raise InvalidTask(
+                f"{episodes} {'episode' if episodes == 1 else 'episodes'} of {name} would take "
+                f"about {needed / 2**30:,.1f} GiB of memory, more than {MOST_BYTES // 2**30} GiB; "
+                "make the task smaller or play fewer episodes at once"
+            )
 
 
 def bernoulli_rewards(chance: Array, action: Array, t: Array, crn: CommonRandomNumbers) -> Array:

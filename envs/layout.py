@@ -42,9 +42,9 @@ class Layout:
         except TypeError:
             raise InvalidTask(f"observe must name parts, got {short_repr(observe)}") from None
         for name in names:
-            known = isinstance(name, str) and name in PARTS
-            choice = f"choose from {', '.join(PARTS)}"
-            require(known, f"observe has no part {short_repr(name)}; {choice}")
+            if not (isinstance(name, str) and name in PARTS):
+                choice = f"choose from {', '.join(PARTS)}"
+                raise InvalidTask(f"observe has no part {short_repr(name)}; {choice}")
         sizes = dict(zip(PARTS, (family.stimulus_size, family.n_arms, 1, 1, 1), strict=True))
         self.family = family
         self.slices: dict[str, slice] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from inspect import signature
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,7 @@ def make_family(env_id: str, /, **kwargs: Any) -> Family:
         InvalidTask: unknown id, unknown or impossible argument, or a task too large to play.
     """
     cls = FAMILIES.find(env_id)
-    _require_known(env_id, kwargs, signature(cls).parameters)
+    _require_known(env_id, kwargs, _arguments(cls))
     family = cls(**kwargs)
     family.check_size(1)
     return family
@@ -54,11 +55,17 @@ def make_episodes(env_id: str, keys: Keys | None = None, /, **kwargs: Any) -> Ep
     Raises:
         InvalidTask: as :func:`make_family` and :class:`Episodes`.
     """
-    own = signature(FAMILIES.find(env_id)).parameters
+    own = _arguments(FAMILIES.find(env_id))
     _require_known(env_id, kwargs, [*own, *EPISODE_OPTIONS])
     options = {name: kwargs.pop(name) for name in EPISODE_OPTIONS if name in kwargs}
     keys = np.zeros(1, dtype=np.uint64) if keys is None else keys
     return Episodes(make_family(env_id, **kwargs), keys, **options)
+
+
+@lru_cache
+def _arguments(family: type[Family]) -> tuple[str, ...]:
+    """The names of a family's arguments; kept, since families are made often."""
+    return tuple(signature(family).parameters)
 
 
 def _require_known(env_id: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -2,6 +2,8 @@
 
 What is imported and collected is never searched for garbage, which saves a tenth of the time.
 Tables of references that many tests need are made once; the package keeps few, to spare memory.
+pytest puts its handlers on each of torch's fifty loggers before and after every test, unless they
+hand on what they are told.
 No example of Hypothesis has a deadline: on a busy machine any of them may be late.
 """
 
@@ -9,6 +11,7 @@ import gc
 
 gc.disable()
 
+import logging  # noqa: E402
 import pkgutil  # noqa: E402
 import sys  # noqa: E402
 from functools import lru_cache  # noqa: E402
@@ -23,6 +26,9 @@ from metalocus.agents.references.normal import two_arms  # noqa: E402
 from metalocus.envs import discovery  # noqa: E402
 
 torch.set_num_threads(1)
+for logger in logging.root.manager.loggerDict.values():
+    if isinstance(logger, logging.Logger):
+        logger.propagate = True
 settings.register_profile("late", deadline=None)
 settings.load_profile("late")
 finite_index.finite_table = lru_cache(maxsize=16)(finite_index.finite_table.__wrapped__)
