@@ -32,8 +32,11 @@ def sweep_lines(found: Mapping[str, Any]) -> list[str]:
     if lines:
         lines = ["  score: mean, lowest to highest run", *lines, ""]
     lines += [f"left out: {name}: {reason}" for name, reason in found["left_out"].items()]
-    made = f"{counted(found['runs'], 'run')} in {found['out']}"
-    lines.append(f"{made}; every measurement with what made it: {found['results']}")
+    if found["runs"]:
+        made = f"{counted(found['runs'], 'run')} in {found['out']}"
+        lines.append(f"{made}; every measurement with what made it: {found['results']}")
+    else:
+        lines.append(f"no run in {found['out']} is finished")
     return lines + _made_lines([place for row in scores for place in row["made"]])
 
 

@@ -103,6 +103,8 @@ def test_runs_that_differ_in_more_than_their_seed_are_not_averaged(out, names):
     assert manifest["source"] in lines[-1]
     assert f"torch {manifest['versions']['torch']}" in lines[-1]
     assert "steps" not in lines[1], "a setting that all share"
+    none = {**found, "scores": [], "left_out": {"a": "it is damaged"}, "runs": 0}
+    assert sweep_lines(none) == ["left out: a: it is damaged", "no run in o is finished"]
 
 
 def test_a_dataset_that_is_parted_lost_or_edited_comes_out_right(out, names, caplog):
