@@ -6,12 +6,14 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from metalocus.agents.agent import Agent
 from metalocus.envs import Setting
 from metalocus.envs.discovery import Registry
+from metalocus.experiments.runs.arguments import START
 from metalocus.experiments.runs.config import RL, RunConfig
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured, Study
@@ -54,6 +56,9 @@ class Training:
         agent_kwargs: arguments of the agent.
         train_kwargs: arguments of the trainer.
         trainer: its name.
+        start: name of another training of the part, with whose weights this one begins; by
+            default it begins with new ones.
+        n_envs: environments stepped together at full size; None for what suits the agent.
     """
 
     setting: Setting
@@ -62,13 +67,26 @@ class Training:
     agent_kwargs: Mapping[str, Any] = field(default_factory=dict)
     train_kwargs: Mapping[str, Any] = field(default_factory=dict)
     trainer: str = RL
+    start: str = ""
+    n_envs: int | None = None
 
-    def run(self, size: Preset, seed: int) -> RunConfig:
-        """The run at a size and a training seed."""
+    def run(self, size: Preset, seed: int, start: Path | None = None) -> RunConfig:
+        """The run at a size and a training seed.
+
+        Args:
+            size: how much is trained.
+            seed: of training.
+            start: folder of the finished run that it begins with.
+        """
         steps = round(size.part * self.steps)
         steps = min(steps, size.most_steps or steps)
-        given = self.agent_kwargs, self.train_kwargs, self.trainer
-        return RunConfig.suited(self.setting, self.agent, steps, seed, "cpu", *given)
+        begun = {} if start is None else {START: str(start)}
+        given = self.agent_kwargs, {**self.train_kwargs, **begun}, self.trainer
+        run = RunConfig.suited(self.setting, self.agent, steps, seed, "cpu", *given)
+        if self.n_envs is None:
+            return run
+        most = max(1, steps // self.setting.family.horizon)  # one rollout is no more than all steps
+        return replace(run, n_envs=min(self.n_envs, most))
 
 
 @dataclass(frozen=True)
@@ -97,8 +115,19 @@ class Part(Study):
         return {}
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
-        """The training runs of one seed."""
-        return {name: each.run(preset, seed) for name, each in self.training().items()}
+        """The training runs of one seed that begin with new weights."""
+        return {
+            name: each.run(preset, seed) for name, each in self.training().items() if not each.start
+        }
+
+    def later_runs(self, preset: Preset, seed: int, folder: Path) -> dict[str, RunConfig]:
+        """The training runs of one seed that begin with the weights of others."""
+        first = self.runs(preset, seed)
+        return {
+            name: each.run(preset, seed, folder / first[each.start].name)
+            for name, each in self.training().items()
+            if each.start
+        }
 
     @property
     def panel(self) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -42,7 +43,7 @@ MADE = {
 LINE = "Made on 2031-02-03 on here (x86, AVX2) by source feed with torch 2.99."
 
 
-def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has():
+def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_path):
     names = [part.name for each in REPLICATIONS.values() for part in each.parts]
     assert len(names) == len(set(names))
     for name, each in REPLICATIONS.items():
@@ -54,8 +55,13 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has():
         assert all(c.relation in RELATIONS and c.why and c.tolerance >= 0 for c in each.checks)
         for part in each.parts:
             assert part.minutes > 0
-            runs = part.runs(SIZES["full"], 1)
-            assert set(runs) == set(part.training())
+            runs, later = part.runs(SIZES["full"], 1), part.later_runs(SIZES["full"], 1, tmp_path)
+            assert {*runs, *later} == set(part.training())
+            assert not runs.keys() & later.keys()
+            for config in later.values():
+                begun = Path(config.train_kwargs["start"])
+                assert begun in {tmp_path / first.name for first in runs.values()}
+                assert config.seed == 1
             for config in runs.values():
                 require_possible(config)
                 assert config.seed == 1
