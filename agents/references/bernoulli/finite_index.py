@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -37,9 +37,13 @@ class FiniteIndex(IndexPolicy):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        self.table = finite_table(family.horizon, self.prior)
         successes, failures = triangle(family.horizon - 1)
         self.pulls = successes + failures
+
+    @cached_property
+    def table(self) -> Array:
+        """The indices, see :func:`finite_table`; made when first asked for."""
+        return finite_table(self.family.horizon, self.prior)
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
