@@ -42,10 +42,12 @@ SIZES: Mapping[str, dict[str, int]] = {
 }
 TUNED = "256 environments, large batches"
 """The sizes with which the others learn for the goals."""
+USUAL = (100, 256)
+"""Trials of an episode and environments, where they are not what is varied."""
 LENGTHS = (50, 200, 1000)
-"""Trials of an episode, with 256 environments."""
+"""Trials of an episode."""
 BATCHES = (64, 512, 4096)
-"""Environments, with episodes of 100 trials."""
+"""Environments."""
 GIGANTIC = (1000, 1024)
 """Trials and environments at which memory is to stay below 4 GB."""
 
@@ -68,14 +70,14 @@ def bench_train(device: str = "cpu") -> list[Row]:
         for name in ("ours", "recurrent_ppo", "memoryless_ppo")
     ]
     for measure, sizes in (
-        ("length", [(length, 256) for length in LENGTHS]),
-        ("batch", [(100, batch) for batch in BATCHES]),
+        ("length", [(length, USUAL[1]) for length in LENGTHS]),
+        ("batch", [(USUAL[0], batch) for batch in BATCHES]),
         ("memory", [GIGANTIC]),
     ):
         for horizon, n_envs in sizes:
             found = _apart(_cost, "lstm", horizon, n_envs, device)
             rows.append({"measure": measure, "horizon": horizon, "n_envs": n_envs, **found})
-    costs = {name: _apart(_cost, name, 100, 256, device) for name in TRAINABLES}
+    costs = {name: _apart(_cost, name, *USUAL, device) for name in TRAINABLES}
     lstm = costs["lstm"]["cpu_s_per_million"]
     for name, found in costs.items():
         ratio = round(found["cpu_s_per_million"] / lstm, 2)

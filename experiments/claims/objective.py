@@ -124,6 +124,7 @@ class Objective(Claim):
         ),
     )
     settings = (POSITION, CUES, DISPLAY, BANDIT)
+    small: ClassVar[Mapping[str, Any]] = {"LONGER": BANDIT}
 
     def why_not(self, preset: Preset) -> str | None:
         """Also another task: each has a test of its own."""

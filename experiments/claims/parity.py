@@ -122,6 +122,7 @@ class ParityByRule(Claim):
         ),
     )
     settings = (FIVE_ARMS, REVERSAL, RULES, INFORMATIVE)
+    small: ClassVar[Mapping[str, Any]] = {"CHOOSING": 20}
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """The agent with every budget."""

@@ -57,13 +57,20 @@ def parse(arguments: Sequence[str], commands: Mapping[str, Command]) -> Callable
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            tyro.extras.subcommand_cli_from_dict(
-                {name: bound(command) for name, command in commands.items()},
-                prog="metalocus",
-                description=ABOUT,
-                args=arguments,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
+            if arguments[0] in commands:  # alone: to read the types of all takes longer
+                tyro.cli(
+                    bound(commands[arguments[0]]),
+                    prog=f"metalocus {arguments[0]}",
+                    args=arguments[1:],
+                    config=(tyro.conf.FlagCreatePairsOff,),
+                )
+            else:
+                tyro.extras.subcommand_cli_from_dict(
+                    {name: bound(command) for name, command in commands.items()},
+                    prog="metalocus",
+                    description=ABOUT,
+                    args=arguments,
+                )
     except SystemExit as stop:
         if stop.code != WRONG_USE:
             raise

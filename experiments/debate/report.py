@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jinja2 import (
     Environment,
     PackageLoader,
     StrictUndefined,
+    Template,
     TemplateError,
     select_autoescape,
 )
@@ -111,15 +113,7 @@ def render(found: dict[str, Any], folder: Path) -> str:
         found: what :func:`~metalocus.experiments.debate.main.run_debate` found.
         folder: of the debate, for the commands on the page.
     """
-    environment = Environment(
-        loader=PackageLoader("metalocus.experiments.debate", "."),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {each.__name__: each for each in FILTERS}
-    return environment.get_template("report.html").render(
+    return _template().render(
         found,
         parts=list(_parts(found)),
         panels=_panels(found["curves"]),
@@ -138,6 +132,20 @@ def render(found: dict[str, Any], folder: Path) -> str:
         cpu_seconds=sum(run.get("cpu_seconds", 0.0) for run in found["runs"]),
         folder=shlex.quote(str(folder)),
     )
+
+
+@cache
+def _template() -> Template:
+    """The page without its numbers."""
+    environment = Environment(
+        loader=PackageLoader("metalocus.experiments.debate", "."),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {each.__name__: each for each in FILTERS}
+    return environment.get_template("report.html")
 
 
 def _parts(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

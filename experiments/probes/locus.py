@@ -298,6 +298,8 @@ class Locus(Probe):
     def _typical(self, agent: Agent, chunks: Chunks, trials: Sequence[int]) -> Typical:
         """The mean over other episodes at the trials and cuts; empty if no kind asks for it."""
         found: Typical = {}
+        if mean.__name__ not in self.kinds:
+            return found
         player = copy.deepcopy(agent)
 
         def observe(trial: Trial) -> None:
@@ -305,10 +307,9 @@ class Locus(Probe):
                 now = _at_cuts(player, trial.shown, trial.stores)
                 found[trial.t] = {cut: averaged(stores) for cut, stores in now.items()}
 
-        if mean.__name__ in self.kinds:
-            seed = TUNING_SEED + chunks.seed
-            others = Chunk(chunks.setting, seed, 0, min(chunks.n, AVERAGED))
-            rollout(player, others.episodes(), seed, observe=observe)
+        seed = TUNING_SEED + chunks.seed
+        others = Chunk(chunks.setting, seed, 0, min(chunks.n, AVERAGED))
+        rollout(player, others.episodes(), seed, observe=observe)
         return found
 
     def _trials(self, family: Family) -> list[int]:

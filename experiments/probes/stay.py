@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -144,9 +145,7 @@ class Stay(Probe):
             for name, table in (("stay", found.stay), ("stay_se", found.stay_se))
         }
         result |= _effects(found)
-        strategies = {
-            name: _played(make_named(name, chunks.setting.family), chunks) for name in STRATEGIES
-        }
+        strategies = _strategies(chunks.setting, chunks.n, chunks.seed)
         result["strategy"] = {name: _effects(each) for name, each in strategies.items()}
         low = found.interaction - REACH * found.interaction_se
         for name, each in strategies.items():
@@ -214,6 +213,13 @@ def _played(agent: Agent, chunks: Chunks) -> StayProbability:
         trace = rollout(agent, chunk.episodes(), chunk.start_seed, observe=observe)
         counts.add(count_stays(trace.action, trace.reward, np.stack(stimuli)))
     return stay_probability(counts)
+
+
+@lru_cache(maxsize=4)
+def _strategies(setting: Setting, episodes: int, seed: int) -> Mapping[str, StayProbability]:
+    """The analysis of every strategy; the same for all agents that play these episodes."""
+    chunks = Chunks(setting, episodes, seed)
+    return {name: _played(make_named(name, setting.family), chunks) for name in STRATEGIES}
 
 
 def _effects(found: StayProbability) -> Result:

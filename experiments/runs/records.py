@@ -247,4 +247,10 @@ def places_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 def versions() -> dict[str, str]:
     """Of Python and the libraries that decide a run's numbers."""
     packages = ("metalocus", "torch", "numpy", "gymnasium", "stable-baselines3")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    return {"python": platform.python_version()} | {name: _version(name) for name in packages}
+
+
+@cache
+def _version(package: str) -> str:
+    """Of an installed package, found among all that are installed once in a process."""
+    return version(package)

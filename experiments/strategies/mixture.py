@@ -73,18 +73,15 @@ def best_mixture(
             for each in strategies
         ]
     )
-    pairs = list(combinations(range(len(strategies)), 2))
-    parts = [_parts(losses[list(pair)], trials) for pair in pairs]
-    found = [
-        mixed(losses[list(pair)], part, trials)[0].mean()
-        for pair, part in zip(pairs, parts, strict=True)
-    ]
+    pairs = np.array(list(combinations(range(len(strategies)), 2))).T  # [2, P]
+    parts = _parts(losses[pairs], trials)
+    found = mixed(losses[pairs], parts, trials)[0].mean(axis=1)
     best = int(np.argmin(found))
-    one, other = pairs[best]
+    one, other = pairs[:, best]
     mixture = Mixture(
         (strategies[one], strategies[other]),
         (parameters[strategies[one].name], parameters[strategies[other].name]),
-        parts[best],
+        parts[:, best],
     )
     before: Array | None = None
     for _ in range(ROUNDS):
@@ -118,26 +115,31 @@ def _simplest(strategies: Sequence[Strategy], read: Read, own: Array, near: floa
 
 
 def mixed(losses: Array, parts: Array, trials: int) -> tuple[Array, Array]:
-    """Cross-entropy of a mixture, nats a choice, [N]; probability of the first, [N].
+    """Cross-entropy of mixtures, nats a choice, [..., N]; probability of the first, [..., N].
 
     Args:
-        losses: cross-entropy of each of two, nats a choice, [2, N].
-        parts: of the episodes that each plays, [2].
+        losses: cross-entropy of each of two, nats a choice, [2, ..., N].
+        parts: of the episodes that each plays, [2, ...].
         trials: choices of an episode.
     """
-    logs = np.log(parts)[:, None] - trials * losses
+    logs = np.log(parts)[..., None] - trials * losses
     whole = logsumexp(logs, axis=0)
     return -whole / trials, np.exp(logs[0] - whole)
 
 
 def _parts(losses: Array, trials: int) -> Array:
-    """The parts of two of the episodes that explain most, [2]; neither is 0."""
-    part = 0.5
-    least = 1.0 / (2.0 + losses.shape[1])
+    """The parts of pairs of the episodes that explain most, [2, P]; none is 0.
+
+    Args:
+        losses: of the two of each pair, [2, P, N].
+        trials: choices of an episode.
+    """
+    part = np.full(losses.shape[1], 0.5)
+    least = 1.0 / (2.0 + losses.shape[2])
     for _ in range(WEIGHT_STEPS):
-        first = mixed(losses, np.array([part, 1.0 - part]), trials)[1]
-        part = float(np.clip(first.mean(), least, 1.0 - least))
-    return np.array([part, 1.0 - part])
+        first = mixed(losses, np.stack([part, 1.0 - part]), trials)[1]
+        part = np.clip(first.mean(axis=1), least, 1.0 - least)
+    return np.stack([part, 1.0 - part])
 
 
 def _refitted(mixture: Mixture, read: Read, first: Array) -> Mixture:

@@ -74,10 +74,10 @@ class Keys(KVWriter):
 
 
 def test_all_of_sb3s_logger_keys_are_there():
-    ours, theirs = Keys(), Keys()
+    ours, theirs, given = Keys(), Keys(), {"n_steps": 16, "n_epochs": 1}
     for model, keys in (
-        (build(make_vec_env(Own, N, seed=1), n_steps=16), ours),
-        (RecurrentPPO("MlpLstmPolicy", make_vec_env(Own, N, seed=1), n_steps=16), theirs),
+        (build(make_vec_env(Own, N, seed=1), **given), ours),
+        (RecurrentPPO("MlpLstmPolicy", make_vec_env(Own, N, seed=1), **given), theirs),
     ):
         model.set_logger(Logger(None, [keys]))
         model.learn(2 * 16 * N, log_interval=1)

@@ -21,8 +21,9 @@ import pytest
 
 from metalocus.agents.agent import EXACT
 from metalocus.agents.catalogue import REFERENCES
-from metalocus.agents.rollout import fresh_episodes, rollout
-from metalocus.envs import InvalidTask, Setting, make_family
+from metalocus.agents.rollout import fresh_keys, rollout
+from metalocus.envs import InvalidTask, make_family
+from metalocus.envs.episodes import Episodes
 from metalocus.experiments.scoring.returns import configurations
 
 LOOKS = (500, 1000, 2000, 4000, 8000, 20_000)
@@ -66,16 +67,15 @@ class Comparison:
     """Policies on the same episodes of a setting; what has been played is kept for all pairs."""
 
     def __init__(self, env_id, kwargs):
-        self.setting, self.values = Setting(env_id, **kwargs), {}
+        self.family, self.values = make_family(env_id, **kwargs), {}
 
     def earned(self, name, episodes):
         """Expected total reward of each of the first episodes, [episodes], a number of LOOKS."""
         parts = self.values.setdefault(name, [])
-        agent = REFERENCES[name](self.setting.family)
-        for first, last in pairwise((0, *LOOKS[: LOOKS.index(episodes) + 1])):
-            if sum(map(len, parts)) == first:
-                batch = fresh_episodes(self.setting, last - first, SEED, first=first)
-                parts.append(rollout(agent, batch, SEED + first).value.sum(axis=0))
+        for first, last in list(pairwise((0, *LOOKS)))[len(parts) : LOOKS.index(episodes) + 1]:
+            batch = Episodes(self.family, fresh_keys(last - first, SEED, first))
+            agent = REFERENCES[name](self.family)
+            parts.append(rollout(agent, batch, SEED + first).value.sum(axis=0))
         return np.concatenate(parts)[:episodes]
 
     def ahead(self, name, other, equal=False):

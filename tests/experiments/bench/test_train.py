@@ -17,12 +17,13 @@ def small(monkeypatch):
     for name, value in {
         "SIZES": {"tiny": TINY},
         "TUNED": "tiny",
-        "LENGTHS": (10,),
-        "BATCHES": (4,),
+        "USUAL": (10, 4),
+        "LENGTHS": (5,),
+        "BATCHES": (2,),
         "GIGANTIC": (12, 4),
         "ROUNDS": 1,
         "ENOUGH_SECONDS": 0.01,
-        "PATIENCE": 0.1,
+        "PATIENCE": 0.01,
         "TRAINABLES": known,
         "_apart": lambda work, *args: {**work(*args), "peak_mb": 1},
     }.items():

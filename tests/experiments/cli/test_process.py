@@ -45,8 +45,10 @@ ALL = """
 import os, shlex, sys
 import torch._dynamo  # by every optimizer
 import metalocus.experiments.training.train
-from metalocus.experiments.cli import process
+from metalocus.experiments.cli import inventory, process
 from metalocus.experiments.cli.main import run
+
+inventory.inventory()
 
 for case, out in {cases!r}.items():
     if os.fork() == 0:
@@ -91,7 +93,7 @@ def every_command(run):
         "bench env",
         f"evaluate {NOT_TEXT}",
         f"report {NOT_TEXT}",
-        f"train --env {BANDIT} --agent lstm --steps 0 --out {NOT_TEXT}",
+        f"train --env {BANDIT} --agent lstm --steps 0 --out {NOT_TEXT} --env-kwargs horizon=5",
     ]
 
 

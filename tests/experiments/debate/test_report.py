@@ -60,9 +60,8 @@ def written(folder, found):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are not drawn, which takes most of the time."""
-    for name in ("main_figure", "adaptation_figure", "locus_figure"):
-        monkeypatch.setattr(report, name, lambda measured: "<svg></svg>")
-    monkeypatch.setattr(report, "interval_figure", lambda tasks, bounds: "<svg></svg>")
+    for name in ("main", "adaptation", "locus", "interval", "development"):
+        monkeypatch.setattr(report, f"{name}_figure", lambda *measured: "<svg></svg>")
 
 
 @pytest.fixture(scope="module")
@@ -585,7 +584,7 @@ def test_the_main_figure_can_be_read_on_a_dark_page(shown):
         assert "stroke: #ffffff" not in rest
 
 
-def test_a_task_that_the_agent_has_not_learned_is_said(few, tmp_path):
+def test_a_task_that_the_agent_has_not_learned_is_said(undrawn, few, tmp_path):
     changed = copy.deepcopy(few)
     emergence = next(each for each in changed["verdicts"] if each["claim"] == "emergence")
     for task, reached in (("five_arms", 0.95), ("reversal", 0.56)):
@@ -599,7 +598,7 @@ def test_a_task_that_the_agent_has_not_learned_is_said(few, tmp_path):
     ("line", "opened"),
     [("training lstm/five_arms: {}", False), ("at 0.97", True)],
 )
-def test_the_register_is_open_where_what_is_said_has_changed(few, tmp_path, line, opened):
+def test_the_register_is_open_where_what_is_said_has_changed(undrawn, few, tmp_path, line, opened):
     changed = copy.deepcopy(few)
     for verdict in changed["verdicts"]:
         for entry in verdict["register"]["entries"]:

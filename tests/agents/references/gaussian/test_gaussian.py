@@ -36,8 +36,8 @@ def best_by_quadrature(mean, sd):
     def chance(k):
         def integrand(z):
             x = mean[k] + sd[k] * z
-            others = [stats.norm.cdf(x, mean[j], sd[j]) for j in range(len(mean)) if j != k]
-            return stats.norm.pdf(z) * np.prod(others)
+            others = [special.ndtr((x - mean[j]) / sd[j]) for j in range(len(mean)) if j != k]
+            return np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi) * np.prod(others)
 
         steps = sorted((mean - mean[k]) / sd[k])
         steps = [z for z in steps if abs(z) < 9]

@@ -3,6 +3,7 @@
 Statistical tests use fixed seeds and fail sound code with probability 1e-4 at most.
 """
 
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -180,6 +181,7 @@ def test_planning_earns_more_than_repeating_where_rewards_switch():
     assert means == sorted(means, reverse=True)
 
 
+@cache
 def earned(name, **kwargs):
     """Total rewards of a policy over 500 episodes of 100 steps."""
     episodes = fresh_episodes(Setting(TWO_STEP, **kwargs, horizon=100), 500, 5)
