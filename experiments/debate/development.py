@@ -113,6 +113,9 @@ class Development(Study):
     def average(self, measured: Mapping[int, Measured]) -> dict[str, Any]:
         """Means over those training seeds that have a number; None where none has.
 
+        Returns:
+            As :meth:`measure`, and by setting the number of ``seeds``.
+
         Raises:
             NonFinite: a number is not finite.
             ValueError: training seeds differ in what was measured.
@@ -122,6 +125,7 @@ class Development(Study):
         return {
             task: {
                 **own,
+                "seeds": len(measured),
                 "numbers": {
                     agent: {
                         about: _means(

@@ -125,6 +125,7 @@ def render(found: dict[str, Any], folder: Path) -> str:
         ],
         half_trained=list(_half_trained(found)),
         development=_development(found["development"]),
+        development_seeds=max((each["seeds"] for each in found["development"].values()), default=0),
         development_styles=development_styles(),
         stores=STORE_COLOURS,
         signs=wording.SIGNS,

@@ -35,7 +35,7 @@ def synthetic_development(rng):
     numbers = {each.about: rng.random(len(PARTS)).tolist() for each in NUMBERS}
     numbers[NUMBERS[-1].about][0] = None
     steps = [round(4_000_000 * part) for part in PARTS]
-    task = {"title": "the bandit setting", "steps": steps}
+    task = {"title": "the bandit setting", "steps": steps, "seeds": 7}
     return {"bandit": {**task, "numbers": {"lstm": numbers, "mlp_feedback": numbers}}}
 
 

@@ -69,5 +69,6 @@ def test_seeds_without_a_number_are_left_out_of_the_mean_and_one_not_finite_is_r
     found = DEVELOPMENT.average({1: measured([1.0, None, None]), 0: measured([2.0, 3.0, None])})
     assert found["t"]["numbers"]["lstm"]["x"] == [1.5, 3.0, None]
     assert found["t"]["steps"] == [0, 1, 2]
+    assert found["t"]["seeds"] == 2
     with pytest.raises(NonFinite, match="development"):
         DEVELOPMENT.average({0: measured([1.0, float("nan"), None])})

@@ -208,6 +208,7 @@ def test_figures_are_in_the_page_and_beside_it(page, few, shown):
     assert len(pictures) == beside + quantities
     for picture in pictures:
         ElementTree.fromstring(picture)
+    assert "means over 7 training seeds" in page, "of the development"
     main = (shown / FIGURE).read_text()
     for curves in few["curves"].values():
         assert f"<b>{curves['title']}</b>" in page
