@@ -47,7 +47,7 @@ def test_the_script_of_the_readme_swaps_states_of_opposite_best_arms(
 
 def test_the_script_trains_measures_and_loads_as_on_the_page(brief, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    training_page, engine_page = blocks("docs/training.md")
+    training_page, _, engine_page = blocks("docs/training.md")
     small = training_page.replace("steps=2_000_000", "steps=100").replace(
         "horizon=100", "horizon=5"
     )
@@ -73,3 +73,12 @@ def test_every_command_on_the_pages_parses():
     for line in lines:
         _, arguments = files_to_load(shlex.split(line.partition(";")[0], comments=True))
         parse(arguments, COMMANDS)
+
+
+def test_the_page_times_training_on_the_sizes_that_it_names(tmp_path, monkeypatch, capsys):
+    _, timing, _ = blocks("docs/training.md")
+    small = timing.replace("100 * 256", "5 * 4").replace("n_envs=256", "n_envs=4")
+    names = play(small.replace("horizon=100", "horizon=5"), tmp_path, monkeypatch)
+    assert float(capsys.readouterr().out) > 0
+    assert names["model"].n_steps * names["model"].n_envs == names["steps"] == 20
+    assert names["model"].num_timesteps == 20

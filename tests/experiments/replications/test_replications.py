@@ -69,6 +69,13 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
             assert all(config.steps <= SIZES["smoke"].most_steps for config in small)
 
 
+def test_what_begins_with_another_run_has_its_own_environments_as_far_as_its_steps_reach(tmp_path):
+    (part,) = [each for each in TABLE.parts if each.name == "alike-arms-n500-k5"]
+    for size, n_envs in (("full", 64), ("smoke", 2)):  # 1,000 steps are two episodes
+        (later,) = part.later_runs(SIZES[size], 0, tmp_path).values()
+        assert (later.n_envs, later.setting.family.horizon) == (n_envs, 500)
+
+
 def test_the_full_size_is_three_seeds_of_ten_thousand_episodes():
     full = SIZES["full"]
     assert (full.seeds, full.part, full.most_steps, full.episodes) == (3, 1.0, None, 10_000)
