@@ -87,6 +87,7 @@ class Claim(Study, ABC):
         quantities: what is measured, by name, in words.
         predictions: of the sides, as a holder would sign them.
         settings: the tasks it is judged on.
+        most_seeds: set where one seed's training takes over ten CPU minutes.
         players: agents without training that the claim sets beside the one that it is about.
         small: constants of its module, or of another one in ``experiments`` as
             ``probes.strategy.FITTED_CHOICES``, with values that make it quick, where the preset's
@@ -169,6 +170,7 @@ class Claim(Study, ABC):
             "number": self.number,
             "statement": self.statement,
             "holds": dict(self.holds),
+            "seeds": {"run": len(seeds), "most": self.most_seeds},
             "quantities": {
                 name: {"about": about, "tasks": quantities[name]}
                 for name, about in self.quantities.items()

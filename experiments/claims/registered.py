@@ -44,7 +44,7 @@ def content(claim: Claim) -> Entry:
         "predictions": [asdict(each) for each in claim.predictions],
         "tasks": {each.name: each.to_dict() for each in claim.settings},
         "training": _training(claim, preset),
-        "seeds": preset.seeds,
+        "seeds": len(claim.seeds(preset)),
         "episodes": preset.episodes,
     }
     plain: Entry = json.loads(json.dumps(said))

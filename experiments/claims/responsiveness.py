@@ -28,6 +28,7 @@ class Responsiveness(Claim):
     """
 
     number: ClassVar[int] = 7
+    most_seeds: ClassVar[int | None] = 5
     name: ClassVar[str] = "responsiveness"
     statement: ClassVar[str] = (
         "Where a cue shows what is hidden, memory is worth nothing and a memoryless policy responds"

@@ -84,6 +84,7 @@ class Timing(Claim):
     """
 
     number: ClassVar[int] = 5
+    most_seeds: ClassVar[int | None] = 5
     name: ClassVar[str] = "timing"
     statement: ClassVar[str] = (
         "Trained by the same online RL, whose updates come as often as every step, a memoryless "

@@ -74,6 +74,24 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def seeds(verdict: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
+    """The training seeds of a claim in words: ``5 of 10 training seeds``.
+
+    Args:
+        verdict: on the claim.
+        preset: of the debate, as in its ``verdicts.json``.
+    """
+    run, most = verdict["seeds"]["run"], verdict["seeds"]["most"]
+    if most is not None and most < preset["of_seeds"]:
+        return f"{of_all(run, most)} training seeds, as one takes over ten CPU minutes"
+    return f"{of_all(run, preset['of_seeds'])} training seeds"
+
+
+def of_all(run: int, whole: int) -> str:
+    """``10``, or ``3 of 10`` where not all were run."""
+    return f"{run}" if run == whole else f"{run} of {whole}"
+
+
 def findings(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The predictions of a claim that could have come out either way."""
     return [each for each in verdict["predictions"] if not each["by_construction"]]

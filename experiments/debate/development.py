@@ -69,9 +69,13 @@ nothing to find, and all but the log-odds are 1 at most, so that they have one a
 
 
 class Development(Study):
-    """Behaviour and probes at log-spaced lengths of training, on one axis."""
+    """Behaviour and probes at log-spaced lengths of training, on one axis.
+
+    At three seeds: nothing is judged by it, and one takes over ten CPU minutes with the probes.
+    """
 
     name = "development"
+    most_seeds = 3
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """Every agent on the settings of the curves for every length, each a run of its own."""

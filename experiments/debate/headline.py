@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from metalocus.experiments.claims.wording import findings
+from metalocus.experiments.claims.wording import findings, heading, of_all
 
 SMOKE = "smoke"
 """The preset that hardly trains: what it measures settles nothing."""
@@ -35,7 +35,7 @@ def headline(agent: str, found: Mapping[str, Any]) -> list[str]:
         counts.setdefault(side, Counter())[outcome] += 1
     told = "; ".join(f"of {side}, {_counted(each)}" for side, each in counts.items())
     return [
-        f"For the {agent}, over {_seeds(preset)} training seeds, each task judged by itself, the"
+        f"For the {agent}, over {_seeds(preset, verdicts)}, each task judged by itself, the"
         f" predictions came out so: {told or 'none was judged'}.",
         _failed(verdicts, found["tasks"]),
         f"Not asked: {_left_out(found)}other agents and larger tasks; these verdicts say nothing of"
@@ -43,10 +43,15 @@ def headline(agent: str, found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _seeds(preset: Mapping[str, Any]) -> str:
-    """``10``, or ``3 of 10`` where not all were run."""
-    run, whole = preset["seeds"], preset["of_seeds"]
-    return f"{run}" if run == whole else f"{run} of {whole}"
+def _seeds(preset: Mapping[str, Any], verdicts: Iterable[Mapping[str, Any]]) -> str:
+    """``10 training seeds``, and the claims that have other seeds."""
+    others = [
+        f"{each['seeds']['run']} on claim {heading(each['claim'], each['number'])}"
+        for each in verdicts
+        if each["seeds"]["run"] != preset["seeds"]
+    ]
+    few = f" ({', '.join(others)})" if others else ""
+    return f"{of_all(preset['seeds'], preset['of_seeds'])} training seeds{few}"
 
 
 def _judged(verdicts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ def run_debate(
             none for those of the preset, the checks of the apparatus, the curves, and in a preset
             that asks all claims the development.
         seeds: the first so many of the preset's training seeds; None for all. More can be added
-            later in the same folder.
+            later in the same folder. A study may have fewer (its ``most_seeds``).
 
     Returns:
         ``preset``, ``question`` (the agent, and the options that ask it), ``not_asked`` (the reason
@@ -202,7 +202,7 @@ def _accounts(studies: list[Study], preset: Preset, out: Path) -> list[dict[str,
     configs: dict[str, RunConfig] = {}
     serves: dict[str, list[str]] = {}
     for study in studies:
-        for seed in range(preset.seeds):
+        for seed in study.seeds(preset):
             for config in all_runs(study, preset, seed, out / RUNS).values():
                 configs[config.name] = config
                 served = serves.setdefault(config.name, [])

@@ -52,6 +52,8 @@ TRAINED = 0.9
 FILTERS = (
     *(wording.check, wording.checks, wording.findings, wording.measured, wording.outcome),
     *(wording.p_value, wording.region, wording.short, wording.standing, wording.words),
+    wording.of_all,
+    wording.seeds,
     wording.restated,
     wording.heading,
     made_line,

@@ -17,8 +17,10 @@ from metalocus.experiments.claims.wording import (
     findings,
     heading,
     measured,
+    of_all,
     outcome,
     region,
+    seeds,
 )
 from metalocus.experiments.shipped.read import shipped_debate
 
@@ -48,20 +50,22 @@ def verdicts(found: Mapping[str, Any]) -> str:
         found: as in a debate's ``verdicts.json``.
     """
     preset, made = found["preset"], found["made"]
-    seeds = f"{preset['seeds']} of {preset['of_seeds']} training seeds"
-    about = f"Preset {preset['name']}, {seeds}, commit {made['commit']}, {made['date']}."
+    run = of_all(preset["seeds"], preset["of_seeds"])
+    about = f"Preset {preset['name']}, {run} training seeds, commit {made['commit']}, {made['date']}."
     not_run = ", ".join(found["not_run"].values())
     rest = f" Claims not run yet: {not_run}." if not_run else ""
     return "\n".join(
-        [about + rest, "", *(line for each in found["verdicts"] for line in _of(each))]
+        [about + rest, "", *(line for each in found["verdicts"] for line in _of(each, preset))]
     )
 
 
-def _of(verdict: Mapping[str, Any]) -> Iterator[str]:
+def _of(verdict: Mapping[str, Any], preset: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a claim; none for one that only checks the apparatus."""
     if not findings(verdict):
         return
     yield f"**{heading(verdict['claim'], verdict['number'])}.** {verdict['statement']}"
+    if verdict["seeds"]["run"] != preset["seeds"]:
+        yield f"({seeds(verdict, preset)})"
     yield ""
     yield "| side: prediction | task | mean [95%] | verdict |"
     yield "| --- | --- | --- | --- |"

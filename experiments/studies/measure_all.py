@@ -20,7 +20,7 @@ Found = dict[str, dict[int, Measured]]
 
 
 def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
-    """Train and measure for every seed; what is done already is taken from ``out``.
+    """Train and measure at every seed of a study; what is done already is taken from ``out``.
 
     Args:
         studies: what to measure.
@@ -34,9 +34,9 @@ def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
         NonFinite: a number that was measured is not finite.
     """
     require_writable(out)
-    studies, seeds = list(studies), range(preset.seeds)
+    studies = list(studies)
     runs = out / RUNS
-    pairs = [(study, seed) for study in studies for seed in seeds]
+    pairs = [(study, seed) for study in studies for seed in study.seeds(preset)]
     sweep((run for study, seed in pairs for run in study.runs(preset, seed).values()), runs)
     later = (study.later_runs(preset, seed, runs).values() for study, seed in pairs)
     sweep((run for found in later for run in found), runs)

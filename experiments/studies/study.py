@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from metalocus.agents.agent import Agent, NonFinite
 
@@ -21,11 +21,20 @@ class Study(Protocol):
     """Something that agents are trained for, and that is measured on them at each training seed.
 
     Studies inherit from it.
+
+    Attributes:
+        most_seeds: training seeds at most, for what takes long; None for those of the preset.
     """
+
+    most_seeds: ClassVar[int | None] = None
 
     @property
     def name(self) -> str:
         """Unique among the studies that share a folder."""
+
+    def seeds(self, preset: Preset) -> range:
+        """The training seeds that it is trained and measured at."""
+        return range(min(preset.seeds, self.most_seeds or preset.seeds))
 
     def runs(self, preset: Preset, seed: int) -> Mapping[str, RunConfig]:
         """The training runs of one seed, by the name that :meth:`measure` knows them by."""

@@ -11,12 +11,19 @@ def prediction(says, a, b, side="recurrence", built=False):
     return {"says": says, "side": side, "by_construction": built, "tasks": tasks}
 
 
-def sentences(*predictions, preset="quick", **more):
+def sentences(*predictions, preset="quick", run=3, of=3, **more):
     """The headline of one claim with these predictions."""
     found = {
-        "preset": {"name": preset, "seeds": 3, "of_seeds": 3},
+        "preset": {"name": preset, "seeds": 3, "of_seeds": of},
         "tasks": TITLES,
-        "verdicts": [{"predictions": predictions}],
+        "verdicts": [
+            {
+                "claim": "the_claim",
+                "number": 4,
+                "seeds": {"run": run, "most": None},
+                "predictions": predictions,
+            }
+        ],
         "not_run": {},
         "not_asked": {},
     }
@@ -36,6 +43,14 @@ def test_every_task_counts_for_itself_by_side():
     )
     assert second == "Refuted: it rests (weights, on “task B”)."
     assert third.startswith("Not asked: other agents and larger tasks;")
+
+
+def test_a_claim_with_other_seeds_is_named():
+    learns = prediction("it learns", "supported", "supported")
+    first, _, _ = sentences(learns, run=2)
+    assert first.startswith("For the GRU, over 3 training seeds (2 on claim 4 the claim), each")
+    first, _, _ = sentences(learns, of=10)
+    assert first.startswith("For the GRU, over 3 of 10 training seeds, each")
 
 
 def test_what_failed_is_told_in_words_up_to_what_can_be_read():

@@ -155,6 +155,17 @@ def test_the_register_is_told_and_what_differs_from_it_in_red(page):
     assert heading in emergence, "above, beside its predictions too"
 
 
+def test_every_claim_says_how_many_seeds_judge_it(undrawn, few, tmp_path):
+    first, second, *_ = (copy.deepcopy(each) for each in few["verdicts"])
+    first["seeds"], second["seeds"] = {"run": 3, "most": None}, {"run": 2, "most": 2}
+    of = {**few["preset"], "seeds": 3, "of_seeds": 10}
+    page = render({**few, "preset": of, "verdicts": [first, second]}, tmp_path)
+    dear = "2 training seeds, as one takes over ten CPU minutes."
+    for verdict, said in ((first, "3 of 10 training seeds."), (second, dear)):
+        statement = f"<p><b>{verdict['statement']}</b></p>"
+        assert f'{statement}\n<p class="note">{said}</p>' in page
+
+
 def test_what_is_not_run_is_shown_from_what_is_shipped_and_marked(undrawn, few, tmp_path):
     of = {"preset": {"name": "full", "seeds": 10, "of_seeds": 10}, "tasks": few["tasks"]}
     of |= {"made": {**few["made"], "date": "2030-12-24"}}

@@ -31,6 +31,7 @@ def debate(run, monkeypatch):
     tasks = {"tiny": {"values": [0.5, None], "estimate": None, "low": None, "high": None}}
     verdict = {
         **{"claim": "habit", "number": 1, "statement": "It learns.", "holds": {}, "shown": []},
+        "seeds": {"run": 2, "most": None},
         "quantities": {"score": {"about": "a score", "tasks": tasks}},
         **{"predictions": [], "register": {"equal": False, "entries": []}},
     }
@@ -167,11 +168,15 @@ def test_the_verdicts_are_written_between_the_marks_of_a_page_and_twice_change_n
     text = written.read_text()
     row = "| weights: it learns (at least 0.5) | `tiny` | 0.600 [0.500, 0.700] |"
     assert f"{row} ? undecided, 3 more seeds would decide |" in text
-    assert text.startswith("before\n<!-- verdicts -->\nPreset full, 2 of 2 training seeds")
+    assert text.startswith("before\n<!-- verdicts -->\nPreset full, 2 training seeds, commit")
     assert text.endswith("<!-- /verdicts -->\nafter\n")
     assert "old" not in text
     page.write_verdicts(written)
     assert written.read_text() == text
+    assert "(1 of 2 training seeds)" not in text
+    found["verdicts"][0]["seeds"]["run"] = 1
+    page.write_verdicts(written)
+    assert "**1 habit.** It learns.\n(1 of 2 training seeds)\n" in written.read_text()
     written.write_text("no marks\n")
     with pytest.raises(InvalidTask, match="needs the lines"):
         page.write_verdicts(written)

@@ -55,6 +55,17 @@ def test_what_is_damaged_is_measured_again_and_said(in_this_process, run, counte
     assert capsys.readouterr().err == f"{file} is missing or damaged; it is made again\n"
 
 
+def test_a_dear_study_is_measured_at_its_own_number_of_seeds(
+    in_this_process, run, counted, smoke, monkeypatch
+):
+    monkeypatch.setattr(type(counted), "most_seeds", 1)
+    assert list(measure_all([counted], smoke, run.parents[1])["counted"]) == [0]
+    more = dataclasses.replace(smoke, seeds=10)
+    assert [counted.seeds(each) for each in (smoke, more)] == [range(1), range(1)]
+    monkeypatch.setattr(type(counted), "most_seeds", 5)
+    assert [counted.seeds(each) for each in (smoke, more)] == [range(2), range(5)]
+
+
 def test_a_folder_that_cannot_be_written_is_refused_before_work_begins(
     counted, smoke, tmp_path, monkeypatch
 ):
