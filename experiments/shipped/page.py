@@ -50,8 +50,8 @@ def verdicts(found: Mapping[str, Any]) -> str:
         found: as in a debate's ``verdicts.json``.
     """
     preset, made = found["preset"], found["made"]
-    run = of_all(preset["seeds"], preset["of_seeds"])
-    about = f"Preset {preset['name']}, {run} training seeds, commit {made['commit']}, {made['date']}."
+    run = f"{of_all(preset['seeds'], preset['of_seeds'])} training seeds"
+    about = f"Preset {preset['name']}, {run}, commit {made['commit']}, {made['date']}."
     not_run = ", ".join(found["not_run"].values())
     rest = f" Claims not run yet: {not_run}." if not_run else ""
     return "\n".join(
