@@ -2,6 +2,7 @@
 
 What is imported and collected is never searched for garbage, which saves a tenth of the time.
 Tables of references that many tests need are made once; the package keeps few, to spare memory.
+Without a GPU torch keeps a stack trace of every seed, for when there will be one; here it does not.
 pytest puts its handlers on each of torch's fifty loggers before and after every test, unless they
 hand on what they are told.
 No example of Hypothesis has a deadline: on a busy machine any of them may be late.
@@ -26,6 +27,9 @@ from metalocus.agents.references.normal import two_arms  # noqa: E402
 from metalocus.envs import discovery  # noqa: E402
 
 torch.set_num_threads(1)
+for backend in (torch.cuda, torch.xpu, torch.mtia):
+    if not backend.is_available():
+        backend.manual_seed_all = lambda seed: None
 for logger in logging.root.manager.loggerDict.values():
     if isinstance(logger, logging.Logger):
         logger.propagate = True

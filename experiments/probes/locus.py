@@ -143,7 +143,7 @@ class Locus(Probe):
         before`` -> ``state``.
         """
         trials = self._trials(chunks.setting.family)
-        untouched = copy.deepcopy(agent)
+        unplayed = copy.deepcopy(agent)
         typical = self._typical(agent, chunks, trials)
         read: set[str] = set()
         curve, returns, contained = LearningCurve(), 0.0, True
@@ -151,7 +151,7 @@ class Locus(Probe):
         leaks, matches = Sample(), {kind: np.zeros(len(trials)) for kind in self.kinds}
         for chunk in chunks:
             episodes = chunk.episodes()
-            seen = _Lesions(agent, untouched, chunk, episodes, trials, self.kinds, typical)
+            seen = _Lesions(agent, unplayed, chunk, episodes, trials, self.kinds, typical)
             trace = rollout(agent, episodes, chunk.start_seed, observe=seen)
             curve.add(trace)
             returns += float(trace.value.sum())
@@ -349,7 +349,7 @@ class _Lesions:
     def __init__(
         self,
         agent: Agent,
-        untouched: Agent,
+        unplayed: Agent,
         chunk: Chunk,
         episodes: Episodes,
         trials: Sequence[int],
@@ -358,7 +358,7 @@ class _Lesions:
     ) -> None:
         self.agent, self.episodes, self.trials, self.kinds = agent, episodes, trials, kinds
         self.typical = typical
-        self.copy, self.start_seed = copy.deepcopy(untouched), chunk.start_seed
+        self.unplayed, self.start_seed = unplayed, chunk.start_seed
         self.earlier = {t // 2 for t in trials}
         self.past: dict[int, dict[str, Stores]] = {}
         self.read: set[str] = set()
@@ -465,9 +465,9 @@ class _Lesions:
 
         It starts anew each time, so that a table which all copies share is empty too.
         """
-        self.copy.start(len(trial.probs), np.random.default_rng(self.start_seed))
+        self.unplayed.start(len(trial.probs), np.random.default_rng(self.start_seed))
         other = donors(self.episodes.crn, trial.t)
-        probs, _ = act(self.copy, trial.t, trial.shown[other], trial.stores.rows(other))
+        probs, _ = act(self.unplayed, trial.t, trial.shown[other], trial.stores.rows(other))
         lacking, value = trial.probs[other] - probs, trial.privileged_value[other]
         self.leaks.append(np.stack([(lacking * value).sum(axis=1), *choice_bounds(value)]))
         self.shift = max(self.shift, float(np.abs(lacking).max()))
