@@ -82,7 +82,7 @@ class Training:
         steps = min(steps, size.most_steps or steps)
         begun = {} if start is None else {START: str(start)}
         given = self.agent_kwargs, {**self.train_kwargs, **begun}, self.trainer
-        run = RunConfig.suited(self.setting, self.agent, steps, seed, "cpu", *given)
+        run = RunConfig.suited(self.setting, self.agent, steps, seed, size.device, *given)
         if self.n_envs is None:
             return run
         most = max(1, steps // self.setting.family.horizon)  # one rollout is no more than all steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from metalocus.experiments.runs.provenance import made_by
 from metalocus.experiments.studies.measure_all import measure_all
 
 
-def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None = None) -> Found:
+def replicate(
+    name: str,
+    size_name: str,
+    out: Path,
+    parts: Sequence[str] | None = None,
+    device: str = "cpu",
+) -> Found:
     """Run a published result again, all of it or some parts.
 
     Parts that were run before at the same size, and are not asked for now, are kept.
@@ -25,6 +32,7 @@ def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None 
         size_name: one of ``SIZES``.
         out: folder of runs, measurements and results.
         parts: names of its parts; None for all.
+        device: to train on, ``cpu`` or ``cuda``.
 
     Returns:
         The replication in words, its ``size``, the ``parts`` with what was measured by seed, the
@@ -38,7 +46,7 @@ def replicate(name: str, size_name: str, out: Path, parts: Sequence[str] | None 
     replication = REPLICATIONS.find(name)
     if size_name not in SIZES:
         raise InvalidTask(unknown("size", size_name, SIZES))
-    size = SIZES[size_name]
+    size = replace(SIZES[size_name], device=device)
     kept = _kept(replication, size_name, out)
     measured = {name: part["seeds"] for name, part in kept.items()}
     made = {name: part["made"] for name, part in kept.items()}

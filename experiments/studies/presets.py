@@ -57,6 +57,7 @@ class Preset:
         agent: name of the trainable agent that claims are about.
         setting: that it is trained and measured on; None for those of each claim.
         agent_kwargs: arguments of that agent.
+        device: that runs are trained on, ``cpu`` or ``cuda``.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Preset:
     agent: str = "lstm"
     setting: NamedSetting | None = None
     agent_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
 
     def first_seeds(self, n: int | None) -> Preset:
         """The same, with the first n of its training seeds; None for all of them.
@@ -140,6 +142,7 @@ class Preset:
         few = {} if n_tasks is None else {"n_tasks": n_tasks, "task_seed": seed}
         task = Setting(setting.env, **{**setting.kwargs, **few})
         given = {
+            "device": self.device,
             "agent_kwargs": self.agent_kwargs if agent == self.agent else {},
             "train_kwargs": TRAINING.get(setting.env, {}),
             **settings,

@@ -58,6 +58,7 @@ def replicate(
     size: Literal["smoke", "quick", "full"] = "quick",
     parts: Texts = (),
     out: Path = Path("replicate"),
+    device: Literal["cpu", "cuda"] = "cpu",
     page: Path | None = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -75,6 +76,7 @@ def replicate(
         size: smoke (does it run?), quick (one seed, an eighth of the steps), or full (three seeds).
         parts: some of its parts; all if left out. What was run before at this size is kept.
         out: folder for runs and results (JSON, Parquet, PNG, SVG); it goes on where it was.
+        device: to train on; the same run on another device is another run.
         page: write what the folder holds of all replications to this Markdown file, which must not
             exist.
     """
@@ -91,7 +93,7 @@ def replicate(
         require_new(page, "--page")
     if name is not None:
         with on_executor(executor, address):
-            found = run(name, size, out, parts or None)
+            found = run(name, size, out, parts or None, device)
         written = write_output(out, found)
         if json:
             print_json(found)

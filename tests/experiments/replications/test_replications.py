@@ -65,6 +65,9 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
             for config in runs.values():
                 require_possible(config)
                 assert config.seed == 1
+            on_gpu = replace(SIZES["full"], device="cuda")
+            there = part.runs(on_gpu, 1) | part.later_runs(on_gpu, 1, tmp_path)
+            assert all(config.device == "cuda" for config in there.values())
             small = part.runs(SIZES["smoke"], 0).values()
             assert all(config.steps <= SIZES["smoke"].most_steps for config in small)
 
