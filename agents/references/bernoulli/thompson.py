@@ -160,6 +160,7 @@ class OptimisticThompson(Thompson):
         means = a / (a + b)
         highest = means.max(axis=1)
         above = self.integral(cells, quadrature.upper_weights(self.coefficients, highest))
+        above = np.maximum(above, 0.0)  # of weights of both signs: next to 0 it rounds below
         none_above = betainc(a, b, highest[:, None]).prod(axis=1)
         probs: Array = above + none_above[:, None] * spread(best_arms(means))
         return probs

@@ -67,6 +67,15 @@ def test_one_arm_of_successes_against_untried_ones(n_arms, horizon):
 
 
 @pytest.mark.parametrize("name", ["thompson", "optimistic_thompson"])
+def test_no_chance_is_below_0_however_far_the_arms_are_apart(name):
+    rng = np.random.default_rng(6)
+    pulls = rng.multinomial(99, rng.dirichlet(np.full(4, 0.5), size=2000))
+    successes = rng.binomial(pulls, rng.choice([0.1, 0.5, 0.9], size=pulls.shape))
+    found = probs(name, successes, pulls - successes, horizon=100)
+    assert found.min() >= 0.0
+
+
+@pytest.mark.parametrize("name", ["thompson", "optimistic_thompson"])
 @pytest.mark.parametrize(("n_arms", "horizon"), [(2, 2), (3, 2), (3, 5), (10, 100)])
 def test_chances_add_up_to_one_before_they_are_made_to(name, n_arms, horizon):
     """The quadrature has just enough nodes, also at the last trial, where the degree is highest."""
