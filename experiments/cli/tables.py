@@ -151,8 +151,13 @@ def return_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def return_page(found: Sequence[Mapping[str, Any]]) -> str:
-    """Mean returns as a page of Markdown, a row for every setting."""
+def return_page(found: Sequence[Mapping[str, Any]], command: str) -> str:
+    """Mean returns as a page of Markdown, a row for every setting.
+
+    Args:
+        found: the mean returns.
+        command: that makes the page.
+    """
     episodes, seed = found[0]["episodes"], found[0]["seed"]
     lines = [
         "# References",
@@ -160,7 +165,7 @@ def return_page(found: Sequence[Mapping[str, Any]]) -> str:
         "Mean return (total reward of an episode) ± half of its 95% interval, the best first, on",
         f"{episodes:,} fresh episodes of seed {seed}. All policies meet the same ones, so their",
         "differences are surer than the intervals. **Bold**: provably Bayes-optimal. `oracle` is",
-        "told the task. Made by `metalocus score --out`.",
+        f"told the task. Made by `{command}`.",
         made_line(made_by("metalocus.experiments.scoring.returns")),
     ]
     shown = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -62,7 +63,12 @@ def score(
     setting = None if env is None else Setting(env, **keywords(env_kwargs))
     found = mean_returns(setting, policy, episodes, seed)
     if out is not None:
-        write_page(out, return_page(found))
+        numbers = ["--episodes", str(episodes), "--seed", str(seed)]
+        own = [] if env is None else ["--env", env]
+        own += [] if policy is None else ["--policy", policy]
+        own += ["--env-kwargs", *env_kwargs] if env_kwargs else []
+        command = shlex.join(["metalocus", "score", *own, *numbers, "--out", "FILE"])
+        write_page(out, return_page(found, command))
     if json:
         rows = each_made_by(found, "metalocus.experiments.scoring.returns")
         print_json(rows[0] if env is not None and policy is not None else rows)

@@ -139,6 +139,15 @@ def test_scores_of_one_reference_everywhere_as_a_page(call, document, elsewhere)
     assert any(line.startswith("| defaults | **filter** ") for line in page)
 
 
+def test_a_page_of_scores_tells_the_command_that_makes_it(call, elsewhere):
+    line = f"score --env {BANDIT} --policy wsls --episodes 20 --seed 4 --env-kwargs horizon=9"
+    assert call(f"{line} --out page.md")[0] == 0
+    page = (elsewhere / "page.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"Made by `metalocus (.*) --out FILE`", page)
+    assert call(f"{told} --out again.md")[0] == 0
+    assert (elsewhere / "again.md").read_text(encoding="utf-8") == page
+
+
 def test_everything_is_scored_by_one_command(document, monkeypatch):
     """With stand-ins for all but two environments."""
     few = [Setting(BANDIT, horizon=2), Setting(REVERSAL, horizon=1)]

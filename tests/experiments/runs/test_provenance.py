@@ -33,7 +33,7 @@ PAGES = {
             "entries": [],
         }
     ),
-    "returns": lambda: return_page(mean_returns(BANDIT, "random", 8, 0)),
+    "returns": lambda: return_page(mean_returns(BANDIT, "random", 8, 0), "made so"),
 }
 
 
