@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from metalocus.experiments.claims.wording import findings, heading, of_all
+from metalocus.experiments.claims.wording import findings, of_all, words
 
 SMOKE = "smoke"
 """The preset that hardly trains: what it measures settles nothing."""
@@ -45,12 +45,16 @@ def headline(agent: str, found: Mapping[str, Any]) -> list[str]:
 
 def _seeds(preset: Mapping[str, Any], verdicts: Iterable[Mapping[str, Any]]) -> str:
     """``10 training seeds``, and the claims that have other seeds."""
-    others = [
-        f"{each['seeds']['run']} on claim {heading(each['claim'], each['number'])}"
-        for each in verdicts
-        if each["seeds"]["run"] != preset["seeds"]
-    ]
-    few = f" ({', '.join(others)})" if others else ""
+    others: dict[int, list[str]] = {}
+    for each in verdicts:
+        run = each["seeds"]["run"]
+        if run != preset["seeds"]:
+            others.setdefault(run, []).append(str(each["number"] or words(each["claim"])))
+    told = "; ".join(
+        f"{run} on {'claim' if len(claims) == 1 else 'claims'} {', '.join(claims)}"
+        for run, claims in sorted(others.items())
+    )
+    few = f" ({told})" if told else ""
     return f"{of_all(preset['seeds'], preset['of_seeds'])} training seeds{few}"
 
 

@@ -48,7 +48,11 @@ def test_every_task_counts_for_itself_by_side():
 def test_a_claim_with_other_seeds_is_named():
     learns = prediction("it learns", "supported", "supported")
     first, _, _ = sentences(learns, run=2)
-    assert first.startswith("For the GRU, over 3 training seeds (2 on claim 4 the claim), each")
+    assert first.startswith("For the GRU, over 3 training seeds (2 on claim 4), each")
+    two = {"claim": "apparatus", "number": None, "seeds": {"run": 2}, "predictions": []}
+    four, five = {**two, "number": 4}, {**two, "number": 5, "seeds": {"run": 1}}
+    first, _, _ = sentences(learns, verdicts=[four, five, two])
+    assert "over 3 training seeds (1 on claim 5; 2 on claims 4, apparatus), each" in first
     first, _, _ = sentences(learns, of=10)
     assert first.startswith("For the GRU, over 3 of 10 training seeds, each")
 
