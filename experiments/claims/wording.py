@@ -81,10 +81,16 @@ def seeds(verdict: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
         verdict: on the claim.
         preset: of the debate, as in its ``verdicts.json``.
     """
-    run, most = verdict["seeds"]["run"], verdict["seeds"]["most"]
-    if most is not None and most < preset["of_seeds"]:
-        return f"{of_all(run, most)} training seeds, as one takes over ten CPU minutes"
-    return f"{of_all(run, preset['of_seeds'])} training seeds"
+    whole = whole_seeds(verdict, preset)
+    told = f"{of_all(verdict['seeds']['run'], whole)} training seeds"
+    few = whole < preset["of_seeds"]
+    return f"{told}, as one takes over ten CPU minutes" if few else told
+
+
+def whole_seeds(verdict: Mapping[str, Any], preset: Mapping[str, Any]) -> int:
+    """How many training seeds a claim has at the preset, whether or not they were all run."""
+    whole: int = preset["of_seeds"]
+    return min(whole, verdict["seeds"]["most"] or whole)
 
 
 def of_all(run: int, whole: int) -> str:

@@ -126,6 +126,7 @@ def render(found: dict[str, Any], folder: Path) -> str:
             for about in next(iter(task["numbers"].values()))
         ],
         half_trained=list(_half_trained(found)),
+        in_part=list(_in_part(found)),
         development=_development(found["development"]),
         development_seeds=max((each["seeds"] for each in found["development"].values()), default=0),
         development_styles=development_styles(),
@@ -165,6 +166,13 @@ def _parts(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             titles = {name: of["tasks"].get(name, wording.words(name)) for name in names}
             part = {"verdict": verdict, "titles": titles, "shipped": shipped}
             yield {**part, "figures": list(_figures(verdict))}
+
+
+def _in_part(found: Mapping[str, Any]) -> Iterator[str]:
+    """Number or name of every claim of which not all training seeds were run."""
+    for verdict in found["verdicts"]:
+        if verdict["seeds"]["run"] < wording.whole_seeds(verdict, found["preset"]):
+            yield str(verdict["number"] or wording.words(verdict["claim"]))
 
 
 def _half_trained(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

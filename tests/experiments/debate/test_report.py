@@ -164,6 +164,12 @@ def test_every_claim_says_how_many_seeds_judge_it(undrawn, few, tmp_path):
     for verdict, said in ((first, "3 of 10 training seeds."), (second, dear)):
         statement = f"<p><b>{verdict['statement']}</b></p>"
         assert f'{statement}\n<p class="note">{said}</p>' in page
+    of["name"] = "full"
+    page = render({**few, "preset": of, "verdicts": [first, second]}, tmp_path)
+    assert f"Not all were run so far of claim {first['number']}; how many are run" in page
+    first["seeds"]["run"] = 10
+    page = render({**few, "preset": of, "verdicts": [first, second]}, tmp_path)
+    assert "Not all were run so far" not in page
 
 
 def test_what_is_not_run_is_shown_from_what_is_shipped_and_marked(undrawn, few, tmp_path):
