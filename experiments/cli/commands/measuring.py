@@ -86,6 +86,7 @@ def evaluate(
     policy: ZipPolicy = None,
     policy_kwargs: ZipPolicyKwargs = (),
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """An agent beside every reference on the same episodes.
 
@@ -94,11 +95,12 @@ def evaluate(
     Example: metalocus evaluate RUN
     """
     from metalocus.experiments.cli.tables import evaluation_table
-    from metalocus.experiments.display import Stage
+    from metalocus.experiments.display import Stage, hush
     from metalocus.experiments.runs.provenance import made_by
     from metalocus.experiments.scoring.chunks import watched
     from metalocus.experiments.scoring.evaluate import evaluate as measure
 
+    hush(quiet)
     subject = subject_of(what, env, env_kwargs, algo, policy, policy_kwargs)
     with Stage("evaluating", None, "episodes played") as stage, watched(stage.count):
         found = measure(subject, episodes, seed)
@@ -124,6 +126,7 @@ def probe(
     rate: float | None = None,
     out: Path | None = None,
     json: bool = False,
+    quiet: Quiet = False,
 ) -> None:
     """One measurement on an agent: a sentence and a table; takes seconds to minutes.
 
@@ -143,11 +146,12 @@ def probe(
     """
     from metalocus.experiments.cli.outputs import require_new
     from metalocus.experiments.cli.probe_tables import probe_tables
-    from metalocus.experiments.display import Stage
+    from metalocus.experiments.display import Stage, hush
     from metalocus.experiments.probes.measure import companions, measure
     from metalocus.experiments.probes.output import output_files, write_output, write_tensorboard
     from metalocus.experiments.scoring.chunks import watched
 
+    hush(quiet)
     for path in [] if out is None else output_files(out, probe):
         require_new(path, "--out")
     subject = subject_of(what, env, env_kwargs, algo, policy, policy_kwargs)

@@ -186,6 +186,7 @@ def bench(
     what: Positional[Literal["env", "train", "probe"]],
     device: Literal["cpu", "cuda"] = "cpu",
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure speed; training takes eleven minutes and probes six.
 
@@ -196,9 +197,11 @@ def bench(
         device: to train on.
     """
     from metalocus.experiments.bench.benches import BENCHES
+    from metalocus.experiments.display import hush
     from metalocus.experiments.probes.base import PROBES
     from metalocus.experiments.runs.provenance import each_made_by
 
+    hush(quiet)
     if device != "cpu" and what != "train":
         raise WrongUse(f"only training is measured on {device}; leave --device out")
     bench = BENCHES[what]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 
@@ -70,6 +71,12 @@ def test_help_of_every_command_has_an_example_that_parses_and_fits_a_screen(call
         parse(example.split(), COMMANDS)
         assert re.search("seconds|minutes|hours", out.partition("options")[0]), f"{name}: its cost"
         assert len(out.splitlines()) <= 60, name
+
+
+def test_whatever_takes_long_can_be_told_to_show_no_progress():
+    loud = {name for name, each in COMMANDS.items() if "quiet" not in signature(each).parameters}
+    short = {"list", "show", "runs", "status", "tensorboard", "report", "export", "import"}
+    assert loud == short
 
 
 def test_lists(call, document):
