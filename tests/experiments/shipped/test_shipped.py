@@ -183,6 +183,17 @@ def test_the_verdicts_are_written_between_the_marks_of_a_page_and_twice_change_n
     assert written.read_text() == "no marks\n"
 
 
+def test_what_the_package_shows_of_training_comes_with_its_agents_and_runs():
+    found = read.shipped_debate()
+    assert any("development" in run["serves"] for run in found["runs"])
+    shown = [
+        (name, task) for task, each in found["development"].items() for name in each["numbers"]
+    ]
+    assert shown
+    for name, task in shown:
+        assert read.shipped_agent(name, task).layout.family.n_arms > 1
+
+
 def test_the_page_of_results_has_what_is_shipped():
     text = (ROOT / "docs" / "results.md").read_text()
     shipped = page.verdicts(read.shipped_debate())
