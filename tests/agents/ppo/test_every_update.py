@@ -47,6 +47,7 @@ def test_of_every_cell_on_foreign_tasks(envs, continuous):
 
 
 IDLE = {
+    "alike_pairs": ["gru.bias_hh", "gru.bias_ih", "gru.weight_hh", "gru.weight_ih"],
     "alike_arms": ["gru.bias_hh", "gru.bias_ih", "gru.weight_hh", "gru.weight_ih"],
     "anil": ["baseline", "entropy", "pace", "scales.0"],
     "fast_weights": ["key_before.weight"],
