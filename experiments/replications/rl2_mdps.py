@@ -45,43 +45,68 @@ ERROR = {10: 0.8, 25: 1.8, 50: 3.4, 75: 5.1, 100: 6.8}
 here over their root, rounded up."""
 LEAST = {10: 162.5, 25: 447.2, 50: 942.3, 75: 1449.2, 100: 1973.9}
 """What a trained agent must reach: the best published row, at 10 inner episodes BEB's here."""
-AGENTS = {"recurrent": "gru", "attention": "transformer"}
+AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "recurrent": ("gru", {}),
+    "attention": ("transformer", {}),
+    "alike pairs": ("alike_pairs", {"net_arch": []}),
+}
+"""The last treats all pairs of state and action alike; it remembers what each paid."""
+STEPS = {
+    "recurrent": (100_000_000, 200_000_000),
+    "attention": (100_000_000, 200_000_000),
+    "alike pairs": (12_000_000, 20_000_000),
+}
+"""Of training, by agent: at 10 inner episodes, and at more."""
+MINUTES = {"recurrent": 60.0, "attention": 60.0, "alike pairs": 15.0}
+"""CPU minutes a seed, an estimate: 4M steps at 10 inner episodes took the last 144 seconds."""
 PUBLISHED_AS = {"recurrent": "Duan 2016", "attention": "Mishra 2018"}
 
 _ON_GPU = "10 inner episodes (1,024 environments, an H200)"
 _SLOW = "learning_rate=.001"
 _WIDE = "gru, hidden_size=256"
+_PAIRS = "alike_pairs, net_arch=[]"
 _DEEP = "transformer, hidden_size=128 n_layers=3"
-TRIED = tuple(
-    Tried(_ON_GPU, agent, steps, 900, seconds, *total, *regret)
-    for agent, steps, seconds, total, regret in (
-        (_WIDE, 39_321_600, 500.0, (123.875, 0.222), (38.735, 0.257)),
-        (f"{_WIDE} {_SLOW}", 39_014_400, 499.0, (121.917, 0.228), (40.693, 0.264)),
-        (
-            f"{_WIDE} {_SLOW} all_action_coef=1",
-            *(39_731_200, 505.0, (121.328, 0.230), (41.282, 0.265)),
-        ),
-        (
-            f"{_WIDE} {_SLOW} prediction_coef=.1",
-            *(36_966_400, 506.0, (122.390, 0.226), (40.221, 0.258)),
-        ),
-        (
-            f"{_WIDE} {_SLOW} gamma=.99 gae_lambda=.3",
-            *(39_219_200, 502.0, (121.513, 0.225), (41.098, 0.263)),
-        ),
-        (f"{_DEEP} {_SLOW}", 31_129_600, 505.0, (116.435, 0.226), (46.176, 0.262)),
-        (f"{_DEEP} learning_rate=.0003", 28_467_200, 163.0, (109.477, 0.200), (53.133, 0.241)),
-        (f"{_WIDE} {_SLOW}, imitates beb", 16_076_800, 465.0, (108.620, 0.090), (53.991, 0.158)),
-        (f"{_DEEP} {_SLOW}, imitates beb", 14_745_600, 489.0, (154.333, 0.141), (8.277, 0.156)),
-        (
-            f"{_DEEP} learning_rate=.0003, imitates beb",
-            *(7_884_800, 186.0, (104.526, 0.069), (58.084, 0.150)),
-        ),
-    )
+TRIED = (
+    Tried("10 inner episodes", _PAIRS, 4_000_000, 900, 144.4, 161.528, 0.147, 1.082, 0.128),
+    *(
+        Tried(_ON_GPU, agent, steps, 900, seconds, *total, *regret)
+        for agent, steps, seconds, total, regret in (
+            (_WIDE, 39_321_600, 500.0, (123.875, 0.222), (38.735, 0.257)),
+            (f"{_WIDE} {_SLOW}", 39_014_400, 499.0, (121.917, 0.228), (40.693, 0.264)),
+            (
+                f"{_WIDE} {_SLOW} all_action_coef=1",
+                *(39_731_200, 505.0, (121.328, 0.230), (41.282, 0.265)),
+            ),
+            (
+                f"{_WIDE} {_SLOW} prediction_coef=.1",
+                *(36_966_400, 506.0, (122.390, 0.226), (40.221, 0.258)),
+            ),
+            (
+                f"{_WIDE} {_SLOW} gamma=.99 gae_lambda=.3",
+                *(39_219_200, 502.0, (121.513, 0.225), (41.098, 0.263)),
+            ),
+            (f"{_DEEP} {_SLOW}", 31_129_600, 505.0, (116.435, 0.226), (46.176, 0.262)),
+            (f"{_DEEP} learning_rate=.0003", 28_467_200, 163.0, (109.477, 0.200), (53.133, 0.241)),
+            (
+                f"{_WIDE} {_SLOW}, imitates beb",
+                16_076_800,
+                465.0,
+                (108.620, 0.090),
+                (53.991, 0.158),
+            ),
+            (f"{_DEEP} {_SLOW}, imitates beb", 14_745_600, 489.0, (154.333, 0.141), (8.277, 0.156)),
+            (
+                f"{_DEEP} learning_rate=.0003, imitates beb",
+                *(7_884_800, 186.0, (104.526, 0.069), (58.084, 0.150)),
+            ),
+        )
+    ),
 )
-"""A core each, the first eight side by side. No setting of RL comes near 156. A transformer that
-imitates BEB does: in the last fifth of its training it rises from 118 to 154. So that network is
-not what is short; the GRU's may be."""
+"""On the H200 a core each, the first eight side by side. No setting of RL with a general network
+comes near 156. A transformer that imitates BEB does: in the last fifth of its training it rises
+from 118 to 154. To choose what has paid most in the state, with a bonus of 1 over the root of the
+number of tries, without planning, returns 162.3, BEB 162.6: next states are nearly even. So the
+network that remembers just that, for all pairs alike, learns it by RL at once."""
 
 
 def process(n: int) -> Setting:
@@ -116,8 +141,9 @@ class Trained(Part):
 
     def training(self) -> dict[str, Training]:
         """The agent, by its kind."""
-        steps = 100_000_000 if self.n == 10 else 200_000_000
-        return {self.kind: Training(process(self.n), AGENTS[self.kind], steps)}
+        (agent, kwargs), (few, many) = AGENTS[self.kind], STEPS[self.kind]
+        steps = few if self.n == min(CELLS) else many
+        return {self.kind: Training(process(self.n), agent, steps, kwargs)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Totals and regrets."""
@@ -126,12 +152,17 @@ class Trained(Part):
         return totals(players, NEAR, setting, preset.episodes, seed)
 
 
+def trained_part(kind: str, n: int) -> str:
+    """Name of the part that trains an agent of a kind on so many inner episodes."""
+    return f"{kind.replace(' ', '-')}-mdp{n}"
+
+
 def _published() -> tuple[Published, ...]:
     found = []
     for n, row in TABLE.items():
-        for name, value in zip((*COLUMNS, *AGENTS), row, strict=True):
+        for name, value in zip((*COLUMNS, *PUBLISHED_AS), row, strict=True):
             if name in AGENTS:
-                part, quantity = f"{name}-mdp{n}", name
+                part, quantity = trained_part(name, n), name
             else:
                 part, quantity = "references-mdp", f"{name}@{INNER * n}"
             source = PUBLISHED_AS.get(name, "Duan 2016")
@@ -160,7 +191,7 @@ def _checks() -> tuple[Check, ...]:
         Check("references-mdp", "beb@100", "near", 162.3, exact, 1.0),
     ]
     least = [
-        Check(f"{kind}-mdp{n}", kind, ">=", LEAST[n], "the best published row or reference")
+        Check(trained_part(kind, n), kind, ">=", LEAST[n], "the best published row or reference")
         for n in CELLS
         for kind in AGENTS
     ]
@@ -174,13 +205,16 @@ REPLICATION = Replication(
     " Mishra et al. 2018, A simple neural attentive meta-learner, table 2",
     "Ten states, five actions, inner episodes of ten steps, mean rewards from N(1, 1), flat"
     " Dirichlet transitions; a GRU trained by TRPO, or SNAIL; 1,000 test instances a cell.",
-    "PPO with the defaults of this package; three seeds, 10,000 fresh episodes. The references have"
+    "PPO with the defaults of this package; beside a GRU and a transformer a network that treats"
+    " all pairs of state and action alike; three seeds, 10,000 fresh episodes. The references have"
     " the true prior; PSRL and OPSRL beside it the zero-mean one, which is what the published"
     " 138.1 and 144.1 are near. UCRL2 and BEB have one tuned factor each. Regret is to BEB.",
     (
         References("references-mdp", "references, 10 to 100 inner episodes", 10.0),
         *(
-            Trained(f"{kind}-mdp{n}", f"{kind}, {cell}", 60.0, f"trained, {cell}", n, kind)
+            Trained(
+                trained_part(kind, n), f"{kind}, {cell}", MINUTES[kind], f"trained, {cell}", n, kind
+            )
             for n, cell in ((n, f"{n} inner episodes") for n in CELLS)
             for kind in AGENTS
         ),
