@@ -4,11 +4,11 @@ Every pair (s, a) has numbers h_sa [M] of its own, changed when the action is ta
 gated recurrent units that all pairs share. The choice in state s reads the numbers of its actions,
 and what they have in common, as in :mod:`~metalocus.agents.cells.alike_arms`:
 
-    h_sa' = GRU(r, h_sa)  if a was taken in s, else h_sa
+    h_sa' = GRU([x, r], h_sa)  if a was taken in s, else h_sa
     c = [mean_a h_sa, max_a h_sa, t / 100, log(1 + t)]
     z_a = tanh(A h_sa + B c + b),   logit_a = o . z_a
 
-What is learned of one pair is known of all, and the number of parameters depends on neither the
+with x what is shown beside the state. What is learned of one pair is known of all, and the number of parameters depends on neither the
 states nor the actions. It remembers what each action paid in each state, and not where it led.
 """
 
@@ -73,7 +73,8 @@ class AlikePairs(Cell):
         self.n_states, self.n_actions = require_count("n_states", n_states, 1), self.sizes[1]
         if self.n_states > max(1, self.sizes[0]):
             raise InvalidTask(f"n_states must be at most the stimulus' {self.sizes[0]} numbers")
-        self.gru = nn.GRUCell(1, hidden)
+        self.told = self.n_states if self.n_states > 1 else 0  # numbers of the stimulus: the state
+        self.gru = nn.GRUCell(self.sizes[0] - self.told + 1, hidden)
         self.first = nn.Parameter(torch.zeros(hidden))
         self.own, self.common = nn.Linear(hidden, head), nn.Linear(2 * hidden + 2, head)
         self.read = nn.Linear(head, 2)  # the logit and the value of an action
@@ -95,8 +96,9 @@ class AlikePairs(Cell):
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, input_size] -> [T, N, 2 K + head_size]."""
         stimulus, action, reward = torch.split(x, self.sizes, dim=-1)
-        shown = stimulus[..., : self.n_states] if self.n_states > 1 else starts[..., None]
-        states, which = shown.argmax(dim=-1), action.argmax(dim=-1, keepdim=True)
+        state = stimulus[..., : self.told] if self.told else starts[..., None]
+        drive = torch.cat([stimulus[..., self.told :], reward], dim=-1)
+        states, which = state.argmax(dim=-1), action.argmax(dim=-1, keepdim=True)
         taken = action.amax(dim=-1, keepdim=True)  # 0 where there was no action
         pairs, steps, last = carry["pairs"], carry["steps"], carry["last"].argmax(dim=-1)
         begins, present, times = set(start_steps(starts)), [], []
@@ -104,7 +106,7 @@ class AlikePairs(Cell):
             if t in begins:
                 pairs = torch.where(starts[t, :, None, None] > 0, self.first, pairs)
                 steps = torch.where(starts[t] > 0, torch.zeros_like(steps), steps)
-            pairs = self._learned(pairs, self._places(last, which[t], pairs), taken[t], reward[t])
+            pairs = self._learned(pairs, self._places(last, which[t], pairs), taken[t], drive[t])
             present.append(pairs.gather(1, self._row(states[t], pairs)))
             times.append(steps)
             steps, last = steps + 1.0, states[t]
@@ -112,10 +114,10 @@ class AlikePairs(Cell):
         before = one_hot(last, self.n_states).to(steps.dtype)
         return features, {"pairs": pairs, "steps": steps, "last": before}
 
-    def _learned(self, pairs: Tensor, place: Tensor, taken: Tensor, reward: Tensor) -> Tensor:
-        """The numbers of all pairs, after that at a place [N, 1, M] paid reward [N, 1]."""
+    def _learned(self, pairs: Tensor, place: Tensor, taken: Tensor, drive: Tensor) -> Tensor:
+        """The numbers of all pairs, that at a place [N, 1, M] after what it led to [N, X + 1]."""
         own = pairs.gather(1, place)[:, 0]
-        own = own + taken * (self.gru(reward, own) - own)
+        own = own + taken * (self.gru(drive, own) - own)
         return pairs.scatter(1, place, own[:, None])
 
     def _row(self, states: Tensor, pairs: Tensor) -> Tensor:
