@@ -8,8 +8,9 @@ and what they have in common, as in :mod:`~metalocus.agents.cells.alike_arms`:
     c = [mean_a h_sa, max_a h_sa, t / 100, log(1 + t)]
     z_a = tanh(A h_sa + B c + b),   logit_a = o . z_a
 
-with x what is shown beside the state. What is learned of one pair is known of all, and the number of parameters depends on neither the
-states nor the actions. It remembers what each action paid in each state, and not where it led.
+with x what is shown beside the state. What is learned of one pair is known of all, and the number
+of parameters depends on neither the states nor the actions. It remembers what each action paid in
+each state, and not where it led.
 """
 
 from __future__ import annotations
@@ -110,9 +111,11 @@ class AlikePairs(Cell):
             present.append(pairs.gather(1, self._row(states[t], pairs)))
             times.append(steps)
             steps, last = steps + 1.0, states[t]
-        features = self._read_out(torch.stack(present), torch.stack(times))
-        before = one_hot(last, self.n_states).to(steps.dtype)
-        return features, {"pairs": pairs, "steps": steps, "last": before}
+        return self._read_out(torch.stack(present), torch.stack(times)), {
+            "pairs": pairs,
+            "steps": steps,
+            "last": one_hot(last, self.n_states).to(steps.dtype),
+        }
 
     def _learned(self, pairs: Tensor, place: Tensor, taken: Tensor, drive: Tensor) -> Tensor:
         """The numbers of all pairs, that at a place [N, 1, M] after what it led to [N, X + 1]."""
