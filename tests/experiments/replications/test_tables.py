@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from metalocus.agents.catalogue import make_named
-from metalocus.agents.rollout import fresh_episodes
+from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.experiments.replications import rl2_bandits, rl2_mdps
 from metalocus.experiments.replications.totals import BEST_OF_FIVE, known_means, totals
 from metalocus.experiments.scoring.returns import expected_returns
@@ -88,3 +88,21 @@ def test_the_likeliest_of_one_draw_is_thompson_sampling_and_of_many_the_mode():
     learned = agent.learn(stores, None, np.zeros(4000, int), np.ones(4000))
     np.testing.assert_array_equal(learned.state["key"], stores.state["key"])
     assert (learned.state["successes"][:, 0] == 2).all()
+
+
+def test_on_random_processes_what_has_paid_in_the_state_is_all_that_must_be_remembered():
+    """As told of what was tried: no transition is learned, and nothing planned."""
+    setting = rl2_mdps.process(10)
+    episodes = fresh_episodes(setting, 1000, seed=3)
+    rows, total = np.arange(len(episodes)), np.zeros(len(episodes))
+    paid, tries = np.ones((len(episodes), 10, 5)), np.ones((len(episodes), 10, 5))  # with the prior
+    for _ in range(setting.family.horizon):
+        here = rows, episodes.latents["state"]
+        action = ((paid[here] + np.sqrt(tries[here])) / tries[here]).argmax(axis=1)
+        total += episodes.means()[rows, action]
+        reward, _ = episodes.step(action)
+        paid[*here, action] += reward
+        tries[*here, action] += 1.0
+    near = make_named(rl2_mdps.NEAR, setting.family)
+    planned = rollout(near, fresh_episodes(setting, 1000, seed=3))
+    assert total.mean() == pytest.approx(planned.value.sum(axis=0).mean(), abs=1.5)
