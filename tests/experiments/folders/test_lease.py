@@ -51,7 +51,7 @@ def test_a_holder_elsewhere_is_judged_by_its_heartbeat_and_never_by_a_clock(
             number = 0
             while not stop.wait(0.05):
                 number += 1
-                file.write_bytes(elsewhere(monkeypatch, lease._record(number)))
+                lease._overwrite(file, elsewhere(monkeypatch, lease._record(number)))
 
         thread = threading.Thread(target=beat)
         thread.start()
@@ -80,8 +80,9 @@ def test_holders_elsewhere_are_watched_together(tmp_path, quick, monkeypatch):
             (folder / f"{LOCK}.3").write_bytes(data)
 
     def change():
-        (folders["beats"] / f"{LOCK}.3").write_bytes(elsewhere(monkeypatch, lease._record(1)))
-        (folders["ends"] / f"{LOCK}.3").write_bytes(lease._FREE)
+        beating = elsewhere(monkeypatch, lease._record(1))
+        lease._overwrite(folders["beats"] / f"{LOCK}.3", beating)
+        lease._overwrite(folders["ends"] / f"{LOCK}.3", lease._FREE)
 
     timer = threading.Timer(0.1, change)
     timer.start()
