@@ -116,15 +116,19 @@ def run_debate(
             name: study.average(measured[name]) if study in described else {}
             for name, study in DESCRIPTIONS.items()
         },
-        "runs": _accounts(studies, preset, out),
+        "runs": accounts(studies, preset, out),
         "source": {study.name: measuring_source(study) for study in studies},
         "made": made(),
     }
-    words = listed(WORDS.get(preset.agent, preset.agent), preset.agent_kwargs)
-    found["headline"] = headline(words, found)
+    found["headline"] = headline(in_words(preset.agent, preset.agent_kwargs), found)
     write_record(out / VERDICTS, found)
     write_report(out)
     return found
+
+
+def in_words(agent: str, agent_kwargs: Mapping[str, Any]) -> str:
+    """The agent that a debate is about, as its headline names it."""
+    return listed(WORDS.get(agent, agent), agent_kwargs)
 
 
 def judge(claim: Claim, measured: Mapping[int, Measured]) -> dict[str, Any]:
@@ -197,8 +201,14 @@ def _options(
     return [*words, "--setting", setting.env, *given]
 
 
-def _accounts(studies: list[Study], preset: Preset, out: Path) -> list[dict[str, Any]]:
-    """What was recorded when each run was finished, with its title and the studies it serves."""
+def accounts(studies: Sequence[Study], preset: Preset, out: Path) -> list[dict[str, Any]]:
+    """What was recorded when each run was finished, with its title and the studies it serves.
+
+    Args:
+        studies: whose runs are finished.
+        preset: what they were trained by.
+        out: folder of the debate.
+    """
     configs: dict[str, RunConfig] = {}
     serves: dict[str, list[str]] = {}
     for study in studies:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalocus.agents.ppo.files import read_record, write_record
+from metalocus.agents.ppo.files import read_record, write_atomically, write_record
 from metalocus.envs import Setting
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.folders.folder import MANIFEST, NotARun
@@ -49,8 +49,7 @@ def make(debate: Path, into: Path = DATA) -> Path:
     fresh = into.with_name(f".{into.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    write_record(fresh / VERDICTS, {**found, "shipped": None})
-    pq.write_table(pa.Table.from_pylist(list(values(found))), fresh / VALUES)
+    write_found({**found, "shipped": None}, fresh)
     for (agent, task), run in sorted(chosen(debate, found).items()):
         folder = fresh / AGENTS / agent / task
         folder.mkdir(parents=True)
@@ -59,6 +58,14 @@ def make(debate: Path, into: Path = DATA) -> Path:
     shutil.rmtree(into, ignore_errors=True)
     fresh.rename(into)
     return into
+
+
+def write_found(found: Mapping[str, Any], into: Path) -> None:
+    """Write a debate's verdicts, and the value of every seed beside them."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(list(values(found))), sink)
+    write_record(into / VERDICTS, found)
+    write_atomically(into / VALUES, sink.getvalue().to_pybytes())
 
 
 def values(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

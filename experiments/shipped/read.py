@@ -20,16 +20,23 @@ VERDICTS, VALUES, AGENTS = "verdicts.json", "values.parquet", "agents"
 NOTHING = "this version of metalocus ships no results; run `metalocus debate --preset full`"
 
 
-def shipped_debate() -> dict[str, Any]:
+def shipped_debate(data: Path | None = None) -> dict[str, Any]:
     """What the full debate found, as in its ``verdicts.json``.
+
+    The ``source`` of a claim that :mod:`~metalocus.experiments.debate.more` was asked for names
+    all code that measured it, in the order of seeds.
+
+    Args:
+        data: folder of what is shipped; None for that of the package.
 
     Raises:
         NotARun: nothing is shipped.
         Corrupt: it is damaged.
     """
-    if not (DATA / VERDICTS).exists():
+    file = (data or DATA) / VERDICTS
+    if not file.exists():
         raise NotARun(NOTHING)
-    return read_record(DATA / VERDICTS, "install metalocus again")
+    return read_record(file, "install metalocus again")
 
 
 def shipped_claims(names: Collection[str]) -> dict[str, Any] | None:

@@ -58,6 +58,7 @@ class Preset:
         setting: that it is trained and measured on; None for those of each claim.
         agent_kwargs: arguments of that agent.
         device: that runs are trained on, ``cpu`` or ``cuda``.
+        first: training seed; those before it are left out.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Preset:
     setting: NamedSetting | None = None
     agent_kwargs: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    first: int = 0
 
     def first_seeds(self, n: int | None) -> Preset:
         """The same, with the first n of its training seeds; None for all of them.

@@ -34,7 +34,7 @@ class Study(Protocol):
 
     def seeds(self, preset: Preset) -> range:
         """The training seeds that it is trained and measured at."""
-        return range(min(preset.seeds, self.most_seeds or preset.seeds))
+        return range(preset.first, min(preset.seeds, self.most_seeds or preset.seeds))
 
     def runs(self, preset: Preset, seed: int) -> Mapping[str, RunConfig]:
         """The training runs of one seed, by the name that :meth:`measure` knows them by."""
