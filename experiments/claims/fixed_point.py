@@ -18,6 +18,9 @@ MARGIN = 0.02
 """Of equivalence, in all claims: it tells apart greedy and near-optimal play."""
 CLONED = 0.5
 """Part of the usual steps for which the reference is imitated; cross-entropy is learned sooner."""
+HELD = 0.98
+"""Score from which on a clone holds the algorithm of the reference, which scores 1: what RL makes
+of a worse one says nothing of the best learner."""
 FURTHER = 0.5
 """Part of the usual steps for which the clone is trained on by RL."""
 
@@ -43,15 +46,17 @@ class FixedPoint(Claim):
     }
     quantities: ClassVar[Mapping[str, str]] = {
         "clone": "score of the clone: 0 is random choice, 1 the reference that it imitates",
-        "stays": "score of the clone trained on by RL minus that of the clone",
-        "found": "score of the agent trained by RL from the start minus that of the clone",
+        "stays": "score of the clone trained on by RL minus that of the clone; no number where the "
+        f"clone has less than {HELD}",
+        "found": "score of the agent trained by RL from the start minus that of the clone; no "
+        f"number where the clone has less than {HELD}",
     }
     predictions: ClassVar[tuple[Prediction, ...]] = (
         Prediction(
             WEIGHTS,
             "clone",
             ">=",
-            0.98,
+            HELD,
             "the network can hold an algorithm as good as the reference",
             "the reference's score less the margin of equivalence",
         ),
@@ -108,6 +113,7 @@ class FixedPoint(Claim):
                 for kind in ("clone", "stays", "found")
             }
             values["clone"][setting.name] = of["clone"]
-            values["stays"][setting.name] = of["stays"] - of["clone"]
-            values["found"][setting.name] = of["found"] - of["clone"]
+            for kind in ("stays", "found"):
+                beside = of[kind] - of["clone"]
+                values[kind][setting.name] = beside if of["clone"] >= HELD else None
         return values

@@ -99,10 +99,10 @@ class InnerRate(Claim):
         Prediction(
             WEIGHTS,
             "adaptation",
-            "<=",
+            "within",
             0.25,
             "at equal belief one reward moves the agent alike in calm and volatile stretches",
-            "the same border",
+            "the same border on either side: more weight in volatile stretches is not alike either",
         ),
         Prediction(
             RECURRENCE,

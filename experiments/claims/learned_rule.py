@@ -124,7 +124,7 @@ class LearnedRule(Claim):
             "learned",
             ">=",
             -MARGIN,
-            "a rule for weights that is learned does as well as the agent",
+            "a rule for weights that is learned does as well as an agent trained for as few steps",
             "the margin of non-inferiority in all claims; Rescorla-Wagner must fail on five arms",
         ),
         Prediction(
@@ -132,7 +132,7 @@ class LearnedRule(Claim):
             "learned",
             "<=",
             -MARGIN,
-            "RL finds the better algorithm in the recurrent network",
+            "in as few steps RL finds the better algorithm in the recurrent network",
             "the same border",
         ),
         Prediction(

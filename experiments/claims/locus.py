@@ -25,6 +25,9 @@ REPLACED = {
 READ = "after"
 """The cut at which a network reads its choice from the state that it has just computed: all that it
 knows is there, however it was trained."""
+ALIKE = ("matched", "forced")
+"""Kinds whose donor has the same last trial, which is all the context that a recurrent network is
+shown: where anything is lost it was in the state, however the network was trained."""
 MOMENTS = {"before": "before the forward pass", "after": "after the last feedback is taken in"}
 
 
@@ -34,7 +37,7 @@ class LocusOfLearning(Claim):
     A share is a fraction of v(all) - v(none). It depends on what is put in place of a store and on
     the moment: before the forward pass the last action and reward are context, after it they are
     in the state, as the network is built. It is measured under every kind and at both moments; what
-    is the same under all kinds before the pass is the finding.
+    is the same before the pass under all kinds that could come out otherwise is the finding.
     """
 
     number: ClassVar[int] = 2
@@ -58,7 +61,7 @@ class LocusOfLearning(Claim):
             0.5,
             f"most of what is learned is in the state, {MOMENTS[cut]} and with {words} in place",
             "more than all other stores together",
-            by_construction=cut == READ,
+            by_construction=cut == READ or kind in ALIKE,
         )
         for kind, words in REPLACED.items()
         for cut in CUTS

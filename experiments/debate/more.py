@@ -35,7 +35,7 @@ def more(
 
     Args:
         claims: that are shipped with fewer seeds than their preset has; each is shipped as soon as
-            it is measured.
+            it is measured. None, to judge anew what is shipped.
         out: folder for the further runs and measurements; started again, it goes on where it was.
         seeds: the first so many of the preset's training seeds; None for all.
         into: folder of what is shipped.
@@ -54,19 +54,24 @@ def more(
     whole = preset_of(found["preset"]["name"]).first_seeds(seeds)
     by_claim = {each["claim"]: measurements(each) for each in found["verdicts"]}
     found["made"] = made()
+
+    def ship() -> None:
+        found["verdicts"] = [judge(CLAIMS[name], each) for name, each in by_claim.items()]
+        found["headline"] = headline(in_words(whole.agent, whole.agent_kwargs), found)
+        write_found(found, into)
+
+    ship()
     for claim in claims:
         preset = replace(whole, first=len(by_claim[claim.name]))
         if not claim.seeds(preset):
             LOG.info("%s has all its training seeds", heading(claim.name, claim.number))
             continue
         by_claim[claim.name] |= measure_all([claim], preset, out)[claim.name]
-        found["verdicts"] = [judge(CLAIMS[name], each) for name, each in by_claim.items()]
         found["runs"] = _together(found["runs"], accounts([claim], preset, out))
         source = measuring_source(claim)
         if source not in found["source"][claim.name].split():
             found["source"][claim.name] += f" {source}"
-        found["headline"] = headline(in_words(preset.agent, preset.agent_kwargs), found)
-        write_found(found, into)
+        ship()
         n = len(by_claim[claim.name])
         LOG.info("%s ships with %d training seeds", heading(claim.name, claim.number), n)
     return found
@@ -100,7 +105,7 @@ def main() -> None:
     """Ship the claims named on the command line with further seeds."""
     parser = argparse.ArgumentParser(description="Ship claims with further training seeds.")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for runs and measurements")
-    parser.add_argument("claims", nargs="+", metavar="CLAIM", help="number or name")
+    parser.add_argument("claims", nargs="*", metavar="CLAIM", help="number or name")
     parser.add_argument("--seeds", type=int, help="the first so many; all if left out")
     given = parser.parse_args()
     more([claim_called(word) for word in given.claims], given.out, given.seeds)

@@ -13,6 +13,7 @@ to .92 of Beta(8, 1), where most seeds are near the best, and .88 to .90 of expo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,8 @@ from scipy import stats
 from metalocus.experiments.scoring.sample import CONFIDENCE, require_finite
 
 Array = NDArray[Any]
+POWER = 0.8
+"""Probability with which the seeds that are asked for should decide."""
 MOST_SEEDS = 1000
 """Further training seeds that are still worth naming; a need of more counts as out of reach."""
 RELATIONS = (">=", "<=", "within")
@@ -119,9 +122,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def more_seeds(
     values: Sequence[float] | Array, relation: str, bound: float, tests: int = 1
 ) -> int | None:
-    """Further training seeds after which the test should decide.
+    """Further training seeds with which the test would decide with probability ``POWER``.
 
-    Supposes that mean and spread between seeds stay as they are.
+    Supposes that mean and spread between seeds are those measured (power of a t test: Cohen 1988,
+    "Statistical power analysis for the behavioral sciences", by the noncentral t distribution).
 
     Args:
         values: [seeds].
@@ -130,16 +134,26 @@ def more_seeds(
         tests: of the family; the level is that of the strictest of them.
 
     Returns:
-        How many more (0 if it is decided already), None if over ``MOST_SEEDS``.
+        How many more (0 if the test decides already), None if over ``MOST_SEEDS``.
     """
     array, error = _with_error(values)
     now, mean = len(array), float(array.mean())
     borders = (-bound, bound) if relation == "within" else (bound,)
     distance = min(abs(mean - border) for border in borders)
-    n = now + np.arange(MOST_SEEDS + 1)
-    level = 1.0 - (1.0 - CONFIDENCE) / (2 * tests)
-    enough = stats.t.ppf(level, n - 1) * error * np.sqrt(now) / np.sqrt(n) < distance
-    return int(enough.argmax()) if enough.any() else None
+    spread, level = error * np.sqrt(now), 1.0 - (1.0 - CONFIDENCE) / (2 * tests)
+
+    def decides(more: int) -> bool:
+        n = now + more
+        if more == 0:  # what is measured is known, and not a matter of chance
+            return bool(stats.t.ppf(level, n - 1) * error < distance)
+        shift = distance * np.sqrt(n) / spread
+        return bool(stats.nct.sf(stats.t.ppf(level, n - 1), n - 1, shift) >= POWER)
+
+    if decides(0):
+        return 0
+    if distance == 0.0 or not decides(MOST_SEEDS):
+        return None
+    return bisect_left(range(MOST_SEEDS + 1), True, lo=1, key=decides)
 
 
 def episode_interval(values: Sequence[float] | Array) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+import metalocus
 from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.catalogue import best_reference, make_named
 from metalocus.agents.trained.frozen import TrainedAgent
@@ -13,7 +14,8 @@ from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.apparatus import SAME, greatest_difference
 from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.emergence import best_simple
-from metalocus.experiments.claims.locus import last_shares
+from metalocus.experiments.claims.fixed_point import HELD
+from metalocus.experiments.claims.locus import ALIKE, last_shares
 from metalocus.experiments.claims.responsiveness import shown_and_hidden
 from metalocus.experiments.runs.build import build_policy
 from metalocus.experiments.runs.named import CUED, REVERSAL, RULES, setting_called
@@ -85,9 +87,39 @@ def test_locus_of_an_agent_that_knows_nothing_is_no_number():
     assert {each for stores in shares.values() for each in stores.values()} == {None}
 
 
+def test_with_an_equal_last_trial_all_is_in_the_state_of_a_recurrent_network():
+    """So that these kinds check the apparatus and find nothing."""
+    agent = metalocus.shipped("lstm", "reversal")
+    shares = last_shares(agent, TASK, 200, SEED, (*ALIKE, "resample"))
+    alike = [shares[f"{kind} {cut}"]["state"] for kind in ALIKE for cut in ("before", "after")]
+    found = [each for each in alike if each is not None]
+    assert found == pytest.approx([1.0] * len(found))
+    assert len(found) >= 2
+    assert abs(shares["resample before"]["state"] - 1.0) > 0.05, "another trial shows the context"
+    claim = CLAIMS["locus"]
+    checks = {each.quantity for each in claim.predictions if each.by_construction}
+    assert {f"{kind}_before" for kind in ALIKE} <= checks
+    assert "resample_before" not in checks
+
+
 def test_locus_of_an_agent_that_hides_its_knowledge_is_refused():
     with pytest.raises(InvalidTask, match="keeps knowledge outside its stores"):
         last_shares(named("leaky", ARMS), ARMS, 60, SEED)
+
+
+@pytest.mark.parametrize(("clone", "numbers"), [("filter", True), ("random", False)])
+def test_what_rl_makes_of_a_clone_says_something_only_if_it_holds_the_reference(clone, numbers):
+    claim = CLAIMS["fixed_point"]
+    kinds = {"clone": clone, "stays": "wsls", "found": "filter"}
+    agents = {f"{kind}/{TASK.name}": named(name) for kind, name in kinds.items()}
+    values = {
+        name: each[TASK.name] for name, each in claim.measure(agents, few(TASK), SEED).items()
+    }
+    assert (values["clone"] >= HELD) == numbers
+    assert (values["stays"] is not None) == (values["found"] is not None) == numbers
+    if numbers:
+        assert values["found"] == 0.0
+        assert values["stays"] < -0.1
 
 
 class FollowsCue(Agent):

@@ -9,6 +9,7 @@ from scipy import stats
 from metalocus.agents.agent import NonFinite
 from metalocus.experiments.scoring.intervals import (
     MOST_SEEDS,
+    POWER,
     episode_interval,
     holm,
     interval,
@@ -133,12 +134,25 @@ def test_more_seeds_until_the_test_decides():
     wanted = [more_seeds(values, ">=", bound) for bound in (0.2, 0.3, 0.4, 0.45, 0.49)]
     assert wanted == sorted(wanted)
     assert more_seeds(values, ">=", 0.5) is None
-    n = 3 + wanted[3]
-    reach = [stats.t.ppf(0.975, m - 1) * 0.1 / np.sqrt(m) for m in (n - 1, n)]
-    assert reach[0] >= 0.05 > reach[1]
-    assert more_seeds(values, ">=", 0.45, tests=10) > wanted[3]
+    for tests, more in ((1, wanted[3]), (10, more_seeds(values, ">=", 0.45, tests=10))):
+        fewer, enough = (power(3 + m, 0.05, 0.1, 0.025 / tests) for m in (more - 1, more))
+        assert fewer < POWER <= enough
     assert more_seeds(values, "within", 0.55) == wanted[3]
-    assert more_seeds(values, ">=", 0.5 - 0.1 * 1.962 / np.sqrt(MOST_SEEDS + 4)) is None
+    near, far = (power(3 + MOST_SEEDS, distance, 0.1, 0.025) for distance in (0.0085, 0.009))
+    assert near < POWER < far
+    assert more_seeds(values, ">=", 0.5 - 0.0085) is None
+    assert more_seeds(values, ">=", 0.5 - 0.009) > MOST_SEEDS - 60
+    assert more_seeds([0.3, 0.3], ">=", 0.3) is None, "no spread and no distance"
+
+
+def power(n, distance, deviation, level):
+    """Chance that a one-sided t test of n seeds sees a distance: over the variance by quadrature.
+
+    Given the variance v of the sample, the mean is beyond its critical value as a normal law says.
+    """
+    critical, points = stats.t.ppf(1 - level, n - 1), np.linspace(0, 1, 20_001)[1:-1]
+    v = stats.chi2.ppf(points, n - 1) / (n - 1)
+    return stats.norm.sf(critical * np.sqrt(v) - distance * np.sqrt(n) / deviation).mean()
 
 
 def test_one_seed_shows_no_spread():
