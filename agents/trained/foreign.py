@@ -156,7 +156,8 @@ def load_foreign(
             unpickling.
 
     Raises:
-        InvalidTask: there is no such algorithm, policy or argument.
+        InvalidTask: there is no such algorithm, policy or argument, or the model was trained on
+            observations of another range than the setting's.
         Corrupt: the file is no such zip, or its weights do not fit the setting and the
             arguments.
     """
@@ -166,7 +167,7 @@ def load_foreign(
     name = policy or ("MlpLstmPolicy" if algo == "RecurrentPPO" else "MlpPolicy")
     if name not in aliases:
         raise InvalidTask(unknown(f"policy of {algo}", name, aliases))
-    stored, weights = _read(path)
+    stored, weights, seen = _read(path)
     layout = setting.layout
     kwargs = stored if policy_kwargs is None else dict(policy_kwargs)
     spaces = observation_space(layout), action_space(layout)
@@ -182,7 +183,25 @@ def load_foreign(
             f"the weights of {path} do not fit {name} on {setting} with the arguments {kwargs};"
             f" give those it was trained with ({reason[:200]})"
         ) from None
+    _require_range(path, seen, setting)
     return ForeignAgent(built, layout)
+
+
+def _require_range(path: Path, seen: Mapping[str, Any], setting: Setting) -> None:
+    """Refuse a model of another task whose observations are as many: its space has other bounds."""
+    space = observation_space(setting.layout)
+    for name, own in (("low", space.low), ("high", space.high)):
+        told = " ".join(str(seen.get(name)).strip("[]").split())
+        try:
+            alike = np.allclose([float(each) for each in told.split()], own)
+        except ValueError:  # it does not tell them all
+            continue
+        if not alike:
+            raise InvalidTask(
+                f"{path} was trained on observations whose {name} bounds are {told[:80]}, those of"
+                f" {setting} are {' '.join(str(own).strip('[]').split())[:80]}; name the"
+                " environment it was trained on"
+            )
 
 
 def _probs(distribution: Any) -> Array:
@@ -191,8 +210,8 @@ def _probs(distribution: Any) -> Array:
     return probs
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The policy's arguments, as far as they need no unpickling, and its weights."""
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], Mapping[str, Any]]:
+    """The policy's arguments, as far as they need no unpickling, its weights, and what it saw."""
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_ZIP:
@@ -201,7 +220,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             weights = torch.load(
                 io.BytesIO(archive.read("policy.pth")), map_location="cpu", weights_only=True
             )
-            return _arguments(data["policy_kwargs"]), dict(weights)
+            seen = data.get("observation_space", {})
+            return _arguments(data["policy_kwargs"]), dict(weights), dict(seen)
     except FileNotFoundError:
         raise Corrupt(f"{path} does not exist") from None
     except Corrupt:

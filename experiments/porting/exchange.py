@@ -24,8 +24,9 @@ from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.load import load_policy
 from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.records import IDENTITY, load_manifest, write_finished
+from metalocus.experiments.runs.subject import EXPORTED
 
-_RECORD, _WEIGHTS = "metalocus.json", "policy.pth"
+_WEIGHTS = "policy.pth"
 _DIGEST = "sha256_of_this_record"
 _MARGIN = 2**20
 """Bytes that names and descriptions of tensors may take beside their numbers."""
@@ -58,7 +59,7 @@ def export_run(folder: Path, file: Path) -> None:
         "weights": content_digest(dict(weights), {}),
     }
     with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr(_RECORD, json.dumps({**record, _DIGEST: record_digest(record)}))
+        archive.writestr(EXPORTED, json.dumps({**record, _DIGEST: record_digest(record)}))
     write_atomically(file, buffer.getvalue())
 
 
@@ -140,7 +141,7 @@ def _read(file: Path) -> tuple[dict[str, Any], RunConfig, SequencePolicy]:
 
 def _read_record(archive: zipfile.ZipFile) -> dict[str, Any]:
     """What a zip says of itself; ValueError if it was edited."""
-    record = json.loads(_read_member(archive, _RECORD, _MARGIN))
+    record = json.loads(_read_member(archive, EXPORTED, _MARGIN))
     if record.pop(_DIGEST) != record_digest(record):
         raise ValueError("the record was edited")
     return {name: record[name] for name in (*IDENTITY, "config", "account", "weights")}

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import InvalidTask, Setting
+from metalocus.envs.checks import require
 from metalocus.envs.discovery import Registry, classes
 from metalocus.experiments.probes.figures import everything, new_figure
 from metalocus.experiments.probes.rows import Row, tidy
@@ -76,7 +77,14 @@ class Probe(ABC):
         chunks = Chunks(setting, episodes, seed)
         about = {"probe": self.name, **setting.to_dict(), "episodes": chunks.n, "seed": chunks.seed}
         with named(agent, setting):
-            return {**about, **self.measure(agent, chunks)}
+            found = {**about, **self.measure(agent, chunks)}
+        given = dict.fromkeys(row.quantity for row in self.rows(found))
+        require(
+            not self.quantities or not given.keys().isdisjoint(self.quantities),
+            f"probe {self.name} says that it measures {', '.join(self.quantities)}, and gives none"
+            f" of these but {', '.join(given) or 'no number'}",
+        )
+        return found
 
     def why_not(self, agent: Agent, setting: Setting) -> str | None:
         """Why the probe has no answer for an agent on a setting; None if it has one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from metalocus.experiments.runs.named import title_of
 from metalocus.experiments.runs.records import load_manifest
 
 OWN = SequencePPO.__name__
+EXPORTED = "metalocus.json"
+"""What an exported run says of itself, beside what SB3 writes."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,8 @@ def _of_zip(
     policy_kwargs: Mapping[str, Any] | None,
 ) -> Subject:
     known = (OWN, *ALGORITHMS)
+    if algo is None and _was_exported(path):
+        raise WrongUse(f"{path} is an exported run; `metalocus import {path}` makes it a run again")
     if algo is None or setting is None:
         missing = " and ".join(
             f"{option} ({meaning})"
@@ -148,6 +153,14 @@ def _of_zip(
         agent = load_foreign(path, algo, setting, policy, policy_kwargs)
     whole = setting.whole()
     return Subject(agent, whole, algo, f"{algo} ({path.name}) · {title_of(whole)}")
+
+
+def _was_exported(path: Path) -> bool:
+    """Whether a file is a zip that ``metalocus export`` wrote."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return EXPORTED in archive.namelist()
 
 
 def load_own(

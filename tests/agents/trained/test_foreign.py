@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -149,6 +150,15 @@ def zipped(path, **entries):
         for name, content in entries.items():
             archive.writestr(name.replace("_pth", ".pth"), content)
     return path
+
+
+def test_a_model_of_another_task_with_as_many_observations_and_actions_is_refused(tmp_path):
+    PPO("MlpPolicy", gymnasium.make("CartPole-v1"), **SHORT).save(tmp_path / "cart.zip")
+    bandit = Setting("metalocus/BernoulliBandit-v0", n_arms=2)
+    with pytest.raises(InvalidTask, match=r"low bounds are -4\.8 -inf .*, those of .* are 0\. 0\."):
+        load_foreign(tmp_path / "cart.zip", "PPO", bandit)
+    PPO("MlpPolicy", gymnasium.make(bandit.env, n_arms=2), **SHORT).save(tmp_path / "own.zip")
+    load_foreign(tmp_path / "own.zip", "PPO", bandit)
 
 
 def test_wrong_use_is_one_line(tmp_path):

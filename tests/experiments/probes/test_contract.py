@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 from functools import cache
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from metalocus.envs import InvalidTask, Setting, make_family
 from metalocus.experiments.instruments import bottleneck, raw_history, subspace
 from metalocus.experiments.instruments.interventions import EveryTrial
 from metalocus.experiments.probes import capacity, decode, ensemble, simulate, transplant
-from metalocus.experiments.probes.base import PROBES
+from metalocus.experiments.probes.base import PROBES, Probe
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.scoring import chunks
 
@@ -39,6 +40,19 @@ CHANCE = {"counts_split", "counts_alternating", "noisy_means", "psrl", *MIXED}
 DIGESTS = ("weights_first", "weights_last")
 ROUNDING = {"induction": 1e-6, "key_value": 1e-6}
 """Of a network's forward pass in single precision, which may be batched anew; else 1e-12."""
+
+
+class Misspelt(Probe):
+    """It says that it measures one thing, and gives another."""
+
+    name = "misspelt"
+    question = "is a key that is misspelt found?"
+    example = ("wsls", SHORT)
+    quantities = {"score": "a score"}
+    gives: ClassVar = {"scroe": 0.5}
+
+    def measure(self, agent, chunks):
+        return dict(self.gives)
 
 
 @pytest.fixture(autouse=True)
@@ -417,3 +431,14 @@ def test_restoring_puts_back_the_named_stores_alone():
     rollout(agent, episodes, 0, intervene=intervene)
     assert all(read.digest("weights") == start.digest("weights") for read in reads.values())
     assert all(read.state["table"].sum() == 5 * t for t, read in reads.items())
+
+
+def test_a_probe_that_gives_nothing_of_what_it_says_is_told_so():
+    probe, agent, setting = Misspelt.on_example()
+    with pytest.raises(InvalidTask, match=r"measures score, and gives none of these but scroe$"):
+        probe.run(agent, setting, 4)
+    probe.gives = {}
+    with pytest.raises(InvalidTask, match=r"gives none of these but no number$"):
+        probe.run(agent, setting, 4)
+    probe.gives = {"score": None, "scroe": 0.5}
+    assert probe.run(agent, setting, 4)["score"] is None

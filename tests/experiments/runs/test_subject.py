@@ -16,6 +16,7 @@ from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.folders.folder import NotARun
+from metalocus.experiments.porting.exchange import export_run
 from metalocus.experiments.probes.measure import measure
 from metalocus.experiments.runs.load import load_agent
 from metalocus.experiments.runs.subject import find_subject
@@ -78,7 +79,8 @@ def test_names_are_of_references_rules_and_controls():
 
 def test_what_does_not_fit_together_is_refused_in_one_line(zips, finished, tmp_path):
     foreign, own = zips["RecurrentPPO"][1], zips["SequencePPO"][1]
-    other = Setting("metalocus/TwoStep-v0")
+    other, exported = Setting("metalocus/TwoStep-v0"), tmp_path / "exported.zip"
+    export_run(finished, exported)
     for arguments, error, said in (
         (("nowhere",), NotARun, "nowhere is not a run directory"),
         (("thomson", SETTING), NotARun, "did you mean 'thompson'"),
@@ -89,6 +91,7 @@ def test_what_does_not_fit_together_is_refused_in_one_line(zips, finished, tmp_p
         (("thompson", Setting(SETTING.env, n_tasks=0)), InvalidTask, "n_tasks"),
         ((finished, SETTING), WrongUse, "leave out --env"),
         ((finished, None, "PPO"), WrongUse, "no file"),
+        ((exported,), WrongUse, "`metalocus import .*exported.zip` makes it a run again"),
         ((foreign,), WrongUse, "--algo .* and --env"),
         ((foreign, SETTING), WrongUse, "add --algo"),
         ((foreign, None, "RecurrentPPO"), WrongUse, "add --env"),
