@@ -176,7 +176,7 @@ def test_the_page_has_a_file_for_each_kind_and_all_are_listed(user):
         kind: {each["name"] for each in each_kind} for kind, each_kind in json.loads(out).items()
     }
     assert ENV in listed["envs"]
-    assert {"leaky_sum", "halfway", "first_arm"} <= listed["agents"]
+    assert {"leaky_sum", "halfway", "first_arm", "elsewhere"} <= listed["agents"]
     assert "good_arm_filter" in listed["references"]
     assert "half_time" in listed["probes"]
     assert "tenth" in listed["claims"]
@@ -205,6 +205,13 @@ def test_a_run_is_probed_by_a_probe_of_ones_own_and_not_opened_without_its_files
     assert "this run was made with" in err
     assert f"add --load {user.here / 'leaky_sum.py'}" in err
     assert f"add --load {user.here / 'good_arm.py'}" not in err
+
+
+def test_a_network_of_plain_pytorch_is_probed(user):
+    """That it is contained means that it acts by its stores alone."""
+    line = "probe elsewhere --env metalocus/BernoulliBandit-v0 --env-kwargs n_arms=3 horizon=8"
+    out, _ = user.call(f"{line} --probe locus --episodes 40 --json {loading('elsewhere')}")
+    assert json.loads(out)["contained"] is True
 
 
 def test_changed_code_makes_another_run(user, run):
