@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LIFETIME = "metalocus/LifetimeBandit-v0"
 SPREADS = (0.5, 0.8, 1.25, 2.0)
 """Uncertainty of the unknown arm, in units of the exact border."""
-BELOW, BEYOND = SPREADS[0], SPREADS[-1]
+BELOW, NEAR, BEYOND = SPREADS[0], SPREADS[2], SPREADS[3]
 PART = 0.5
 """Of the usual steps: episodes of one unknown arm are learned fast."""
 LIVES = tuple(
@@ -53,6 +53,7 @@ class Lifetime(Claim):
     quantities: ClassVar[Mapping[str, str]] = {
         "beyond": "part of the episodes in which the agent tries the unknown arm, at twice the "
         "border's uncertainty, divided by the optimum's",
+        "near": f"the same at {NEAR} of the border's uncertainty",
         "below": "part of the episodes in which the agent tries the unknown arm, at half the "
         "border's uncertainty",
     }
@@ -66,6 +67,14 @@ class Lifetime(Claim):
             "nine of ten lives; the optimum always tries",
         ),
         Prediction(
+            RECURRENCE,
+            "near",
+            ">=",
+            0.9,
+            "the border beyond which the agent tries what it does not know is that of the optimum",
+            "nine of ten lives, a quarter of the uncertainty beyond the border",
+        ),
+        Prediction(
             WEIGHTS,
             "below",
             "<=",
@@ -75,7 +84,7 @@ class Lifetime(Claim):
         ),
     )
     settings = LIVES
-    small: ClassVar[Mapping[str, Any]] = {"SPREADS": (BELOW, BEYOND)}
+    small: ClassVar[Mapping[str, Any]] = {"SPREADS": (BELOW, NEAR, BEYOND)}
 
     def why_not(self, preset: Preset) -> str | None:
         """Also another task: the border is that of one family."""
@@ -101,6 +110,7 @@ class Lifetime(Claim):
                 own[spread] = tries(agents[point.name], point, preset.episodes, seed)
                 best[spread] = tries(best_reference(point.family), point, preset.episodes, seed)
             found["beyond"][life.name] = own[BEYOND] / best[BEYOND]
+            found["near"][life.name] = own[NEAR] / best[NEAR]
             found["below"][life.name] = own[BELOW]
             found[SHOWN][life.title] = {
                 "agent": {str(spread): value for spread, value in own.items()},

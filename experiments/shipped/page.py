@@ -51,7 +51,7 @@ def verdicts(found: Mapping[str, Any]) -> str:
     """
     preset, made = found["preset"], found["made"]
     run = f"{of_all(preset['seeds'], preset['of_seeds'])} training seeds"
-    about = f"Preset {preset['name']}, {run}, commit {made['commit']}, {made['date']}."
+    about = f"Preset {preset['name']}, {run}, judged at commit {made['commit']}, {made['date']}."
     not_run = ", ".join(found["not_run"].values())
     rest = f" Claims not run yet: {not_run}." if not_run else ""
     return "\n".join(

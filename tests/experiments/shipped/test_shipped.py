@@ -168,7 +168,7 @@ def test_the_verdicts_are_written_between_the_marks_of_a_page_and_twice_change_n
     text = written.read_text()
     row = "| weights: it learns (at least 0.5) | `tiny` | 0.600 [0.500, 0.700] |"
     assert f"{row} ? undecided, 3 more seeds would decide |" in text
-    assert text.startswith("before\n<!-- verdicts -->\nPreset full, 2 training seeds, commit")
+    assert text.startswith("before\n<!-- verdicts -->\nPreset full, 2 training seeds, judged")
     assert text.endswith("<!-- /verdicts -->\nafter\n")
     assert "old" not in text
     page.write_verdicts(written)
