@@ -5,7 +5,7 @@ import pytest
 from metalocus.experiments.claims.judging import judged
 from metalocus.experiments.scoring.intervals import holm, tails
 
-HIGH, LOW, SPREAD = [0.60, 0.61, 0.62], [0.40, 0.41, 0.42], [0.1, 0.6, 0.9]
+HIGH, LOW, SPREAD = [0.60, 0.61, 0.62], [0.40, 0.41, 0.42], [0.2, 0.6, 0.9]
 
 
 def prediction(relation=">=", bound=0.5, quantity="q", built=False):
