@@ -35,7 +35,8 @@ def probe_tables(found: Mapping[str, Any]) -> None:
         each = [row for row in rows if row.quantity == quantity]
         if each:
             console.print(f"\n[bold]{quantity}[/]: {meaning}")
-            console.print(_table(each))
+            measured = any(row.value is not None for row in each)
+            console.print(_table(each) if measured else "no number in any row")
 
 
 def _table(rows: Sequence[Row]) -> Table:

@@ -40,13 +40,14 @@ def debate(
 ) -> None:
     """Train, probe, judge the claims and write report.html; the main job.
 
-    Preset quick takes about ten minutes on two quiet cores.
+    Preset quick takes about ten minutes on two quiet cores, smoke one or two, full some ten hours.
 
     Example: metalocus debate --preset smoke --out trial
 
     Args:
         seeds: the first so many of the preset's training seeds; more can be added later.
-        shipped: run nothing; show the full run that comes with the package, in shipped.html.
+        shipped: run nothing; show the full run that comes with the package, in shipped.html under
+            --out.
     """
     from metalocus.experiments.cli.tables import verdict_table
     from metalocus.experiments.debate.main import run_debate

@@ -106,6 +106,15 @@ def test_the_terminal_shows_the_sentence_and_a_table_of_every_quantity_that_is_s
         assert all(f"\n{quantity}: " in rest for quantity in shown), name
 
 
+def test_a_quantity_without_any_number_has_no_table(capsys):
+    result = dict(found("locus", "counts_split"))
+    nothing = [None] * len(result["trials"])
+    empty = {kind: dict.fromkeys(of, nothing) for kind, of in result["shares"].items()}
+    probe_tables({**result, "shares": empty})
+    _, _, rest = capsys.readouterr().out.partition("\nshares: ")
+    assert rest.split("\n")[1] == "no number in any row"
+
+
 def test_numbers_stand_in_their_place():
     result = found("locus", "counts_split")
     rows = {(row.quantity, row.label, row.trial): row for row in PROBES["locus"]().rows(result)}
