@@ -108,11 +108,14 @@ def test_the_terminal_shows_the_sentence_and_a_table_of_every_quantity_that_is_s
 
 def test_a_quantity_without_any_number_has_no_table(capsys):
     result = dict(found("locus", "counts_split"))
+    (quantity, _), (following, _) = PROBES["locus"]().shown_quantities()
     nothing = [None] * len(result["trials"])
-    empty = {kind: dict.fromkeys(of, nothing) for kind, of in result["shares"].items()}
-    probe_tables({**result, "shares": empty})
-    _, _, rest = capsys.readouterr().out.partition("\nshares: ")
-    assert rest.split("\n")[1] == "no number in any row"
+    empty = {kind: dict.fromkeys(of, nothing) for kind, of in result[quantity].items()}
+    probe_tables({**result, quantity: empty})
+    shown, _, rest = capsys.readouterr().out.partition(f"\n{following}: ")
+    assert shown.endswith("\nno number in any row\n")
+    assert "┃" not in shown
+    assert "┃" in rest
 
 
 def test_numbers_stand_in_their_place():
