@@ -97,8 +97,8 @@ class Squeezed:
         step = np.maximum(self.high - self.low, np.finfo(float).tiny) / steps
 
         def squeeze(_t: int, stores: Stores) -> Stores:
-            place = (self.numbers.of(stores) - self.low) / step
-            levels = np.clip(np.rint(place), 0.0, steps)
+            inside = np.clip(self.numbers.of(stores), self.low, self.high)
+            levels = np.rint((inside - self.low) / step)
             return self.numbers.put(stores, self.low + levels * step)
 
         return squeeze

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from metalocus.agents.agent import Agent, NamedAgent, NonFinite, Stores
@@ -391,6 +391,7 @@ PLAYED = [
 ]
 
 
+@example("capacity", Setting(BANDIT, n_arms=11, horizon=3), "bayes_optimal", 2, 1, int, 1)
 @given(
     probe=st.sampled_from(sorted(PROBES)),
     setting=st.sampled_from(PLAYED),
