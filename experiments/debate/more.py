@@ -35,7 +35,7 @@ def more(
 
     Args:
         claims: that are shipped with fewer seeds than their preset has; each is shipped as soon as
-            it is measured. None, to judge anew what is shipped.
+            it is measured. With none, what is shipped is judged anew.
         out: folder for the further runs and measurements; started again, it goes on where it was.
         seeds: the first so many of the preset's training seeds; None for all.
         into: folder of what is shipped.

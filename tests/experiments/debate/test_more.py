@@ -83,6 +83,10 @@ def test_seeds_that_are_added_are_those_of_a_debate_of_all(shipped, in_this_proc
     assert [each["seeds"]["run"] for each in found["verdicts"]] == [4, 2]
     assert more([CLAIMS["habit"]], tmp_path / "elsewhere", into=into)["runs"] == found["runs"]
     assert len(in_this_process) == 2, "nothing is lacking"
+    old = {**found, "verdicts": [{**each, "statement": "as it was"} for each in found["verdicts"]]}
+    make.write_found(old, into)
+    anew = more([], tmp_path / "nowhere", into=into)
+    assert anew["verdicts"] == found["verdicts"], "judged by the claims as they are"
 
 
 def test_seeds_are_added_one_by_one_and_name_all_code_that_measured(shipped, monkeypatch, tmp_path):
