@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from metalocus.agents.agent import STORES, Stores
-from metalocus.agents.cells.alike_arms import AlikeArms
-from metalocus.agents.cells.alike_pairs import AlikePairs
+from metalocus.agents.cells.alike import Alike
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.cells.gradient_step import GradientStep
 from metalocus.agents.cells.learned_rule import LearnedRule
@@ -24,7 +23,7 @@ from metalocus.experiments.probes.locus import Locus
 REVERSAL, KWARGS = "metalocus/ReversalBandit-v0", {"horizon": 7, "hazard": 0.2, "cued": True}
 GAUSSIAN = "metalocus/GaussianBandit-v0"
 N, RATE = 5, 0.1
-OWN_LOGITS = (AlikeArms, AlikePairs, GradientStep, LearnedRule)
+OWN_LOGITS = (Alike, GradientStep, LearnedRule)
 HEADED = [n for n, agent in TRAINABLES.items() if not issubclass(agent.cell, OWN_LOGITS)]
 POLICIES = [(name, "shared") for name in HEADED] + [("lstm", "separate")]
 every_policy = pytest.mark.parametrize(("name", "critic"), POLICIES)
