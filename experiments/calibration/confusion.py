@@ -19,8 +19,8 @@ from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.strategies.candidates import candidates
 from metalocus.experiments.strategies.evidence import evidence, scored
 from metalocus.experiments.strategies.histories import History
-from metalocus.experiments.strategies.models import Strategy
 from metalocus.experiments.strategies.reader import KINDS, Reader, verdict
+from metalocus.experiments.strategies.strategy import Strategy
 
 CHOICES = 300
 """Choices of an agent that are fitted, and as many that are judged."""

@@ -23,8 +23,8 @@ from metalocus.experiments.strategies.candidates import candidates
 from metalocus.experiments.strategies.evidence import scored
 from metalocus.experiments.strategies.fitting import entropy, surprise
 from metalocus.experiments.strategies.mixture import Mixture, best_mixture
-from metalocus.experiments.strategies.models import Strategy
 from metalocus.experiments.strategies.reader import KINDS, Reader, verdict
+from metalocus.experiments.strategies.strategy import Strategy
 from metalocus.experiments.strategies.tiny_gru import best_network, network_log_probs
 
 CEILING = "gru"

@@ -13,30 +13,28 @@ from metalocus.envs import Family
 from metalocus.envs.families.rule_switching import RuleSwitching
 from metalocus.envs.families.two_step import TwoStep
 from metalocus.experiments.strategies.evidence import Evidence
-from metalocus.experiments.strategies.models import (
-    Asymmetric,
-    Constant,
-    Counterfactual,
-    Fixed,
-    Forgetting,
-    Kalman,
-    LatentState,
-    ModelBased,
-    ModelFree,
-    Random,
-    RescorlaWagner,
-    StimulusRescorlaWagner,
-    Strategy,
-    Table,
-    TwoStepLatentState,
+from metalocus.experiments.strategies.filters import Kalman, LatentState, VolatileFilter
+from metalocus.experiments.strategies.heuristics import (
     UpperConfidenceBound,
-    VolatileFilter,
     everywhere,
     posterior_mean,
     recent_winner,
     repeated,
-    reward_as_cue,
     win_stay_lose_shift,
+)
+from metalocus.experiments.strategies.learners import (
+    Asymmetric,
+    Counterfactual,
+    Forgetting,
+    RescorlaWagner,
+    StimulusRescorlaWagner,
+)
+from metalocus.experiments.strategies.strategy import Constant, Fixed, Random, Strategy, Table
+from metalocus.experiments.strategies.two_step import (
+    ModelBased,
+    ModelFree,
+    TwoStepLatentState,
+    reward_as_cue,
 )
 
 THOMPSON = ("thompson", "gaussian_thompson", "kalman_thompson")

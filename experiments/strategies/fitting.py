@@ -8,7 +8,7 @@ from scipy.stats import qmc
 
 from metalocus.agents.agent import Array
 from metalocus.experiments.strategies.evidence import Evidence
-from metalocus.experiments.strategies.models import Strategy, Table
+from metalocus.experiments.strategies.strategy import Strategy, Table
 
 SPREAD = 9
 """Two to this many points, spread evenly, are tried first."""

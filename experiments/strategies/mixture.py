@@ -11,8 +11,8 @@ from scipy.special import logsumexp
 
 from metalocus.agents.agent import Array
 from metalocus.experiments.strategies.fitting import fitted, surprise
-from metalocus.experiments.strategies.models import Strategy
 from metalocus.experiments.strategies.reader import Read, verdict
+from metalocus.experiments.strategies.strategy import Strategy
 
 WEIGHT_STEPS = 20
 """Of expectation maximisation for the parts alone; episodes are mostly of one or the other."""

@@ -12,7 +12,7 @@ from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.strategies.evidence import Evidence, evidence, scored
 from metalocus.experiments.strategies.fitting import entropy, fitted, surprise
 from metalocus.experiments.strategies.histories import History, foreign_histories, played, replayed
-from metalocus.experiments.strategies.models import Strategy
+from metalocus.experiments.strategies.strategy import Strategy
 
 KINDS = ("disagreeing", "own")
 """Histories: where the strategies disagree, made by others; and those the agent makes itself."""

@@ -14,14 +14,16 @@ from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.scoring.sample import Sample
 from metalocus.experiments.strategies import fitting as _fitting
 from metalocus.experiments.strategies import mixture as _mixture
-from metalocus.experiments.strategies import models as _strategies
 from metalocus.experiments.strategies import tiny_gru as _tiny_gru
 from metalocus.experiments.strategies.candidates import candidates
 from metalocus.experiments.strategies.evidence import Evidence, Objects, evidence, scored
+from metalocus.experiments.strategies.filters import HAZARDS, LEVEL_HAZARD, Kalman, VolatileFilter
 from metalocus.experiments.strategies.fitting import entropy, fitted, surprise
 from metalocus.experiments.strategies.histories import foreign_histories, played, replayed
+from metalocus.experiments.strategies.learners import StimulusRescorlaWagner
 from metalocus.experiments.strategies.reader import OFFERED, Reader, verdict
 from metalocus.experiments.strategies.tiny_gru import best_network, network_log_probs
+from metalocus.experiments.strategies.two_step import reward_as_cue
 
 BANDIT = Setting("metalocus/BernoulliBandit-v0", n_arms=3, horizon=20)
 REVERSAL = Setting("metalocus/ReversalBandit-v0", horizon=20)
@@ -129,15 +131,15 @@ def test_parameters_side_by_side_are_the_same_as_one_by_one():
 def test_kalman_means_by_hand():
     """Prior variance 1: gain 1/2. Then 1/2 + 1 (drift) = 3/2 for the arm pulled: gain 3/5."""
     seen = told([1, 0, 1], [0, 0, 1])
-    values = _strategies.Kalman().values(seen, np.array([[1.0, 1.0, 1.0, 0.0]]))[0, :, 0]
+    values = Kalman().values(seen, np.array([[1.0, 1.0, 1.0, 0.0]]))[0, :, 0]
     np.testing.assert_allclose(values, [[0.5, 0.5], [0.75, 0.5], [0.3, 0.5]])
 
 
 def test_the_volatile_filter_is_the_sum_over_all_hidden_paths():
     rewards, actions, p = [1, 0, 0], [0, 0, 1], 0.8
-    model, hazards = _strategies.VolatileFilter(), _strategies.HAZARDS
+    model, hazards = VolatileFilter(), HAZARDS
     value = model.values(told([*rewards, 0], [*actions, 0]), np.array([[p, 1.0, 0.0]]))[0, -1, 0]
-    weight, change = np.zeros(2), _strategies.LEVEL_HAZARD
+    weight, change = np.zeros(2), LEVEL_HAZARD
     for good in itertools.product(range(2), repeat=4):
         for level in itertools.product(range(5), repeat=4):
             chance = 0.5 / 5
@@ -153,7 +155,7 @@ def test_the_volatile_filter_is_the_sum_over_all_hidden_paths():
 
 def test_reward_as_cue_reads_the_last_state_and_reward():
     seen = told([1, 0, 1], [1, 0, 0])
-    np.testing.assert_array_equal(_strategies.reward_as_cue(seen)[:, 0], [4, 3, 0])
+    np.testing.assert_array_equal(reward_as_cue(seen)[:, 0], [4, 3, 0])
 
 
 def test_a_stimulus_has_values_of_its_own():
@@ -161,7 +163,7 @@ def test_a_stimulus_has_values_of_its_own():
     seen = told([1, 1, 0], [0, 1, 0])
     cues = np.eye(2)[[0, 1, 0]][:, None]
     seen = Evidence(seen.action, seen.reward, cues, seen.objects, seen.reached, {}, 2)
-    values = _strategies.StimulusRescorlaWagner().values(seen, np.array([[1.0, 1.0, 0.0]]))[0, :, 0]
+    values = StimulusRescorlaWagner().values(seen, np.array([[1.0, 1.0, 0.0]]))[0, :, 0]
     np.testing.assert_allclose(values, [[0.5, 0.5], [0.5, 0.5], [1.0, 0.5]])
 
 
