@@ -5,6 +5,7 @@ import pytest
 
 from metalocus.experiments.claims.base import CLAIMS, SIDES, in_order
 from metalocus.experiments.claims.registered import history
+from metalocus.experiments.debate import report
 from metalocus.experiments.debate.development import NUMBERS, PARTS
 from metalocus.experiments.scoring.figures import AGENTS
 
@@ -81,3 +82,10 @@ def found():
             "machine": {"host": "a<b", "processor": "x86", "instruction set": "AVX2"},
         },
     }
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are not drawn, which takes most of the time."""
+    for name in ("main", "adaptation", "locus", "interval", "development"):
+        monkeypatch.setattr(report, f"{name}_figure", lambda *measured: "<svg></svg>")
