@@ -33,7 +33,7 @@ from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.provenance import made_by
-from metalocus.experiments.studies.study import require_measured
+from metalocus.experiments.studies.study import all_runs, require_measured
 
 TABLE = REPLICATIONS["rl2_bandits"]
 MADE = {
@@ -218,7 +218,8 @@ def test_every_kind_of_part_runs_from_training_to_the_page(tmp_path, monkeypatch
 
     def measured(parts, preset, out):
         [part] = parts
-        agents = {name: trained(config) for name, config in part.runs(preset, 0).items()}
+        runs = all_runs(part, preset, 0, tmp_path)
+        agents = {name: trained(config) for name, config in runs.items()}
         values = part.measure(agents, preset, 5)
         require_measured(part.name, {0: values})
         return {part.name: {0: values}}
