@@ -238,7 +238,7 @@ def _n_actions(layout: Layout, agent: str) -> int:
     return layout.family.n_arms
 
 
-def arms(layout: Layout) -> dict[str, Any]:
+def arms_of(layout: Layout) -> dict[str, Any]:
     """Arguments of the cell for one state, whatever the stimulus tells.
 
     Raises:
@@ -247,7 +247,7 @@ def arms(layout: Layout) -> dict[str, Any]:
     return {"n_actions": _n_actions(layout, "alike_arms")}
 
 
-def pairs(layout: Layout) -> dict[str, Any]:
+def pairs_of(layout: Layout) -> dict[str, Any]:
     """Arguments of the cell for the family's states; a family without ``n_states`` has one.
 
     Raises:
@@ -264,7 +264,7 @@ AGENTS = (
         Alike,
         sees=SEES,
         rollout=12_800,
-        from_layout=arms,
+        from_layout=arms_of,
     ),
     Trainable(
         "alike_pairs",
@@ -272,6 +272,6 @@ AGENTS = (
         Alike,
         sees=SEES,
         rollout=12_800,
-        from_layout=pairs,
+        from_layout=pairs_of,
     ),
 )
