@@ -244,7 +244,7 @@ def arms_of(layout: Layout) -> dict[str, Any]:
     Raises:
         InvalidTask: the actions or the rewards, by which arms are told apart, are not shown.
     """
-    return {"n_actions": _n_actions(layout, "alike_arms")}
+    return {"n_actions": _n_actions(layout, "alike_arms"), "n_states": 1}
 
 
 def pairs_of(layout: Layout) -> dict[str, Any]:
