@@ -181,7 +181,7 @@ class _AlikeSequence(torch.autograd.Function):
             table.index_copy_(0, pair, h_t.lerp(new, (1 - z) * taken[t, :, None]))
             torch.index_select(states, 0, state, out=present_t)
         ctx.save_for_backward(w, starts, changed, shown, taken, gates, h, u)
-        return present.unflatten(2, (n_actions, hidden)), pairs
+        return present.view(*starts.shape, n_actions, hidden), pairs
 
     @staticmethod
     @once_differentiable
