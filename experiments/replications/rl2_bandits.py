@@ -241,12 +241,12 @@ class Trained(References):
     kind: str = "recurrent"
 
     def training(self) -> dict[str, Training]:
-        """The agent, by its kind, and the shorter episodes that it begins with, if it does."""
+        """The agent, by its kind, and what it begins with, if its episodes are long."""
         own = self._training(self.n)
         if self.n <= SHORTER:
             return {self.kind: own}
-        later = replace(own, train_kwargs=LATE, start="shorter", n_envs=LATE_ENVS)
-        return {"shorter": self._training(SHORTER), self.kind: later}
+        later = replace(own, train_kwargs=LATE, start="begun", n_envs=LATE_ENVS)
+        return {"begun": self._training(SHORTER), self.kind: later}
 
     def _training(self, n: int) -> Training:
         """The agent's training on episodes of n pulls, with the defaults."""

@@ -57,7 +57,7 @@ STEPS = {
     "alike pairs": (12_000_000, 12_000_000),
 }
 """Of training, by agent: on 10 inner episodes with the defaults, and then on those of the cell. The
-first two get a quarter of an hour, as 39M steps brought a wider network to 124 of 162 alone
+first two get a quarter of an hour, as 39M steps brought a wider network no further than 124 of 162
 (``TRIED``)."""
 MINUTES = {"recurrent": 20.0, "attention": 20.0, "alike pairs": 13.0}
 """CPU minutes a seed, from the steps a second of a rollout. What all cells begin with is counted in
