@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, per_row, softmax
 from metalocus.agents.online.policy_gradient import log_gradient
 from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
@@ -123,17 +123,17 @@ class ActorCritic(OnlineLearner[ActorCriticSettings]):
         gradient = log_gradient(x, weights["actor"], action)
         return {
             **weights,
-            "actor_trace": decay * weights["actor_trace"] + gradient,
-            "critic_trace": decay * weights["critic_trace"] + x,
+            "actor_trace": per_row(decay, gradient) * weights["actor_trace"] + gradient,
+            "critic_trace": per_row(decay, x) * weights["critic_trace"] + x,
             "td_error": reward - (x * weights["critic"]).sum(axis=1),
         }
 
     def step(self, weights: Store, value: Array) -> Store:
         """Actor and critic after a step along their traces, given the next value, [N]."""
-        settings, bound = self.settings, self.settings.bound
+        settings, bound = self.settings, per_row(self.settings.bound, weights["actor"])
         td_error = weights["td_error"] + settings.discount * value
-        actor = settings.actor_rate * td_error[:, None, None] * weights["actor_trace"]
-        critic = settings.critic_rate * td_error[:, None] * weights["critic_trace"]
+        actor = (settings.actor_rate * td_error)[:, None, None] * weights["actor_trace"]
+        critic = (settings.critic_rate * td_error)[:, None] * weights["critic_trace"]
         return {
             **weights,
             "actor": np.clip(weights["actor"] + actor, -bound, bound),

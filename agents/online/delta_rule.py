@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from metalocus.agents.agent import Array, Store
+from metalocus.agents.online.learner import per_row
 from metalocus.agents.online.space import SHARE, Range
 from metalocus.agents.online.value_table import (
     ACTING,
@@ -67,4 +68,4 @@ class DeltaRule(ValueTable[DeltaSettings]):
         values = weights["values"]
         error = prediction_error(x, values, action, reward)
         step = error * value_gradient(x, action, self.n_arms)
-        return {"values": values + self.settings.rate * step}
+        return {"values": values + per_row(self.settings.rate, step) * step}

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.online.learner import per_row
 from metalocus.agents.online.space import Range
 from metalocus.agents.online.value_table import (
     ACTING,
@@ -72,7 +73,7 @@ class DeltaRuleAverage(ValueTable[AverageSettings]):
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """The initial values, and the number of pulls they count for."""
         values = super().start(n, rng).weights["values"]
-        pulls = np.full_like(values, self.settings.prior_pulls)
+        pulls = np.full_like(values, per_row(self.settings.prior_pulls, values))
         return Stores(weights={"values": values, "pulls": pulls})
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:

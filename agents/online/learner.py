@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -24,6 +25,9 @@ from metalocus.envs import Family, InvalidTask
 @dataclass(frozen=True)
 class RuleSettings:
     """Constants of a rule, all real numbers; infinity is a bound that is never reached.
+
+    A rule takes a constant that is multiplied with arrays as :func:`per_row` gives it, since
+    each may be an array [N] in place of a number (:func:`by_row`).
 
     Raises:
         InvalidTask: one is no real number, or NaN.
@@ -80,10 +84,10 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
         """Inputs of the policy: a constant 1 and the stimulus, [N, S] -> [N, F] of F = 1 + S."""
         return np.concatenate([np.ones((len(stimulus), 1)), stimulus], axis=1)
 
-    def fresh_weights(self, n: int, constant: float = 0.0) -> Array:
+    def fresh_weights(self, n: int, constant: float | Array = 0.0) -> Array:
         """[N, F, K]: the given weight for the constant input, 0 for the stimulus."""
         weights = np.zeros((n, 1 + self.family.stimulus_size, self.n_arms))
-        weights[:, 0] = constant
+        weights[:, 0] = per_row(constant, weights[:, 0])
         return weights
 
     def act(self, stimulus: Array, stores: Stores) -> tuple[Array, Stores]:
@@ -114,6 +118,25 @@ class OnlineLearner(NamedAgent, Generic[Settings]):
     @abstractmethod
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
         """The rule: new weights from features x [N, F], action [N] and reward [N] in [0, 1]."""
+
+
+def by_row(tried: Sequence[Settings], size: int) -> Settings:
+    """Several choices of constants for one learner: the first ``size`` rows have the first of them.
+
+    Every constant of what is returned is an array [N] of N = ``size`` times as many as are tried.
+    """
+    rows = copy(tried[0])
+    for field in fields(rows):
+        constants = [getattr(settings, field.name) for settings in tried]
+        object.__setattr__(rows, field.name, np.repeat(constants, size))
+    return rows
+
+
+def per_row(constant: float | Array, like: Array) -> Any:
+    """A constant as it is multiplied with an array [N, ...]: [N] becomes [N, 1, ...]."""
+    if isinstance(constant, np.ndarray):
+        return constant.reshape(-1, *[1] * (like.ndim - 1))
+    return constant
 
 
 def linear(x: Array, weights: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, per_row, softmax
 from metalocus.agents.online.natural_gradient import unit_step
 from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
@@ -91,7 +91,7 @@ class MirrorDescent(OnlineLearner[MirrorDescentSettings]):
 
     def policy(self, weights: Store, x: Array) -> Array:
         """Softmax of the linear layer, mixed with a uniformly random action, [N, K]."""
-        mix = self.settings.mix
+        mix = per_row(self.settings.mix, x)
         return (1.0 - mix) * softmax(linear(x, weights["policy"])) + mix / self.n_arms
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
@@ -101,7 +101,8 @@ class MirrorDescent(OnlineLearner[MirrorDescentSettings]):
         taken = self.policy(weights, x)[rows, action]
         raised = logits.copy()
         raised[rows, action] += settings.rate * (reward - settings.baseline) / taken
-        shared = (1.0 - settings.share) * softmax(raised) + settings.share / self.n_arms
+        share = per_row(settings.share, raised)
+        shared = (1.0 - share) * softmax(raised) + share / self.n_arms
         target = np.log(np.maximum(shared, TINY))
         change = target - target.mean(axis=1, keepdims=True) - logits
         return {"policy": weights["policy"] + unit_step(x)[:, :, None] * change[:, None]}

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, per_row, softmax
 from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 FLOOR = 0.05
@@ -103,7 +103,7 @@ class NaturalGradient(OnlineLearner[NaturalGradientSettings]):
         rate = settings.rate / (1.0 + settings.annealing * trials)
         step = (rate * error)[:, None, None] * natural_log_gradient(x, weights["policy"], action)
         return {
-            "policy": (1.0 - settings.decay) * weights["policy"] + step,
+            "policy": (1.0 - per_row(settings.decay, step)) * weights["policy"] + step,
             "baseline": weights["baseline"] + settings.baseline_rate * error,
             "trials": trials + 1.0,
         }

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores
+from metalocus.agents.online.learner import per_row
 from metalocus.agents.online.space import SHARE, STEP, Range
 from metalocus.agents.online.value_table import (
     ACTING,
@@ -101,7 +102,7 @@ class PearceHall(ValueTable[PearceHallSettings]):
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """The initial values and associabilities."""
         values = super().start(n, rng).weights["values"]
-        associability = np.full_like(values, self.settings.associability)
+        associability = np.full_like(values, per_row(self.settings.associability, values))
         return Stores(weights={"values": values, "associability": associability})
 
     def update(self, weights: Store, x: Array, action: Array, reward: Array) -> Store:
@@ -109,10 +110,10 @@ class PearceHall(ValueTable[PearceHallSettings]):
         values, associability = weights["values"], weights["associability"]
         gradient = value_gradient(x, action, self.n_arms)
         error = prediction_error(x, values, action, reward)
-        share = np.minimum(self.settings.rate * associability, 1.0)
+        share = np.minimum(per_row(self.settings.rate, values) * associability, 1.0)
         step = share / (x**2).sum(axis=1)[:, None, None] * error * gradient
         change = (np.abs(error) - associability) * (gradient != 0.0)
         return {
             "values": values + step,
-            "associability": associability + self.settings.memory_rate * change,
+            "associability": associability + per_row(self.settings.memory_rate, change) * change,
         }

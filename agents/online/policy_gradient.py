@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, per_row, softmax
 from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 
@@ -82,7 +82,7 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
         error = reward - baseline
         gradient = error[:, None, None] * log_gradient(x, policy, action)
         step, moments = self.ascend(weights, gradient)
-        bound = self.settings.bound
+        bound = per_row(self.settings.bound, policy)
         return {
             "policy": np.clip(policy + step, -bound, bound),
             "baseline": baseline + self.settings.baseline_rate * error,
@@ -95,7 +95,7 @@ class PolicyGradient(OnlineLearner[PolicyGradientSettings]):
 
     def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
         """The policy's step [N, F, K] along its gradient, and the optimizer's new state."""
-        return self.settings.rate * gradient, {}
+        return per_row(self.settings.rate, gradient) * gradient, {}
 
 
 def log_gradient(x: Array, policy: Array, action: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store
+from metalocus.agents.online.learner import per_row
 from metalocus.agents.online.policy_gradient import PolicyGradient, PolicyGradientSettings
 from metalocus.agents.online.space import Range
 
@@ -96,7 +97,10 @@ class PolicyGradientMomentum(PolicyGradient):
 
     def ascend(self, weights: Store, gradient: Array) -> tuple[Array, Store]:
         """A step along the decaying sum of the gradients."""
-        velocity = self.settings.momentum * weights["velocity"] + self.settings.rate * gradient
+        momentum, rate = (
+            per_row(each, gradient) for each in (self.settings.momentum, self.settings.rate)
+        )
+        velocity = momentum * weights["velocity"] + rate * gradient
         return velocity, {"velocity": velocity}
 
 
@@ -174,11 +178,18 @@ class PolicyGradientAdam(PolicyGradient):
         """Mean over root mean square of the gradients, both corrected for their start at 0."""
         beta_1, beta_2 = self.settings.beta_1, self.settings.beta_2
         steps = weights["steps"] + 1.0
-        mean = beta_1 * weights["mean"] + (1.0 - beta_1) * gradient
-        square = beta_2 * weights["square"] + (1.0 - beta_2) * gradient**2
+        mean = _decayed(weights["mean"], gradient, beta_1)
+        square = _decayed(weights["square"], gradient**2, beta_2)
         unbiased, spread = (
             each / (1.0 - beta**steps)[:, None, None]
             for each, beta in ((mean, beta_1), (square, beta_2))
         )
-        step = self.settings.rate * unbiased / (np.sqrt(spread) + TINY)
+        step = per_row(self.settings.rate, unbiased) * unbiased / (np.sqrt(spread) + TINY)
         return step, {"mean": mean, "square": square, "steps": steps}
+
+
+def _decayed(mean: Array, new: Array, beta: float | Array) -> Array:
+    """A running mean [N, F, K] with what is new."""
+    decay = per_row(beta, new)
+    moved: Array = decay * mean + (1.0 - decay) * new
+    return moved

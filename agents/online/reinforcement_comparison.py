@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, one_hot
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, per_row, softmax
 from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, STEP, Range
 
 
@@ -90,8 +90,8 @@ class ReinforcementComparison(OnlineLearner[ReinforcementComparisonSettings]):
         """Decay, then one step of the action's preference and one of the reference reward."""
         settings, error = self.settings, reward - weights["reference"]
         taken = x[:, :, None] * one_hot(action, self.n_arms)[:, None]
-        step = settings.rate * error[:, None, None] * taken
+        step = (settings.rate * error)[:, None, None] * taken
         return {
-            "policy": (1.0 - settings.decay) * weights["policy"] + step,
+            "policy": (1.0 - per_row(settings.decay, step)) * weights["policy"] + step,
             "reference": weights["reference"] + settings.reference_rate * error,
         }

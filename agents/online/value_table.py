@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from metalocus.agents.agent import Array, Store, Stores, best_arms, spread
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, softmax
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, linear, per_row, softmax
 from metalocus.agents.online.space import LEVEL, SHARE_OR_NONE, Range
 
 
@@ -50,8 +50,11 @@ class ValueTable(OnlineLearner[Settings]):
     def policy(self, weights: Store, x: Array) -> Array:
         """Softmax or greedy on the predictions, mixed with a uniformly random arm, [N, K]."""
         values = linear(x, weights["values"])
-        temperature, epsilon = self.settings.temperature, self.settings.epsilon
-        chosen = softmax(values / temperature) if temperature else spread(best_arms(values))
+        temperature = np.broadcast_to(self.settings.temperature, len(values))
+        epsilon, soft = per_row(self.settings.epsilon, values), temperature > 0.0
+        chosen = np.empty_like(values)
+        chosen[soft] = softmax(values[soft] / temperature[soft, None])
+        chosen[~soft] = spread(best_arms(values[~soft]))
         return epsilon / self.n_arms + (1.0 - epsilon) * chosen
 
 

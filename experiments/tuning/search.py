@@ -19,21 +19,24 @@ arms' true means nor the policy's probabilities.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from metalocus.agents.catalogue import ONLINE
-from metalocus.agents.online.learner import OnlineLearner, RuleSettings
-from metalocus.agents.rollout import TUNING_SEED, rollout
+from metalocus.agents.online.learner import OnlineLearner, RuleSettings, by_row
+from metalocus.agents.rollout import TUNING_SEED, fresh_keys, rollout
 from metalocus.envs import Setting
 from metalocus.envs.checks import require, require_count
 from metalocus.envs.discovery import unknown
-from metalocus.experiments.scoring.chunks import CHUNK, Chunk, named
+from metalocus.experiments.scoring.chunks import Chunk, named
 
 LAST = 4
 """Candidates of the last round; fewer would give their mutated copies no rival."""
+ROWS = 4000
+"""Episodes of all candidates that are played at once, about: many make NumPy's overhead small."""
 FIRST_WIDTH = 0.2
 """Standard deviation of the first mutations, as a share of a constant's range; it falls by the
 square root of 2 a round, as the standard error of a mean return does."""
@@ -92,7 +95,7 @@ def tune(rule: str, setting: Setting, budget: int, seed: int = 0) -> Tuned:
     first = affordable  # a smaller budget ends before this episode, a larger one begins after
     for number, now in enumerate(rounds):
         episodes = Chunk(setting, TUNING_SEED + seed, first, now.episodes)
-        earned = [mean_return(learner, settings, episodes) for settings in tried]
+        earned = mean_returns(learner, tried, episodes)
         best = [tried[i] for i in np.argsort(earned, kind="stable")[::-1]]
         stay = best[: now.candidates // 4]
         width = FIRST_WIDTH * 0.5 ** (number / 2)
@@ -150,12 +153,21 @@ def mutated(
     return replace(settings, **near)
 
 
-def mean_return(learner: type[OnlineLearner[Any]], settings: RuleSettings, played: Chunk) -> float:
-    """Mean return of a rule with these constants, its choices sampled."""
-    agent, total = learner(played.setting.family, settings), 0.0
-    with named(agent, played.setting):
-        for first in range(played.first, played.first + played.n, CHUNK):
-            n = min(CHUNK, played.first + played.n - first)
-            part = replace(played, first=first, n=n)
-            total += float(rollout(agent, part.episodes(), part.start_seed).total.sum())
-    return total / played.n
+def mean_returns(
+    learner: type[OnlineLearner[Any]], tried: Sequence[RuleSettings], played: Chunk
+) -> list[float]:
+    """Mean return of a rule with each of several choices of constants, its choices sampled.
+
+    All play the same episodes, and in one rollout: its rows are those of the first choice, then of
+    the second, and so on.
+    """
+    family, n = played.setting.family, len(tried)
+    most, end, total = max(1, ROWS // n), played.first + played.n, np.zeros(n)
+    for first in range(played.first, end, most):
+        size = min(most, end - first)
+        agent = learner(family, by_row(tried, size))
+        keys = np.tile(fresh_keys(size, played.seed, first), n)
+        with named(agent, played.setting):
+            trace = rollout(agent, played.setting.episodes(keys), played.seed)
+        total += trace.total.reshape(n, size).sum(axis=1)
+    return [float(each) for each in total / played.n]

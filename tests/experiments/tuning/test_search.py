@@ -13,7 +13,7 @@ from metalocus.envs import InvalidTask, Setting
 from metalocus.experiments.scoring.chunks import Chunk
 from metalocus.experiments.tuning import search
 from metalocus.experiments.tuning.__main__ import tuning
-from metalocus.experiments.tuning.search import drawn, mean_return, mutated, plan, tune
+from metalocus.experiments.tuning.search import drawn, mean_returns, mutated, plan, tune
 
 SHORT = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=10)
 BUDGET = 64 * 10
@@ -56,7 +56,7 @@ def test_no_two_rounds_budgets_or_seeds_play_the_same_episode_and_no_report_does
     for seed, budget in [(0, BUDGET), (0, 2 * BUDGET), (1, BUDGET)]:
         played.clear()
         tune("delta_rule", SHORT, budget, seed)
-        batches += [np.array(each) for each in dict.fromkeys(tuple(each) for each in played)]
+        batches += [np.unique(each) for each in played]  # candidates share a round's episodes
     keys = np.concatenate(batches)
     assert len(set(keys.tolist())) == len(keys)
 
@@ -76,10 +76,10 @@ def test_without_a_budget_nothing_is_played(played):
 def test_the_best_of_known_constants_is_found(monkeypatch):
     """Returns are replaced by a known function of one constant, with its best inside."""
 
-    def known(learner, settings, played):
-        return -abs(np.log(settings.rate / 0.2))
+    def known(learner, tried, played):
+        return [-abs(np.log(settings.rate / 0.2)) for settings in tried]
 
-    monkeypatch.setattr(search, "mean_return", known)
+    monkeypatch.setattr(search, "mean_returns", known)
     errors = [
         [abs(np.log(tune("delta_rule", SHORT, b, s).settings.rate / 0.2)) for s in range(10)]
         for b in (200, 200_000)
@@ -95,9 +95,9 @@ def test_more_steps_find_better_constants():
     untuned, few, many = (
         np.mean(
             [
-                mean_return(
+                mean_returns(
                     ONLINE["reinforcement_comparison"],
-                    tune("reinforcement_comparison", setting, budget, seed).settings,
+                    [tune("reinforcement_comparison", setting, budget, seed).settings],
                     judged,
                 )
                 for seed in range(3)
@@ -108,14 +108,23 @@ def test_more_steps_find_better_constants():
     assert untuned + 0.2 < few < many
 
 
-def test_mean_return_is_the_mean_of_all_chunks(monkeypatch):
-    monkeypatch.setattr(search, "CHUNK", 7)
-    rule = ONLINE["delta_rule"]
-    parts = mean_return(rule, rule.untuned, Chunk(SHORT, 5, 100, 20))
-    chunks = [Chunk(SHORT, 5, 100, 7), Chunk(SHORT, 5, 107, 7), Chunk(SHORT, 5, 114, 6)]
-    agent = rule(SHORT.family, rule.untuned)
-    total = sum(rollout(agent, each.episodes(), each.start_seed).total.sum() for each in chunks)
-    assert parts == pytest.approx(total / 20)
+@pytest.mark.parametrize("name", sorted(ONLINE))
+def test_constants_tried_side_by_side_earn_what_each_earns_alone(monkeypatch, name):
+    """To the bit, whatever else is played beside them and however many rows are played at once."""
+    rule, rng = ONLINE[name], np.random.default_rng(3)
+    cued = Setting("metalocus/ReversalBandit-v0", cued=True, horizon=12)
+    tried = [rule.untuned, *(drawn(rule, rng) for _ in range(6))]
+    alone = []
+    for settings in tried:
+        chunks = [Chunk(cued, 5, 100, 7), Chunk(cued, 5, 107, 7), Chunk(cued, 5, 114, 6)]
+        agent = rule(cued.family, settings)
+        totals = [rollout(agent, each.episodes(), 5).total for each in chunks]
+        alone.append(np.concatenate(totals).mean())
+    for rows in (4000, 7 * 7):
+        monkeypatch.setattr(search, "ROWS", rows)
+        together = mean_returns(rule, tried, Chunk(cued, 5, 100, 20))
+        assert together == pytest.approx(alone, abs=1e-12)
+    assert len(set(alone)) > 3
 
 
 def test_every_rule_says_where_each_constant_is_searched_and_what_it_was_before():
