@@ -120,17 +120,19 @@ class BatchVecEnv(VecEnv):
         observation = self.episodes.observation()
         if done.any():
             elapsed = round(time.time() - self._started, 6)
-            for row in np.flatnonzero(done):
-                total = {"r": float(self._returns[row]), "l": int(self.episodes.t[row])}
-                infos[row]["terminal_observation"] = observation[row]
-                infos[row]["episode"] = {**total, "t": elapsed}
-                infos[row]["TimeLimit.truncated"] = False
+            rows = np.flatnonzero(done).tolist()
+            returns, lengths = self._returns[done].tolist(), self.episodes.t[done].tolist()
+            for row, total, length in zip(rows, returns, lengths, strict=True):
+                info = infos[row]
+                info["terminal_observation"] = observation[row]
+                info["episode"] = {"r": total, "l": length, "t": elapsed}
+                info["TimeLimit.truncated"] = False
             self._returns[done] = 0.0
             self.episodes.reset(done)
             observation = self.episodes.observation()
             if self.reveal:
                 fresh = self._reveal()
-                for row in np.flatnonzero(done):
+                for row in rows:
                     self.reset_infos[row] = fresh[row]
         return observation, reward.astype(np.float32), done, infos
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule, explained_variance
@@ -34,6 +36,8 @@ from metalocus.envs.family import MOST_BYTES
 from metalocus.envs.vector import BatchEnv
 
 Array = np.ndarray[Any, Any]
+Unread = tuple[torch.Tensor, Distribution]
+"""Of one step: the critic's features [N, H], and the distribution of the action."""
 
 LEARNING_RATE = PowerDecay(4e-3, 2.0)
 GAMMA = LengtheningHorizon(5.0, 100.0, 0.4)
@@ -278,8 +282,9 @@ class SequencePPO(ArchivedPPO):
         self._begin_rollout(rollout_buffer)
         callback.on_rollout_start()
         bootstrap = np.zeros_like(rollout_buffer.rewards)
+        unread, no_values = [], torch.zeros(env.num_envs, device=self.device)
         for t in range(n_rollout_steps):
-            actions, values, log_probs, carry = self._act()
+            actions, log_probs, to_read, carry = self._act()
             new_obs, rewards, dones, infos = env.step(self.policy.to_space(actions))
             assert isinstance(new_obs, np.ndarray)
             self.num_timesteps += env.num_envs
@@ -294,10 +299,12 @@ class SequencePPO(ArchivedPPO):
                 obs, starts = self._last_obs, self._last_episode_starts
                 assert isinstance(obs, np.ndarray)
                 assert starts is not None
-                rollout_buffer.add(obs, actions, rewards, starts, values, log_probs)
+                rollout_buffer.add(obs, actions, rewards, starts, no_values, log_probs)
+                unread.append(to_read)
             self._last_obs, self._last_episode_starts, self._last_carry = new_obs, dones, carry
             if not go_on:
                 return False
+        self._read_values(rollout_buffer, unread)
         self._finish_rollout(rollout_buffer, bootstrap)
         callback.update_locals(locals())
         callback.on_rollout_end()
@@ -316,15 +323,28 @@ class SequencePPO(ArchivedPPO):
         self._last_carry = {name: v.contiguous() for name, v in self._last_carry.items()}
         buffer.carry = self._last_carry
 
-    def _act(self) -> tuple[Array, torch.Tensor, torch.Tensor, Carry]:
-        """One step of the policy: actions [N, ...], values and log-probabilities [N], carry."""
+    def _act(self) -> tuple[Array, torch.Tensor, Unread, Carry]:
+        """One step of the policy.
+
+        Returns:
+            actions [N, ...], their log-probabilities [N], what the critic is to read, what to
+            carry on.
+        """
         with torch.no_grad():
-            actions, values, log_probs, carry = self.policy(
-                torch.as_tensor(self._last_obs, device=self.device),
-                self._last_carry,
-                self._as_starts(self._last_episode_starts),
-            )
-        return actions.cpu().numpy(), values, log_probs, carry
+            obs = torch.as_tensor(self._last_obs, device=self.device)
+            starts = self._as_starts(self._last_episode_starts)
+            actor, critic, carry = self.policy.features(obs[None], self._last_carry, starts[None])
+            distribution = self.policy.choice(actor)
+            actions = distribution.get_actions()
+            log_probs = distribution.log_prob(actions)
+        return actions.cpu().numpy(), log_probs, (critic, distribution), carry
+
+    def _read_values(self, buffer: SequenceBuffer, unread: Sequence[Unread]) -> None:
+        """The critic's values of a whole rollout at once, which the choices do not need."""
+        critic, chosen = zip(*unread, strict=True)
+        with torch.no_grad():
+            values = self.policy.state_values(torch.cat(critic), chosen)
+        buffer.values[:] = values.view(len(critic), -1).cpu().numpy()
 
     def _finish_rollout(self, buffer: SequenceBuffer, bootstrap: Array) -> None:
         """Scale rewards, then estimate returns and advantages.

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import MlpExtractor
+from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
@@ -69,6 +69,11 @@ class Evaluation(NamedTuple):
     entropy: Tensor | None
     policy_value: Tensor | None
     prediction: Tensor | None
+
+
+def _is_flat(space: spaces.Space[Any]) -> bool:
+    """Whether observations are rows of float32 numbers already, as a cell reads them."""
+    return isinstance(space, spaces.Box) and len(space.shape) == 1 and space.dtype == np.float32
 
 
 class SequencePolicy(ActorCriticPolicy):
@@ -147,6 +152,12 @@ class SequencePolicy(ActorCriticPolicy):
         outside = [i for i in self.inputs or [] if i >= self.features_dim]
         require(not outside, f"inputs must be below {self.features_dim}, got {outside}")
         seen = int(self.features_dim) if self.inputs is None else len(self.inputs)
+        self._flat = _is_flat(self.observation_space) and isinstance(
+            self.features_extractor, FlattenExtractor
+        )
+        some = self.inputs is not None and self.inputs != list(range(int(self.features_dim)))
+        positions = torch.tensor(self.inputs, dtype=torch.int64) if some else None
+        self.register_buffer("_seen", positions, persistent=False)
         make = CELLS[self.cell_name]
         self.cell = make(max(seen, 1), **self.cell_kwargs)
         separate = self.critic == "separate"
@@ -248,18 +259,39 @@ class SequencePolicy(ActorCriticPolicy):
 
     def cell_inputs(self, obs: Tensor) -> Tensor:
         """The part of observations [T, N, *D] that reaches the cell, [T, N, I]."""
-        x = super().extract_features(obs.flatten(0, 1), self.features_extractor)
-        assert isinstance(x, Tensor)
-        if self.inputs is not None:
-            x = x[:, self.inputs] if self.inputs else torch.ones_like(x[:, :1])
-        return x.view(*obs.shape[:2], -1)
+        x = obs
+        if not self._flat:
+            found = super().extract_features(obs.flatten(0, 1), self.features_extractor)
+            assert isinstance(found, Tensor)
+            x = found.view(*obs.shape[:2], -1)
+        if self.inputs == []:
+            return torch.ones_like(x[..., :1])
+        return x if self._seen is None else x.index_select(-1, self._seen)
 
     def read_out(self, actor: Tensor, critic: Tensor) -> tuple[Distribution, Tensor]:
         """Action distribution and values of features [B, H] each.
 
         Values are [B, K], one for each action, or [B, 1] without action values.
         """
-        return self.choice(actor), self.value_net(self.mlp_extractor.forward_critic(critic))
+        return self.choice(actor), self._values(critic)
+
+    def state_values(self, critic: Tensor, chosen: Sequence[Distribution]) -> Tensor:
+        """Values [B] of the states of several steps.
+
+        Args:
+            critic: features of all steps, one after the other, [B, H].
+            chosen: the action distribution of each step.
+        """
+        values = self._values(critic)
+        if values.shape[1] == 1:
+            return values[:, 0]
+        log_probs = torch.cat([each.log_probs for each in chosen])  # type: ignore[attr-defined]
+        return _mean_value(log_probs, values)
+
+    def _values(self, critic: Tensor) -> Tensor:
+        """Of features [B, H]: [B, K], one for each action, or [B, 1] without action values."""
+        values: Tensor = self.value_net(self.mlp_extractor.forward_critic(critic))
+        return values
 
     def choice(self, actor: Tensor) -> Distribution:
         """Action distribution of the actor's features [B, H]."""
@@ -398,7 +430,12 @@ def _state_value(distribution: Distribution, values: Tensor) -> Tensor:
     if values.shape[1] == 1:
         return values[:, 0]
     assert isinstance(distribution, Categorical)
-    return (distribution.log_probs.exp() * values).sum(dim=1)
+    return _mean_value(distribution.log_probs, values)
+
+
+def _mean_value(log_probs: Tensor, values: Tensor) -> Tensor:
+    """Of an action drawn with given log-probabilities, [B, K] and [B, K] -> [B]."""
+    return (log_probs.exp() * values).sum(dim=1)
 
 
 def n_parameters(module: nn.Module) -> int:

@@ -94,6 +94,7 @@ class Learning:
         self.networks, self.rule = networks, rule
         self.low, self.spread = reward_range[0], reward_range[1] - reward_range[0]
         self.optimizer = OPTIMIZERS[rule.optimizer]
+        self._unpacked: tuple[Tensor, list[Tensor]] | None = None
 
     def initial(self, rates: Sequence[float], seed: int) -> Weights:
         """Untrained replicas, one for each learning rate; the parameters of row i follow from i."""
@@ -146,7 +147,7 @@ class Learning:
     def log_probs(self, weights: Weights, features: Tensor) -> Tensor:
         """Log-probabilities of the actions [N, K], of features [N, H]."""
         with torch.no_grad():
-            logits = self.networks.logits(weights[PARAMETERS], features[:, None])
+            logits = self.networks.logits(self._parts(weights), features[:, None])
         return logits[:, 0].log_softmax(dim=-1)
 
     def record(self, weights: Weights, obs: Tensor, action: Tensor, reward: Tensor) -> Weights:
@@ -165,8 +166,14 @@ class Learning:
     def _step(self, weights: Weights, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """One step of the network on inputs [N, I]: features [N, 1, H], what to carry on."""
         # activations are at rest already where an episode begins
-        no_starts = torch.zeros(len(x), 1, dtype=torch.bool)
-        return self.networks.features(weights[PARAMETERS], x[:, None], no_starts, carry)
+        return self.networks.features(self._parts(weights), x[:, None], None, carry)
+
+    def _parts(self, weights: Weights) -> list[Tensor]:
+        """The parameters as :meth:`Networks.unpack` gives them, kept until they change."""
+        parameters = weights[PARAMETERS]
+        if self._unpacked is None or self._unpacked[0] is not parameters:
+            self._unpacked = parameters, self.networks.unpack(parameters)
+        return self._unpacked[1]
 
     def _updated(self, weights: Weights, x: Tensor, carry: Carry) -> Weights:
         """New weights in the rows whose interval is over.
@@ -181,7 +188,7 @@ class Learning:
             return weights
         with torch.no_grad():
             features, _ = self._step(weights, x, carry)
-            after = self.networks.read_out(weights[PARAMETERS], features)[1][:, 0]
+            after = self.networks.values(self._parts(weights), features)[:, 0]
         if due.all():
             return weights | self._descended(weights, after)
         rows = due.nonzero()[:, 0]
@@ -199,8 +206,9 @@ class Learning:
         }
         count, rate = weights["updates"], weights[RATE][:, None]
         for _ in range(self.rule.passes):
-            parameters = parameters.detach().requires_grad_()
-            logits, values = self._read(weights, parameters)
+            # gradients at the parts cost less than one at the row that they are cut from
+            parts = [each.detach().requires_grad_() for each in self.networks.unpack(parameters)]
+            logits, values = self._read(weights, parts)
             if terms is None:
                 terms = self._terms(weights, logits.detach(), values.detach(), after)
             rule = self.rule
@@ -208,9 +216,10 @@ class Learning:
                 logits, values, terms, rule.loss, rule.vf_coef, rule.ent_coef, rule.clip_range
             )
             # no row's loss depends on another's weights
-            (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+            gradients = torch.autograd.grad(loss.sum(), parts)
             count = count + 1
             with torch.no_grad():
+                gradient = torch.cat([each.flatten(1) for each in gradients], dim=1)
                 gradient = clip(gradient, rule.max_grad_norm)
                 step, moments = self.optimizer.step(gradient, moments, count[:, None], rate)
                 parameters = parameters - step
@@ -222,13 +231,11 @@ class Learning:
             FILLED: torch.zeros_like(weights[FILLED]),
         }
 
-    def _read(self, weights: Weights, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, weights: Weights, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Logits [N, k, K] and values [N, k] of the kept steps under given parameters."""
         carry = {name: weights[_CARRY + name] for name in self.networks.carried}
-        features, _ = self.networks.features(
-            parameters, weights["inputs"], weights["starts"], carry
-        )
-        return self.networks.read_out(parameters, features)
+        features, _ = self.networks.features(parts, weights["inputs"], weights["starts"], carry)
+        return self.networks.logits(parts, features), self.networks.values(parts, features)
 
     def _terms(self, weights: Weights, logits: Tensor, values: Tensor, after: Tensor) -> Terms:
         """What the kept steps were worth, before the update."""

@@ -144,34 +144,35 @@ class Networks:
         return obs[:, self.inputs] if self.inputs else torch.ones_like(obs[:, :1])
 
     def features(
-        self, weights: Tensor, x: Tensor, starts: Tensor, carry: Carry
+        self, parts: Sequence[Tensor], x: Tensor, starts: Tensor | None, carry: Carry
     ) -> tuple[Tensor, Carry]:
         """Run T steps at once.
 
         Args:
-            weights: [N, P].
+            parts: weights as :meth:`unpack` gives them.
             x: inputs [N, T, I].
-            starts: whether a step is the first of its episode, [N, T].
+            starts: whether a step is the first of its episode, [N, T]; None where none is.
             carry: from the step before, [N, ...] each.
 
         Returns:
             features [N, T, H], and what to carry on.
         """
-        some = starts.any(dim=0).tolist()
-        stay = (~starts).to(x.dtype)
-        kept = [stay[:, t : t + 1] if any_start else None for t, any_start in enumerate(some)]
-        return self.form(self.unpack(weights)[:-4], x, kept, carry)
+        kept: list[Tensor | None] = [None] * x.shape[1]
+        if starts is not None:
+            some = starts.any(dim=0).tolist()
+            stay = (~starts).to(x.dtype)
+            kept = [stay[:, t : t + 1] if any_start else None for t, any_start in enumerate(some)]
+        return self.form(parts[:-4], x, kept, carry)
 
-    def logits(self, weights: Tensor, features: Tensor) -> Tensor:
+    def logits(self, parts: Sequence[Tensor], features: Tensor) -> Tensor:
         """Of the actions, [N, T, H] -> [N, T, K]."""
-        weight, bias = self.unpack(weights)[-4:-2]
+        weight, bias = parts[-4:-2]
         return linear(features, weight, bias)
 
-    def read_out(self, weights: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the actions [N, T, K] and values [N, T], of features [N, T, H]."""
-        actor, actor_bias, critic, critic_bias = self.unpack(weights)[-4:]
-        values = linear(features, critic, critic_bias)[..., 0]
-        return linear(features, actor, actor_bias), values
+    def values(self, parts: Sequence[Tensor], features: Tensor) -> Tensor:
+        """Of the states, [N, T, H] -> [N, T]."""
+        weight, bias = parts[-2:]
+        return linear(features, weight, bias)[..., 0]
 
     def unpack(self, weights: Tensor) -> list[Tensor]:
         """Rows [N, P] as the tensors that they are made of, [N, ...] each; nothing is copied."""

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from metalocus.agents.agent import Agent, Stores
 from metalocus.agents.catalogue import find_named
 from metalocus.agents.cells.base import Carry
-from metalocus.agents.ppo.algorithm import GAMMA, LEARNING_RATE, SequencePPO
+from metalocus.agents.ppo.algorithm import GAMMA, LEARNING_RATE, SequencePPO, Unread
 from metalocus.agents.ppo.buffer import Array, SequenceBuffer, Sequences
 from metalocus.agents.ppo.policy import SequencePolicy
 from metalocus.agents.rollout import act
@@ -165,9 +165,9 @@ class Imitation(SequencePPO):
         rng = np.random.default_rng([self.seed or 0, self.num_timesteps])
         self._taught = _Taught(self.teacher, self.teacher.start(env.num_envs, rng))
 
-    def _act(self) -> tuple[Array, Tensor, Tensor, Carry]:
+    def _act(self) -> tuple[Array, Tensor, Unread, Carry]:
         """One step of the policy, what the reference would do, and an action as of histories."""
-        actions, values, log_probs, carry = super()._act()
+        actions, log_probs, to_read, carry = super()._act()
         t, buffer, episodes = (
             self.rollout_buffer.pos,
             self.rollout_buffer,
@@ -180,7 +180,7 @@ class Imitation(SequencePPO):
         if self.histories != "own":
             chances = probs if self.histories == "reference" else np.ones_like(probs)
             actions = torch.multinomial(torch.from_numpy(chances), 1)[:, 0].numpy()
-        return actions, values, log_probs, carry
+        return actions, log_probs, to_read, carry
 
     def losses(self, batch: Sequences) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy to the reference and the critic's error, and the terms for the log."""

@@ -48,6 +48,8 @@ def _task(
 ) -> None:
     """Rows of maps and the frontier of one task."""
     axes = part.subplots(len(losses) + 2, len(seeds[0]))
+    names = dict.fromkeys(name for scores in seeds[0].values() for name in scores)
+    colours = dict(zip(names, COLOURS, strict=False))
     for column, network in zip(axes.T, seeds[0], strict=True):
         own = [seed[network] for seed in seeds]
         score, *others = (_mean(own, lesion) for lesion in (intact, *losses))
@@ -58,7 +60,7 @@ def _task(
             shades = _map(ax, values, own[0])
             ax.set_title(f"{network}: {title}", fontsize=SMALL, loc="left", pad=2)
         column[-2].set_xlabel("learning rate", fontsize=SMALL, labelpad=1)
-        _frontier(column[-1], others[0], score, list(own[0]))
+        _frontier(column[-1], others[0], score, {name: colours[name] for name in own[0]})
     for ax in axes[:-2].flat:
         ax.set_xticklabels([])
     for ax in axes[:-1, 0]:
@@ -66,8 +68,11 @@ def _task(
     axes[-1, 0].set_ylabel("gained by updates", fontsize=SMALL, labelpad=1)
     bar = part.colorbar(shades, ax=axes[:-1], shrink=0.5, aspect=30, pad=0.02)
     bar.ax.tick_params(labelsize=SMALL)
+    drawn = (zip(*reversed(ax.get_legend_handles_labels()), strict=True) for ax in axes[-1])
+    handles = dict(each for column in drawn for each in column)
     part.legend(
-        *axes[-1, 0].get_legend_handles_labels(),
+        [handles[name] for name in names],
+        list(names),
         loc="outside lower center",
         ncols=5,
         fontsize=SMALL,
@@ -105,9 +110,9 @@ def _map(ax: Axes, values: Array, scores: Scores) -> Any:
     return shades
 
 
-def _frontier(ax: Axes, held: Array, score: Array, names: Sequence[str]) -> None:
+def _frontier(ax: Axes, held: Array, score: Array, colours: Mapping[str, str]) -> None:
     """What is gained by updates within the episode, by the score without them."""
-    for name, colour, without, intact in zip(names, COLOURS, held, score, strict=False):
+    for (name, colour), without, intact in zip(colours.items(), held, score, strict=True):
         ax.plot(without, intact - without, "o", ms=2.5, color=colour, label=name)
     ax.axhline(0.0, color="grey", lw=0.5)
     ax.set_xlim(-0.1, 1.0)

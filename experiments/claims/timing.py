@@ -37,8 +37,8 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 PPO, PPO_RATES = 20, RATES[::2]
 """Interval and rates of the PPO beside the actor-critic: a short rollout, and whole decades, as
 its four passes over the same steps take three times as long."""
-FEW_INTERVALS, FEW_RATES = (1, 5), (1.0,)
-"""In a preset that is not full: where both networks did best at seed 900, which no claim uses. The
+FEW_INTERVAL, FEW_RATES = {MEMORYLESS: 1, RECURRENT: 5}, (1.0,)
+"""In a preset that is not full: where each network did best at seed 900, which no claim uses. The
 plane is cut and not the training: after 5,000 steps a recurrent network that updates every fifth
 scores a third of what it scores in the end."""
 REPLICAS = 64
@@ -188,17 +188,19 @@ class Timing(Claim):
             f"{network}/{name}/{setting.name}": _run(preset, network, setting, seed, rule)
             for setting in self.asked_on(preset)
             for network in NETWORKS
-            for name, rule in updates(preset).items()
+            for name, rule in updates(preset, network).items()
         }
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """The plane of each network, and more of its best points, on other episodes."""
         found: dict[str, Any] = {name: {} for name in self.quantities}
         found[SHOWN] = {}
-        rules = updates(preset)
         for setting in self.asked_on(preset):
             own = {
-                network: {name: agents[f"{network}/{name}/{setting.name}"] for name in rules}
+                network: {
+                    name: agents[f"{network}/{name}/{setting.name}"]
+                    for name in updates(preset, network)
+                }
                 for network in NETWORKS
             }
             planes = _Planes(setting, preset, seed, own)
@@ -214,10 +216,11 @@ class Timing(Claim):
         return planes(shown, LOSSES, INTACT)
 
 
-def updates(preset: Preset) -> dict[str, dict[str, Any]]:
-    """The ways of updating that are compared, by name: arguments of training."""
+def updates(preset: Preset, network: str) -> dict[str, dict[str, Any]]:
+    """A network's ways of updating that are compared, by name: arguments of training."""
     if preset.part < 1:
-        return {str(each): {"interval": each, "rate": FEW_RATES} for each in FEW_INTERVALS}
+        few = FEW_INTERVAL[network]
+        return {str(few): {"interval": few, "rate": FEW_RATES}}
     found: dict[str, dict[str, Any]] = {
         str(each): {"interval": each, "rate": RATES} for each in INTERVALS
     }
@@ -312,7 +315,8 @@ class _Planes:
         seed: int,
         agents: Mapping[str, Mapping[str, Agent]],
     ) -> None:
-        self.rules, self.agents = updates(preset), agents
+        self.rules = {network: updates(preset, network) for network in agents}
+        self.agents = agents
         apart = TUNING_SEED + CHOOSING_SEED + seed % TUNING_SEED
         choosing = Exam(setting, min(CHOOSING, preset.episodes), apart)
         self.planes = {
@@ -349,7 +353,7 @@ class _Planes:
                 NETWORKS[network]: {
                     name: {
                         f"{rate:g}": {lesion: float(by[lesion][i]) for lesion in MAPPED}
-                        for i, rate in enumerate(self.rules[name]["rate"])
+                        for i, rate in enumerate(self.rules[network][name]["rate"])
                     }
                     for name, by in plane.items()
                 }
@@ -362,14 +366,16 @@ class _Planes:
 
     def _intact(self, network: str) -> float:
         """Score of the best point."""
-        point = best(self.planes[network], self.rules)
+        point = best(self.planes[network], self.rules[network])
         return self._score(network, point, INTACT)
 
     def _lesioned(self, network: str) -> dict[str, float]:
         """Scores under every lesion of the best point whose updates fall within episodes."""
         horizon = self.exam.setting.family.horizon
         within = [
-            name for name, rule in self.rules.items() if updates_within(rule["interval"], horizon)
+            name
+            for name, rule in self.rules[network].items()
+            if updates_within(rule["interval"], horizon)
         ]
         point = best(self.planes[network], within)
         return {lesion: self._score(network, point, lesion) for lesion in LESIONS}

@@ -161,7 +161,7 @@ def test_every_form_equals_its_cell():
         carry = {
             key: torch.randn(v.shape, generator=generator) for key, v in networks.carry(3).items()
         }
-        features, after = networks.features(weights, x, starts, carry)
+        features, after = networks.features(networks.unpack(weights), x, starts, carry)
         for row in range(3):
             cell = CELLS[networks.cell](x.shape[2], hidden_size=4, **arguments)
             n = sum(p.numel() for p in cell.parameters())
