@@ -41,7 +41,8 @@ LINE = NamedSetting(
     n_examples=20,
 )
 DEPTHS = (1, 2, 4)
-"""Hidden layers of the memoryless network."""
+"""Hidden layers of the memoryless network. A preset that is not full trains the next alone, and
+does not ask what depth gives."""
 DEPTH = 2
 """Of the one that predictions are about: the default."""
 WIDTH = 128
@@ -184,7 +185,7 @@ class OnePass(Claim):
         """Memoryless networks of every depth, and the agent that is asked again."""
         found = {}
         for setting in self.asked_on(preset):
-            for depth in DEPTHS:
+            for depth in depths(preset):
                 kwargs = {"n_layers": depth, "hidden_size": WIDTH}
                 run = preset.run("mlp", setting, seed, agent_kwargs=kwargs)
                 found[f"{depth} layers/{setting.name}"] = run
@@ -196,7 +197,7 @@ class OnePass(Claim):
         found: dict[str, Any] = {name: {} for name in self.quantities}
         found[SHOWN] = {}
         for setting in self.asked_on(preset):
-            nets = {depth: agents[f"{depth} layers/{setting.name}"] for depth in DEPTHS}
+            nets = {d: agents[f"{d} layers/{setting.name}"] for d in depths(preset)}
             one = _OnSetting(setting, preset.episodes, seed, nets, agents[f"agent/{setting.name}"])
             for name, value in one.quantities().items():
                 found[name][setting.name] = value
@@ -237,8 +238,8 @@ class _OnSetting:
             depth: ForwardPass().run(net, setting, episodes, seed) for depth, net in nets.items()
         }
 
-    def quantities(self) -> dict[str, float]:
-        """Of the claim, by name."""
+    def quantities(self) -> dict[str, float | None]:
+        """Of the claim, by name; None for what depth gives if one depth was trained."""
         found = self.probed[DEPTH]
         values = {depth: each["choice_value"]["intact"] for depth, each in self.probed.items()}
         own, best = values[DEPTH], found["choice_value"][found["reference"]]
@@ -251,7 +252,7 @@ class _OnSetting:
             "learned": own / best,
             "from_examples": regrets[2] - regrets[0],
             "held_out": list(found["above"].values())[1],
-            "depth": values[DEPTHS[-1]] - values[DEPTHS[0]],
+            "depth": values[DEPTHS[-1]] - values[DEPTHS[0]] if len(values) > 1 else None,
             "order": found["order"],
             "broken": found["choice_value"]["pairs broken"],
             "gradient_descent": descended - own,
@@ -279,6 +280,11 @@ class _OnSetting:
         net = self.nets[DEPTH]
         assert isinstance(net, TrainedAgent)
         return float(np.log2(BITS * sum(each.numel() for each in net.policy.parameters())))
+
+
+def depths(preset: Preset) -> tuple[int, ...]:
+    """Hidden layers of the memoryless networks that are trained."""
+    return DEPTHS if preset.part == 1 else (DEPTH,)
 
 
 def asked_again(setting: NamedSetting) -> NamedSetting:

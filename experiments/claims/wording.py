@@ -43,7 +43,7 @@ def outcome(judged: Mapping[str, Any]) -> str:
     if judged["verdict"] != "undecided":
         return str(judged["verdict"])
     if judged["p"] is None:
-        return "undecided, a seed has no number"
+        return "undecided, there is no number"
     more = judged["more_seeds"]
     needed = f"over {MOST_SEEDS}" if more is None else str(more)
     return f"undecided, {needed} more {'seed' if more == 1 else 'seeds'} would decide"

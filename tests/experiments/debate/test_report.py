@@ -262,7 +262,7 @@ def test_a_seed_without_a_number_is_shown_as_none(undrawn, few, tmp_path):
     page = written(tmp_path, changed)
     assert "reversal <b>? –</b>" in page
     assert "0.500 – 0.500" in page
-    assert "no number, undecided, a seed has no number" in page
+    assert "no number, undecided, there is no number" in page
     figures.interval_figure({"a": quantity}, [0.5])
 
 
