@@ -132,11 +132,10 @@ def by_row(tried: Sequence[Settings], size: int) -> Settings:
     return rows
 
 
-def per_row(constant: float | Array, like: Array) -> Any:
+def per_row(constant: float | Array, like: Array) -> Array:
     """A constant as it is multiplied with an array [N, ...]: [N] becomes [N, 1, ...]."""
-    if isinstance(constant, np.ndarray):
-        return constant.reshape(-1, *[1] * (like.ndim - 1))
-    return constant
+    constants: Array = np.asarray(constant)
+    return constants.reshape(-1, *[1] * (like.ndim - 1)) if constants.ndim else constants
 
 
 def linear(x: Array, weights: Array) -> Array:

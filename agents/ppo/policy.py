@@ -106,6 +106,7 @@ class SequencePolicy(ActorCriticPolicy):
 
     cell: Cell
     critic_cell: Cell | None
+    _seen: Tensor | None
     predictor: Predictor | None
 
     def __init__(
