@@ -1,4 +1,4 @@
-"""Long short-term memory, with two ways to run a sequence.
+"""Long short-term memory, with a way to run one step and two to run a sequence.
 
 The recurrence of Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000,
 in PyTorch's parametrisation:
@@ -6,13 +6,13 @@ in PyTorch's parametrisation:
     i, f, g, o = sigmoid(W_i z), sigmoid(W_f z), tanh(W_g z), sigmoid(W_o z),  z = [h, x, 1]
     c' = f c + i g,   h' = o tanh(c')
 
-PyTorch's own kernel is the fastest for few rows, but knows nothing of episode starts inside
-a sequence, so it runs from one start to the next. Many rows, or starts at many steps, run in a
-loop over time with a hand-derived backward pass, which then takes about half the time of the
-plain loop under autograd and of PyTorch's kernel. Its arrays are feature-first, [H, N], so that
-each gate is one contiguous block and every elementwise kernel runs at full width; input,
-recurrent and bias weights are one matrix, so a step is one product forward and two backward.
-Weight gradients are accumulated while the step's arrays are still in cache.
+One step is PyTorch's cell. PyTorch's kernel for sequences is the fastest for few rows, but knows
+nothing of episode starts inside a sequence, so it runs from one start to the next. Many rows, or
+starts at many steps, run in a loop over time with a hand-derived backward pass, which then takes
+about half the time of the plain loop under autograd and of PyTorch's kernel. Its arrays are
+feature-first, [H, N], so that each gate is one contiguous block and every elementwise kernel runs
+at full width; input, recurrent and bias weights are one matrix, so a step is one product forward
+and two backward. Weight gradients are accumulated while the step's arrays are still in cache.
 """
 
 from __future__ import annotations
@@ -76,15 +76,25 @@ class LSTM(RecurrentCell):
         """[T, N, I] -> [T, N, H]."""
         h_last, c_last = [], []
         steps, n = starts.shape
-        few = steps == 1 or (
-            (n <= FEW_ROWS or x.is_cuda) and steps >= LONG_RUN * len(start_steps(starts))
-        )
-        run = _by_kernel if few else _by_loop
+        if steps == 1:
+            run = _by_cell
+        else:
+            few, long = n <= FEW_ROWS, steps >= LONG_RUN * len(start_steps(starts))
+            run = _by_kernel if (few or x.is_cuda) and long else _by_loop
         for depth, layer in enumerate(self.layers):
             x, h, c = run(x, starts, layer, carry["h"][:, depth], carry["c"][:, depth])
             h_last.append(h)
             c_last.append(c)
         return x, {"h": torch.stack(h_last, dim=1), "c": torch.stack(c_last, dim=1)}
+
+
+def _by_cell(
+    x: Tensor, starts: Tensor, layer: nn.Module, h: Tensor, c: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One layer at one step: x [1, N, I], h and c [N, H]."""
+    kept = keep(starts[0])[:, None]
+    h, c = torch.lstm_cell(x[0], (h * kept, c * kept), *layer.parameters())
+    return h[None], h, c
 
 
 def _by_kernel(
