@@ -4,9 +4,10 @@ import pytest
 
 from metalocus.envs import InvalidTask
 from metalocus.experiments.claims.base import CLAIMS
+from metalocus.experiments.claims.one_pass import LINE
 from metalocus.experiments.debate import main as debate
 from metalocus.experiments.debate.curves import CURVES
-from metalocus.experiments.runs.named import BANDIT
+from metalocus.experiments.runs.named import BANDIT, FIVE_ARMS
 from metalocus.experiments.studies.presets import PRESETS
 
 
@@ -31,3 +32,25 @@ def test_what_the_agent_does_not_take_is_refused_before_anything_is_trained(tmp_
             with pytest.raises(InvalidTask, match=said):
                 ask(*about, "smoke", tmp_path, "gru", BANDIT, {name: "many"})
             assert not list(tmp_path.rglob("config.json"))
+
+
+def test_what_the_quick_preset_leaves_out_is_left_out_of_it_alone():
+    """One point a network of claim 5, one depth of claim 6, larger rollouts without memory."""
+    quick, full = PRESETS["quick"], PRESETS["full"]
+    timing, one_pass = CLAIMS.find("timing"), CLAIMS.find("one_pass")
+    assert [len(timing.runs(each, 0)) for each in (quick, full)] == [2, 20]
+    assert [len(one_pass.runs(each, 0)) for each in (quick, full)] == [2, 8]
+    rows = {
+        (preset.name, agent): preset.run(agent, FIVE_ARMS, 0).n_envs
+        for preset in (quick, full)
+        for agent in ("lstm", "mlp", "mlp_feedback")
+    }
+    assert rows == {
+        ("quick", "lstm"): 256,
+        ("quick", "mlp"): 128,
+        ("quick", "mlp_feedback"): 256,
+        ("full", "lstm"): 256,
+        ("full", "mlp"): 32,
+        ("full", "mlp_feedback"): 64,
+    }
+    assert len({each.run("mlp", LINE, 0).n_envs for each in (quick, full)}) == 1, "one trial"
