@@ -148,7 +148,7 @@ def rollout(
     _require_room(len(episodes), episodes.family)
     size = episodes.family.horizon, len(episodes)
     actions, rewards = np.empty(size, dtype=np.int64), np.empty(size)
-    probs, means, privileged = (np.empty((*size, episodes.family.n_arms)) for _ in range(3))
+    probs, means, privileged = (_by_action(*size, episodes.family.n_arms) for _ in range(3))
     stores = start = agent.start(len(episodes), np.random.default_rng(seed))
     shadow_stores = [shadow.start(len(episodes), np.random.default_rng(seed)) for shadow in shadows]
     last: Transition | None = None
@@ -176,6 +176,11 @@ def rollout(
             for shadow, (_, acted) in zip(shadows, shadow_acts, strict=True)
         ]
     return Trace(actions, rewards, probs, means, privileged, start, stores)
+
+
+def _by_action(t: int, n: int, k: int) -> Array:
+    """An array [T, N, K], by action in memory: NumPy is slow to sum over a short last axis."""
+    return np.empty((t, k, n)).transpose(0, 2, 1)
 
 
 def _require_room(n: int, family: Family) -> None:

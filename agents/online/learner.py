@@ -146,6 +146,7 @@ def linear(x: Array, weights: Array) -> Array:
 
 def softmax(logits: Array) -> Array:
     """Softmax over the last axis, [N, K] -> [N, K]."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probs: Array = odds / odds.sum(axis=1, keepdims=True)
-    return probs
+    rows = np.ascontiguousarray(logits.T)  # NumPy sums over a short last axis number by number
+    odds = np.exp(rows - rows.max(axis=0))
+    probs: Array = odds / odds.sum(axis=0)
+    return probs.T

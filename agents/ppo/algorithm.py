@@ -355,12 +355,16 @@ class SequencePPO(ArchivedPPO):
         """
         self._require_finite("value", buffer.values.T)
         self._require_finite("log-probability", buffer.log_probs.T)
-        with torch.no_grad():
-            last_values = self.policy.predict_values(
-                torch.as_tensor(self._last_obs, device=self.device),
-                self._last_carry,
-                self._as_starts(self._last_episode_starts),
-            )
+        ended = self._last_episode_starts
+        assert ended is not None
+        last_values = torch.zeros(len(ended), device=self.device)
+        if not ended.all():  # what comes after an episode counts for nothing
+            with torch.no_grad():
+                last_values = self.policy.predict_values(
+                    torch.as_tensor(self._last_obs, device=self.device),
+                    self._last_carry,
+                    self._as_starts(ended),
+                )
         buffer.earned = buffer.rewards.copy()
         if self.scale_rewards:
             self.reward_scale = self.reward_scale or RewardScale(self.n_envs)
@@ -368,9 +372,8 @@ class SequencePPO(ArchivedPPO):
             buffer.rewards /= scale
         buffer.rewards += bootstrap
         buffer.gamma, buffer.gae_lambda = self.gamma, self.gae_lambda
-        assert self._last_episode_starts is not None
         with np.errstate(over="ignore", invalid="ignore"):
-            buffer.compute_returns_and_advantage(last_values, self._last_episode_starts)
+            buffer.compute_returns_and_advantage(last_values, ended)
         self._require_finite("advantage", buffer.advantages.T)
         if self.center_advantages:
             buffer.center_advantages()

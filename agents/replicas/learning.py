@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from metalocus.agents.cells.base import Carry
-from metalocus.agents.replicas.losses import OBJECTIVES, Terms, losses, returns, taken
+from metalocus.agents.replicas.losses import SLOPES, Terms, gradients, returns, taken
 from metalocus.agents.replicas.networks import Networks
 from metalocus.agents.replicas.optimizers import OPTIMIZERS, clip
 from metalocus.envs.checks import require_choice, require_count, require_number
@@ -67,7 +67,7 @@ class Rule:
     def __post_init__(self) -> None:
         require_count("interval", self.interval, 1)
         require_count("n_epochs", self.n_epochs, 1)
-        require_choice("loss", self.loss, tuple(OBJECTIVES))
+        require_choice("loss", self.loss, tuple(SLOPES))
         require_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
         for each in fields(self):
             if each.type == "float":
@@ -209,17 +209,17 @@ class Learning:
             # gradients at the parts cost less than one at the row that they are cut from
             parts = [each.detach().requires_grad_() for each in self.networks.unpack(parameters)]
             logits, values = self._read(weights, parts)
+            rule, read = self.rule, (logits.detach(), values.detach())
             if terms is None:
-                terms = self._terms(weights, logits.detach(), values.detach(), after)
-            rule = self.rule
-            loss = losses(
-                logits, values, terms, rule.loss, rule.vf_coef, rule.ent_coef, rule.clip_range
+                terms = self._terms(weights, *read, after)
+            slopes = gradients(
+                *read, terms, rule.loss, rule.vf_coef, rule.ent_coef, rule.clip_range
             )
             # no row's loss depends on another's weights
-            gradients = torch.autograd.grad(loss.sum(), parts)
+            found = torch.autograd.grad((logits, values), parts, slopes)
             count = count + 1
             with torch.no_grad():
-                gradient = torch.cat([each.flatten(1) for each in gradients], dim=1)
+                gradient = torch.cat([each.flatten(1) for each in found], dim=1)
                 gradient = clip(gradient, rule.max_grad_norm)
                 step, moments = self.optimizer.step(gradient, moments, count[:, None], rate)
                 parameters = parameters - step

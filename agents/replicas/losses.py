@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Objective = Callable[[Tensor, Tensor, float], Tensor]
-"""What the policy maximises, [N, k]: of the logarithm of the ratio of the probabilities of the
-actions taken, now and before the update, and of the advantages, [N, k] each; and the clip range."""
+Slope = Callable[[Tensor, Tensor, float], Tensor]
+"""Derivative of what the policy maximises, by the logarithm of the probability of the action taken,
+[N, k]: from the ratio of that probability to the one before the update, and from the advantage,
+[N, k] each; and the clip range."""
 
 
 def returns(rewards: Tensor, last: Tensor, after: Tensor, gamma: float) -> Tensor:
@@ -36,20 +37,19 @@ def returns(rewards: Tensor, last: Tensor, after: Tensor, gamma: float) -> Tenso
     return found
 
 
-def advantage(log_ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
-    """The policy gradient's, A log pi but for a constant (Williams 1992; Mnih et al. 2016)."""
-    return advantages * log_ratio
+def advantage(ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
+    """The policy gradient's: of A log pi (Williams 1992; Mnih et al. 2016)."""
+    return advantages
 
 
-def clipped(log_ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
-    """PPO's clipped surrogate (Schulman et al. 2017, equation 7)."""
-    ratio = log_ratio.exp()
-    bounded = ratio.clamp(1 - clip_range, 1 + clip_range)
-    return torch.min(ratio * advantages, bounded * advantages)
+def clipped(ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
+    """PPO's: of the clipped surrogate (Schulman et al. 2017, equation 7)."""
+    beyond = torch.where(advantages > 0, ratio > 1 + clip_range, ratio < 1 - clip_range)
+    return (ratio * advantages).masked_fill(beyond, 0.0)
 
 
-OBJECTIVES: Mapping[str, Objective] = {"actor_critic": advantage, "ppo": clipped}
-"""What the policy maximises, by the name of the loss."""
+SLOPES: Mapping[str, Slope] = {"actor_critic": advantage, "ppo": clipped}
+"""By the name of the loss."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def taken(log_probs: Tensor, actions: Tensor) -> Tensor:
     return log_probs.gather(-1, actions[..., None])[..., 0]
 
 
-def losses(
+def gradients(
     logits: Tensor,
     values: Tensor,
     terms: Terms,
@@ -82,21 +82,28 @@ def losses(
     vf_coef: float,
     ent_coef: float,
     clip_range: float,
-) -> Tensor:
-    """Each row's mean loss over its steps, [N].
+) -> tuple[Tensor, Tensor]:
+    """Gradients of each row's mean loss over its steps, at logits [N, k, K] and values [N, k].
+
+    With slope s_t of what the policy maximises, and H_t = - sum_a pi(a) log pi(a),
+
+        dL/dlogits_t(a) = [s_t (pi(a) - [a = a_t]) + c_ent pi(a) (log pi(a) + H_t)] / k
+        dL/dvalue_t = 2 c_vf (V_t - R_t) / k
 
     Args:
-        logits: [N, k, K], as they are now.
-        values: [N, k], as they are now.
+        logits: as they are now.
+        values: as they are now.
         terms: of the update.
-        loss: a name in :data:`OBJECTIVES`.
+        loss: a name in :data:`SLOPES`.
         vf_coef: weight of the critic's squared error.
         ent_coef: weight of the policy's entropy.
         clip_range: of PPO.
     """
-    log_probs = logits.log_softmax(dim=-1)
-    log_ratio = taken(log_probs, terms.actions) - terms.log_probs
-    objective = OBJECTIVES[loss](log_ratio, terms.advantages, clip_range)
-    entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
-    error = (terms.returns - values).square()
-    return (vf_coef * error - objective - ent_coef * entropy).mean(dim=1)
+    k, log_probs = values.shape[1], logits.log_softmax(dim=-1)
+    probs, actions = log_probs.exp(), terms.actions[..., None]
+    ratio = (log_probs.gather(-1, actions)[..., 0] - terms.log_probs).exp()
+    slope = (SLOPES[loss](ratio, terms.advantages, clip_range) / k)[..., None]
+    entropy = -(probs * log_probs).sum(dim=-1, keepdim=True)
+    at_logits = probs * torch.add(slope, log_probs + entropy, alpha=ent_coef / k)
+    at_values = (values - terms.returns).mul_(2 * vf_coef / k)
+    return at_logits.scatter_add_(-1, actions, -slope), at_values

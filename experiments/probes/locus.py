@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from metalocus.agents.agent import STORES, Agent, Array, NonFinite, Stores
 from metalocus.agents.rollout import (
     TUNING_SEED,
+    Trace,
     Transition,
     Trial,
     act,
@@ -44,9 +45,10 @@ from metalocus.experiments.instruments.shapley import (
     shapley_values,
 )
 from metalocus.experiments.instruments.spacing import spaced_choices
-from metalocus.experiments.probes.base import NO_CHOICE, Probe, Result
+from metalocus.experiments.probes.base import NO_CHOICE, Result
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
 from metalocus.experiments.probes.rows import REACH, rounded
+from metalocus.experiments.probes.watching import Watch, WatchingProbe
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import (
     LearningCurve,
@@ -88,7 +90,7 @@ KNOWN = 0.25
 would widen it by noise alone."""
 
 
-class Locus(Probe):
+class Locus(WatchingProbe):
     """Splits v(all) - v(none) at chosen trials into the shares of the three stores.
 
     At trial t every store outside a subset K is replaced, the agent acts once (the episode then
@@ -136,50 +138,15 @@ class Locus(Probe):
         self.trials = trials
         self.kinds = tuple(require_choice("kinds", kind, tuple(KINDS)) for kind in kinds)
 
-    def measure(self, agent: Agent, chunks: Chunks) -> Result:
+    def watch(self, agent: Agent, chunks: Chunks) -> _Lesioning:
         """Lists over the measured ``trials`` (and over all trials for the ``curve``).
 
         Quantities of the stores are by kind of replacement and by cut: ``shares`` -> ``resample
         before`` -> ``state``.
         """
         trials = self._trials(chunks.setting.family)
-        unplayed = copy.deepcopy(agent)
         typical = self._typical(agent, chunks, trials)
-        read: set[str] = set()
-        curve, returns, contained = LearningCurve(), 0.0, True
-        games = {f"{kind} {cut}": Sample() for kind, cut in product(self.kinds, CUTS)}
-        leaks, matches = Sample(), {kind: np.zeros(len(trials)) for kind in self.kinds}
-        for chunk in chunks:
-            episodes = chunk.episodes()
-            seen = _Lesions(agent, unplayed, chunk, episodes, trials, self.kinds, typical)
-            trace = rollout(agent, episodes, chunk.start_seed, observe=seen)
-            curve.add(trace)
-            returns += float(trace.value.sum())
-            for name, game in games.items():
-                game.add(np.stack(seen.games[name], axis=1))
-            leaks.add(np.stack(seen.leaks, axis=1))
-            contained &= seen.shift <= SAME
-            read |= seen.read
-            for kind, with_donor in seen.matched.items():
-                matches[kind] += np.array(with_donor) / chunks.n
-        found = {
-            name: _divided(game, matches[name.split()[0]] >= 1.0 - MOST_ALONE)
-            for name, game in games.items()
-        }
-        return {
-            "trials": trials,
-            **curve.summary(),
-            "expected_return": number(returns / chunks.n),
-            **{key: {name: each[key] for name, each in found.items()} for key in _KEYS},
-            "donors": {
-                kind: with_donor.tolist()
-                for kind, with_donor in matches.items()
-                if kind in (FORCED, matched.__name__)
-            },
-            "read": " and ".join(sorted(read)),
-            "leak": _leak(*leaks.columns),
-            "contained": contained,
-        }
+        return _Lesioning(agent, trials, self.kinds, typical, chunks.n)
 
     def sentence(self, result: Result) -> str:
         """The share of each store at the last measured trial, and its range over the kinds."""
@@ -330,6 +297,70 @@ def _headline(result: Result) -> str:
 def _at_cuts(agent: Agent, shown: Array, stores: Stores) -> dict[str, Stores]:
     """The stores at each of the :data:`CUTS`."""
     return dict(zip(CUTS, (stores, agent.take_in(shown, stores)), strict=True))
+
+
+class _Lesioning(Watch):
+    """The measurement, over all chunks.
+
+    Args:
+        agent: that plays.
+        trials: at which to measure.
+        kinds: of replacement.
+        typical: the means that ``mean`` puts in place.
+        n: episodes in all.
+    """
+
+    def __init__(
+        self, agent: Agent, trials: Sequence[int], kinds: Sequence[str], typical: Typical, n: int
+    ) -> None:
+        self.agent, self.unplayed = agent, copy.deepcopy(agent)
+        self.trials, self.kinds, self.typical, self.n = trials, kinds, typical, n
+        self.read: set[str] = set()
+        self.curve, self.returns, self.contained = LearningCurve(), 0.0, True
+        self.games = {f"{kind} {cut}": Sample() for kind, cut in product(kinds, CUTS)}
+        self.leaks = Sample()
+        self.matches = {kind: np.zeros(len(trials)) for kind in kinds}
+
+    def begin(self, chunk: Chunk, episodes: Episodes) -> _Lesions:
+        """Lesions at the chosen trials of a chunk."""
+        self.seen = _Lesions(
+            self.agent, self.unplayed, chunk, episodes, self.trials, self.kinds, self.typical
+        )
+        return self.seen
+
+    def end(self, trace: Trace) -> None:
+        """Pool what was measured and played."""
+        seen = self.seen
+        self.curve.add(trace)
+        self.returns += float(trace.value.sum())
+        for name, game in self.games.items():
+            game.add(np.stack(seen.games[name], axis=1))
+        self.leaks.add(np.stack(seen.leaks, axis=1))
+        self.contained &= seen.shift <= SAME
+        self.read |= seen.read
+        for kind, with_donor in seen.matched.items():
+            self.matches[kind] += np.array(with_donor) / self.n
+
+    def result(self) -> Result:
+        """See :meth:`Locus.watch`."""
+        found = {
+            name: _divided(game, self.matches[name.split()[0]] >= 1.0 - MOST_ALONE)
+            for name, game in self.games.items()
+        }
+        return {
+            "trials": self.trials,
+            **self.curve.summary(),
+            "expected_return": number(self.returns / self.n),
+            **{key: {name: each[key] for name, each in found.items()} for key in _KEYS},
+            "donors": {
+                kind: with_donor.tolist()
+                for kind, with_donor in self.matches.items()
+                if kind in (FORCED, matched.__name__)
+            },
+            "read": " and ".join(sorted(self.read)),
+            "leak": _leak(*self.leaks.columns),
+            "contained": self.contained,
+        }
 
 
 class _Lesions:

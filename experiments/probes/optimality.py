@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 
 from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy, best_arms
 from metalocus.agents.catalogue import best_reference
-from metalocus.agents.rollout import Trial, rollout
-from metalocus.envs import Setting
-from metalocus.experiments.probes.base import Probe, Result
+from metalocus.agents.rollout import Observer, Trace, Trial
+from metalocus.envs import Episodes, Setting
+from metalocus.experiments.probes.base import Result
 from metalocus.experiments.probes.figures import LINES, by_label, line
-from metalocus.experiments.scoring.chunks import Chunks
+from metalocus.experiments.probes.watching import Watch, WatchingProbe
+from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import number, numbers
 from metalocus.experiments.scoring.sample import Sample
 
 
-class Optimality(Probe):
+class Optimality(WatchingProbe):
     """Compares the agent's action probabilities with the best policy that knows the prior.
 
     The reference takes in the agent's own transitions without acting, so both know the
@@ -57,30 +58,9 @@ class Optimality(Probe):
             return f"no reference policy is known to come near the optimum of {family.name}"
         return None
 
-    def measure(self, agent: Agent, chunks: Chunks) -> Result:
+    def watch(self, agent: Agent, chunks: Chunks) -> _Comparison:
         """Lists over all trials, the sum of ``lost`` and the mean of ``agreement``."""
-        family = chunks.setting.family
-        reference = best_reference(family)
-        samples = {name: Sample() for name in ("total_lost", "lost", "agreement", "choices")}
-        for chunk in chunks:
-            rows: list[Mapping[str, Array]] = []
-
-            def observe(trial: Trial, rows: list[Mapping[str, Array]] = rows) -> None:
-                rows.append(_compare(reference, trial))
-
-            rollout(agent, chunk.episodes(), chunk.start_seed, shadows=[reference], observe=observe)
-            for name, columns in _by_name(rows).items():
-                samples[name].add(columns)
-        fixed_tasks = chunks.setting.kwargs.get("n_tasks") is not None
-        result: Result = {
-            "reference": reference.name,
-            "exact": reference.optimality(family) == EXACT and not fixed_tasks,
-        }
-        result["total_lost"], result["total_lost_se"] = _mean(samples["total_lost"])
-        result["agreed"], result["agreed_se"] = _ratio(samples["choices"])
-        for name in ("lost", "agreement"):
-            result |= _by_trial(name, samples[name], family.horizon)
-        return result
+        return _Comparison(chunks.setting)
 
     def sentence(self, result: Result) -> str:
         """What is given up over an episode, else how often it chooses as the reference."""
@@ -103,6 +83,42 @@ class Optimality(Probe):
             ax.set(xlabel="trial (the first is 0)", ylabel=textwrap.fill(self.quantities[name], 30))
             ax.set_ylim(bottom=0.0, top=1.02 if name == "agreement" else None)
         return figure
+
+
+class _Comparison(Watch):
+    """Everything that is compared, over all chunks.
+
+    Args:
+        setting: what is played.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.family = setting.family
+        self.reference = best_reference(self.family)
+        self.shadows = [self.reference]
+        self.fixed_tasks = setting.kwargs.get("n_tasks") is not None
+        names = ("total_lost", "lost", "agreement", "choices")
+        self.samples = {name: Sample() for name in names}
+
+    def begin(self, chunk: Chunk, episodes: Episodes) -> Observer:
+        """Compare at every trial."""
+        self.rows: list[Mapping[str, Array]] = []
+        return lambda trial: self.rows.append(_compare(self.reference, trial))
+
+    def end(self, trace: Trace) -> None:
+        """Pool what was compared."""
+        for name, columns in _by_name(self.rows).items():
+            self.samples[name].add(columns)
+
+    def result(self) -> Result:
+        """See :meth:`Optimality.watch`."""
+        exact = self.reference.optimality(self.family) == EXACT and not self.fixed_tasks
+        result: Result = {"reference": self.reference.name, "exact": exact}
+        result["total_lost"], result["total_lost_se"] = _mean(self.samples["total_lost"])
+        result["agreed"], result["agreed_se"] = _ratio(self.samples["choices"])
+        for name in ("lost", "agreement"):
+            result |= _by_trial(name, self.samples[name], self.family.horizon)
+        return result
 
 
 def _compare(reference: ReferencePolicy, trial: Trial) -> dict[str, Array]:

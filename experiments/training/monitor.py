@@ -34,10 +34,12 @@ from metalocus.experiments.folders.results import (
 )
 from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.probes.optimality import Optimality
+from metalocus.experiments.probes.watching import WatchingProbe, watched
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.other_runs import shown
 from metalocus.experiments.runs.records import place
+from metalocus.experiments.scoring.chunks import Chunks, named
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.scoring.score import return_bounds
 from metalocus.experiments.training.adaptation import AdaptationFigure
@@ -234,10 +236,14 @@ def measure(model: SequencePPO, config: RunConfig) -> Found:
     """
     agent = as_agent(model, config)
     setting, family = config.setting.whole(), agent.layout.family
-    kind, _cut = HEADLINE.split()
-    locus = Locus([family.horizon - 1], [kind]).run(agent, setting, EPISODES, SEED)
-    carried = {name: values[:IN_HISTOGRAM] for name, values in agent.carried().items()}
     best = best_reference(family)
+    kind, _cut = HEADLINE.split()
+    probes: list[WatchingProbe] = [Locus([family.horizon - 1], [kind])]
+    if not best.omniscient:
+        probes.append(Optimality())
+    with named(agent, setting):
+        locus, *near = watched(probes, agent, Chunks(setting, EPISODES, SEED))
+    carried = {name: values[:IN_HISTOGRAM] for name, values in agent.carried().items()}
     found = _score_and_regret(locus["expected_return"], setting)
     found |= {
         "choice/mean": _mean(locus["curve"]),
@@ -245,12 +251,8 @@ def measure(model: SequencePPO, config: RunConfig) -> Found:
         "locus/total": locus["total"][HEADLINE][0],
     }
     found |= {f"locus/{s}": locus["shares"][HEADLINE][s][0] for s in STORES}
-    if not best.omniscient:
-        near = Optimality().run(agent, setting, EPISODES, SEED)
-        found |= {
-            "bayes/total_lost": near["total_lost"],
-            "bayes/agreement": near["agreed"],
-        }
+    for each in near:
+        found |= {"bayes/total_lost": each["total_lost"], "bayes/agreement": each["agreed"]}
     metrics = {name: value for name, value in found.items() if value is not None}
     for name, value in metrics.items():
         if not math.isfinite(value):
