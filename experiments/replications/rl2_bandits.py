@@ -23,6 +23,7 @@ from metalocus.experiments.replications.base import (
     Training,
     Tried,
 )
+from metalocus.experiments.replications.later import later
 from metalocus.experiments.replications.totals import totals
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured
@@ -85,34 +86,29 @@ AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "alike arms": ("alike_arms", {"net_arch": []}),
 }
 """The paper's network was a GRU of 256 units; SNAIL attends to the whole episode."""
-STEPS = {
-    "recurrent": {10: 8_000_000, 100: 32_000_000, 500: 12_000_000},
-    "attention": {10: 8_000_000, 100: 16_000_000, 500: 8_000_000},
-    "alike arms": {10: 2_000_000, 100: 12_000_000, 500: 20_000_000},
-}
-"""Of training, by agent and pulls; those of 500 pulls follow those of ``SHORTER`` ones. What was
-tried is in ``TRIED``."""
-MINUTES = {
-    "recurrent": {10: 2.0, 100: 10.0, 500: 8.0},
-    "attention": {10: 2.0, 100: 10.0, 500: 10.0},
-    "alike arms": {10: 1.0, 100: 5.0, 500: 20.0},
-}
-"""CPU minutes a seed, from the steps a second of a rollout or, of the agent that treats arms alike,
-of the trainings in ``TRIED``. The shorter episodes are those of another cell."""
 SHORTER = 100
 """Pulls of the episodes that are learned before longer ones. With the defaults from the beginning
 the agent that treats arms alike stood at 409 of 442 from 1M to 3M of 10M steps of 500 pulls and 10
 arms."""
-LATE: Mapping[str, object] = {
-    "learning_rate": 5e-4,
-    "gamma": 0.998,
-    "gae_lambda": 0.97,
-    "ent_coef": 5e-4,
+FIRST = {
+    "recurrent": {10: 8_000_000, 100: 24_000_000},
+    "attention": {10: 8_000_000, 100: 12_000_000},
+    "alike arms": {10: 2_000_000, 100: 12_000_000},
 }
-"""Settings of what goes on from there: a small step, and a discount as long as the episode."""
-LATE_ENVS = 64
-"""With 500 pulls, rollouts of 32,000 steps; the default's 25 episodes are noisy, and play a quarter
-as many steps a second."""
+"""Steps of training with the defaults, by agent and pulls, up to ``SHORTER`` ones."""
+THEN = {
+    "recurrent": {100: 8_000_000, 500: 12_000_000},
+    "attention": {100: 4_000_000, 500: 8_000_000},
+    "alike arms": {100: 6_000_000, 500: 36_000_000},
+}
+"""Steps that go on from there with the settings of ``later.py``. What was tried is in ``TRIED``."""
+MINUTES = {
+    "recurrent": {10: 2.0, 100: 10.0, 500: 8.0},
+    "attention": {10: 2.0, 100: 10.0, 500: 10.0},
+    "alike arms": {10: 1.0, 100: 9.0, 500: 18.0},
+}
+"""CPU minutes a seed, from the steps a second of a rollout or, of the agent that treats arms alike,
+of the trainings in ``TRIED``. The shorter episodes are those of another cell."""
 _ALIKE = "alike_arms, net_arch=[]"
 _LATER = f"{_ALIKE}, after 6M steps of 100 pulls: rate .0005, discount .998, lambda .97"
 _LATEST = f"{_LATER}; then rate .00025, lambda .99"
@@ -241,17 +237,13 @@ class Trained(References):
     kind: str = "recurrent"
 
     def training(self) -> dict[str, Training]:
-        """The agent, by its kind, and what it begins with, if its episodes are long."""
-        own = self._training(self.n)
-        if self.n <= SHORTER:
-            return {self.kind: own}
-        later = replace(own, train_kwargs=LATE, start="begun", n_envs=LATE_ENVS)
-        return {"begun": self._training(SHORTER), self.kind: later}
-
-    def _training(self, n: int) -> Training:
-        """The agent's training on episodes of n pulls, with the defaults."""
+        """The agent, by its kind, and what it begins with, if there is anything."""
         agent, kwargs = AGENTS[self.kind]
-        return Training(bandit(n, self.k), agent, STEPS[self.kind][n], kwargs)
+        n, many = min(self.n, SHORTER), THEN[self.kind].get(self.n)
+        first = Training(bandit(n, self.k), agent, FIRST[self.kind][n], kwargs)
+        if many is None:
+            return {self.kind: first}
+        return {"begun": first, self.kind: later(first, "begun", bandit(self.n, self.k), many)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Totals and regrets."""
@@ -338,11 +330,11 @@ REPLICATION = Replication(
     " convolutions and attention (SNAIL); 1,000 test instances a cell.",
     "PPO with the defaults of this package and smaller networks, one of which treats all arms"
     " alike; its regret is the least noisy, since its choices tie as the near-optimum's do and the"
-    " other networks try arms in an order of their own. All learn 500 pulls after 100, with a"
-    " discount of .998. The final checkpoint, three training seeds, 10,000 fresh episodes, choices"
-    " counted by their expected reward; regret to a near-optimum on the same episodes, both"
-    " regressed on the arms' known means. OTS obeys the"
-    " likeliest of 20 posterior draws; the paper does not tell its number of draws."
+    " other networks try arms in an order of their own. From 100 pulls on all learn 100"
+    " pulls with the defaults and then those of the cell without discount. The final checkpoint,"
+    " three training seeds, 10,000 fresh episodes, choices counted by their expected reward; regret"
+    " to a near-optimum on the same episodes, both regressed on the arms' known means. OTS obeys"
+    " the likeliest of 20 posterior draws; the paper does not tell its number of draws."
     " Greedy obeys the posterior mean, which earns more than the paper's greedy at 100 pulls.",
     tuple(part for n, k in CELLS for part in _parts(n, k)),
     _checks(),

@@ -16,6 +16,7 @@ from metalocus.experiments.replications.base import (
     Training,
     Tried,
 )
+from metalocus.experiments.replications.later import later
 from metalocus.experiments.replications.totals import totals
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured
@@ -62,18 +63,6 @@ first two get a quarter of an hour, as 39M steps brought a wider network no furt
 MINUTES = {"recurrent": 20.0, "attention": 20.0, "alike pairs": 13.0}
 """CPU minutes a seed, from the steps a second of a rollout. What all cells begin with is counted in
 each and trained once."""
-LATE: Mapping[str, object] = {
-    "learning_rate": 3e-4,
-    "gamma": 1.0,
-    "gae_lambda": 0.995,
-    "ent_coef": 2e-4,
-}
-"""Settings of what goes on from 10 inner episodes: what is found out early pays to the end. With
-100 of them, at seed 900, alike pairs fell short of BEB by 91 ± 4 after 2M such steps at a discount
-of .95, by 46 at .998 and 32 at .999 (4M); at 1 by 3 ± 3 after 12M (1,000 episodes each)."""
-LATE_ROLLOUT = 100_000
-"""Steps of a rollout then. The default's dozen episodes of 1,000 steps are noisy and played at a
-tenth of the speed."""
 PUBLISHED_AS = {"recurrent": "Duan 2016", "attention": "Mishra 2018"}
 
 _ON_GPU = "10 inner episodes (1,024 environments, an H200)"
@@ -157,14 +146,9 @@ class Trained(Part):
     def training(self) -> dict[str, Training]:
         """The agent, by its kind, and what it begins with."""
         agent, kwargs = AGENTS[self.kind]
-        first, (few, many) = process(min(CELLS)), STEPS[self.kind]
-        n_envs = LATE_ROLLOUT // (INNER * self.n)
-        return {
-            "begun": Training(first, agent, few, kwargs),
-            self.kind: Training(
-                process(self.n), agent, many, kwargs, LATE, start="begun", n_envs=n_envs
-            ),
-        }
+        few, many = STEPS[self.kind]
+        first = Training(process(min(CELLS)), agent, few, kwargs)
+        return {"begun": first, self.kind: later(first, "begun", process(self.n), many)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Totals and regrets."""

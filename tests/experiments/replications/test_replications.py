@@ -74,7 +74,7 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
 
 def test_what_begins_with_another_run_has_its_own_environments_as_far_as_its_steps_reach(tmp_path):
     (part,) = [each for each in TABLE.parts if each.name == "alike-arms-n500-k5"]
-    for size, n_envs in (("full", 64), ("smoke", 2)):  # 1,000 steps are two episodes
+    for size, n_envs in (("full", 200), ("smoke", 2)):  # 1,000 steps are two episodes
         (later,) = part.later_runs(SIZES[size], 0, tmp_path).values()
         assert (later.n_envs, later.setting.family.horizon) == (n_envs, 500)
 
