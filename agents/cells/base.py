@@ -157,7 +157,9 @@ def init_chrono_(bias: Tensor) -> None:
     the arm is chosen again.
     """
     with torch.no_grad():
-        bias.uniform_(1.0, LONGEST - 1.0).log_()
+        bias.uniform_(1.0, LONGEST - 1.0)
+        if not bias.is_meta:  # which has no numbers, and makes PyTorch import its compiler
+            bias.log_()
 
 
 def keep(starts: Tensor) -> Tensor:

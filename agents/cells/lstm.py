@@ -219,7 +219,8 @@ def _prepare(layer: nn.Module) -> None:
     init_chrono_(bias[stay])
     with torch.no_grad():
         w_x[stay] /= 4.0
-        bias[enter] = -bias[stay]
+        bias[enter] = bias[stay]
+        bias[enter] *= -1.0
         other[: 2 * hidden] = 0.0
 
 

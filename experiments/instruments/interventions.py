@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
 
 from metalocus.agents.agent import STORES, Agent, Array, Stores
 from metalocus.agents.replicas.agent import REPLICA
@@ -153,8 +152,10 @@ def averaged(stores: Stores) -> Stores:
         if array.dtype.kind == "f":
             found: Array = array.mean(axis=0, keepdims=True)
             return found
+        from scipy.stats import mode  # a slow import, needed here alone
+
         whole = array.astype(np.int64) if array.dtype.kind == "b" else array
-        found = stats.mode(whole, axis=0, keepdims=True).mode.astype(array.dtype)
+        found = mode(whole, axis=0, keepdims=True).mode.astype(array.dtype)
         return found
 
     return stores.map(middle)

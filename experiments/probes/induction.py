@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import ortho_group
 from torch import Tensor
 
 from metalocus.agents.agent import Agent, Array
@@ -239,6 +238,8 @@ def _path(heads: Heads, repeated: RepeatedHistories, sender: Head, receiver: Hea
 
 def _losses(agent: TrainedAgent, chunks: Chunks) -> Result:
     """Choice value lost on repeated and new cues when a head's output is replaced."""
+    from scipy.stats import ortho_group  # a slow import, needed here alone
+
     heads, sample = Heads(agent), Sample()
     observations, _ = _played(agent, Chunk(chunks.setting, TUNING_SEED, 0, DONORS))
     donors = heads.run(heads.inputs(observations))[1]

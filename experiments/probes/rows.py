@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy import stats
+from scipy.special import ndtri
 
 from metalocus.experiments.scoring.sample import CONFIDENCE
 
-REACH = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+REACH = float(ndtri(0.5 + CONFIDENCE / 2))
 """Standard errors from a mean over many episodes to the end of its interval."""
 ROUNDING = 1e-9
 """A standard error below it is that of a constant: only rounding is left of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,8 +29,18 @@ SEED_SPACING = 2**20
 """Row i of run s is seeded s * SEED_SPACING + i, so that no two runs share a task stream."""
 
 
+class NoOptimizer:
+    """In place of the optimizer of a policy that is not trained.
+
+    The first one of PyTorch imports its compiler, which takes as long as all the rest: three
+    seconds.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None: ...
+
+
 def build_policy(config: RunConfig) -> SequencePolicy:
-    """The untrained policy of a run, on the CPU."""
+    """The untrained policy of a run, on the CPU; it has no optimizer."""
     return _policy(config, **policy_kwargs(config))
 
 
@@ -41,7 +51,7 @@ def build_model(config: RunConfig) -> SequencePPO:
         InvalidTask: an argument of training is impossible.
     """
     env = BatchVecEnv(config.setting.env, config.n_envs, **config.setting.kwargs)
-    model = _model(config, env, seed=config.seed, device=config.device)
+    model = _model(config, env, {}, seed=config.seed, device=config.device)
     env.seed(config.seed * SEED_SPACING)
     return model
 
@@ -70,7 +80,8 @@ def try_out(config: RunConfig) -> None:
             policy = build_policy(config)
             obs = torch.as_tensor(config.setting.episodes().observation())
             policy(obs, policy.initial_carry(1), torch.ones(1))
-            _model(config, BatchVecEnv(config.setting.env, 1, **config.setting.kwargs))
+            env = BatchVecEnv(config.setting.env, 1, **config.setting.kwargs)
+            _model(config, env, {"optimizer_class": NoOptimizer})
     except InvalidTask:
         raise
     except Exception as error:  # of whatever kind a constructor or a kernel raises
@@ -80,24 +91,27 @@ def try_out(config: RunConfig) -> None:
         raise InvalidTask(f"{config.agent} cannot be built with {arguments}: {reason}") from None
 
 
-def _model(config: RunConfig, env: BatchVecEnv, **given: Any) -> SequencePPO:
+def _model(
+    config: RunConfig, env: BatchVecEnv, policy: Mapping[str, Any], **given: Any
+) -> SequencePPO:
     own = {name: value for name, value in config.train_kwargs.items() if name != START}
     algorithm = TRAINERS.find(config.trainer).algorithm
     assert algorithm is not None  # where there is none, replicas are trained
-    return algorithm("SequencePolicy", env, policy_kwargs=policy_kwargs(config), **own, **given)
+    kwargs = {**policy_kwargs(config), **policy}
+    return algorithm("SequencePolicy", env, policy_kwargs=kwargs, **own, **given)
 
 
 def _policy(config: RunConfig, **kwargs: Any) -> SequencePolicy:
     layout = config.setting.layout
     spaces = observation_space(layout), action_space(layout)
+    kwargs["optimizer_class"] = NoOptimizer
     return SequencePolicy(*spaces, ConstantSchedule(0.0), **kwargs)
 
 
 def _require_small(config: RunConfig) -> None:
     """Raise :class:`InvalidTask` if the weights are too many, before any is allocated."""
-    plain = {"ortho_init": False, "optimizer_kwargs": {"fused": False}}
     with torch.device("meta"):
-        weights = _policy(config, **{**policy_kwargs(config), **plain}).state_dict()
+        weights = _policy(config, **{**policy_kwargs(config), "ortho_init": False}).state_dict()
     needed = sum(each.nbytes for each in weights.values())
     refusal = (
         f"the weights of {config.agent} would take {needed / 2**30:,.1f} GiB of memory,"

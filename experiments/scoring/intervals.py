@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import nctdtr, ndtri, stdtr, stdtrit
 
 from metalocus.experiments.scoring.sample import CONFIDENCE, require_finite
 
@@ -63,7 +63,7 @@ def interval(values: Sequence[float] | Array) -> Interval:
         ValueError: fewer than two seeds, which show no spread.
     """
     array, error = _with_error(values)
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(array) - 1)) * error
+    reach = float(stdtrit(len(array) - 1, 0.5 + CONFIDENCE / 2)) * error
     mean = float(array.mean())
     return Interval(mean, mean - reach, mean + reach, len(array))
 
@@ -145,9 +145,9 @@ def more_seeds(
     def decides(more: int) -> bool:
         n = now + more
         if more == 0:  # what is measured is known, and not a matter of chance
-            return bool(stats.t.ppf(level, n - 1) * error < distance)
+            return bool(stdtrit(n - 1, level) * error < distance)
         shift = distance * np.sqrt(n) / spread
-        return bool(stats.nct.sf(stats.t.ppf(level, n - 1), n - 1, shift) >= POWER)
+        return bool(1.0 - nctdtr(n - 1, shift, stdtrit(n - 1, level)) >= POWER)
 
     if decides(0):
         return 0
@@ -164,7 +164,7 @@ def episode_interval(values: Sequence[float] | Array) -> tuple[float, float, flo
     """
     array = np.asarray(values, dtype=float)
     require_finite("the value of an episode", array)
-    reach = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * array.std(ddof=1) / np.sqrt(len(array))
+    reach = float(ndtri(0.5 + CONFIDENCE / 2)) * array.std(ddof=1) / np.sqrt(len(array))
     mean = float(array.mean())
     return mean, mean - reach, mean + reach
 
@@ -184,4 +184,4 @@ def _tail(values: Sequence[float] | Array, bound: float) -> float:
     distance = float(array.mean()) - bound
     if error == 0.0:
         return float(0.5 * (1.0 - np.sign(distance)))
-    return float(stats.t.sf(distance / error, array.size - 1))
+    return float(stdtr(array.size - 1, -distance / error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import qmc
 
 from metalocus.agents.agent import Array
 from metalocus.experiments.strategies.evidence import Evidence
@@ -37,6 +36,8 @@ def fitted(strategy: Strategy, seen: Evidence, probs: Array) -> Array:
     def natural(x: Array) -> Array:
         theta = [each.natural(x[:, i]) for i, each in enumerate(strategy.parameters)]
         return np.stack(theta, axis=1)
+
+    from scipy.stats import qmc  # a slow import, needed here alone
 
     def loss(x: Array) -> Array:
         found: Array = surprise(strategy.log_probs(seen, natural(x)), probs).mean(axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
 
 from metalocus.agents.agent import NEAR, UNRANKED, Array, Stores, best_arms, spread
 from metalocus.agents.references.gaussian.grid import GaussianGrid
@@ -41,6 +40,8 @@ class KnowledgeGradient(GaussianPolicy):
 
     def gradient(self, stores: Stores) -> Array:
         """Expected rise of the highest posterior mean by one reward of each arm, [N, K]."""
+        from scipy import stats  # a slow import, needed here alone
+
         mean, variance = self.means(stores)
         change = self.noise_sd(stores) * variance / np.sqrt(1.0 + variance)
         ordered = np.sort(mean, axis=1)
