@@ -100,7 +100,9 @@ class Emergence(Claim):
             found |= {
                 f"trained/{setting.name}": preset.run(agent, setting, seed),
                 f"untrained/{setting.name}": preset.run(agent, setting, seed, part=0.0),
-                f"one-task/{setting.name}": preset.run(agent, setting, seed, n_tasks=1),
+                f"one-task/{setting.name}": preset.run(
+                    agent, setting, seed, preset.soon, n_tasks=1
+                ),
                 f"one-step/{setting.name}": preset.run("mlp_feedback", setting, seed),
             }
         return found

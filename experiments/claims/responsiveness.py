@@ -81,12 +81,15 @@ class Responsiveness(Claim):
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """The agent and the memoryless policy, cue shown and hidden."""
-        return {
-            f"{kind}/{setting.name}": preset.run(agent, setting, seed)
-            for pair in map(shown_and_hidden, self.asked_on(preset))
-            for setting in pair
-            for kind, agent in (("agent", preset.agent), ("memoryless", "mlp"))
-        }
+        found: dict[str, RunConfig] = {}
+        for shown, hidden in map(shown_and_hidden, self.asked_on(preset)):
+            found |= {
+                f"agent/{shown.name}": preset.run(preset.agent, shown, seed),
+                f"agent/{hidden.name}": preset.run(preset.agent, hidden, seed),
+                f"memoryless/{shown.name}": preset.run("mlp", shown, seed),
+                f"memoryless/{hidden.name}": preset.run("mlp", hidden, seed, preset.soon),
+            }
+        return found
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Values:
         """Differences of scores."""

@@ -34,6 +34,17 @@ def test_what_the_agent_does_not_take_is_refused_before_anything_is_trained(tmp_
             assert not list(tmp_path.rglob("config.json"))
 
 
+def test_agents_that_soon_can_learn_no_more_have_a_quarter_of_the_steps_unless_in_full():
+    for preset, part in (("quick", 0.25), ("full", 1.0)):
+        for claim, usual, short in (
+            ("emergence", "trained/five_arms", "one-task/five_arms"),
+            ("responsiveness", "agent/reversal", "memoryless/reversal"),
+        ):
+            runs = CLAIMS.find(claim).runs(PRESETS[preset], 0)
+            assert runs[short].steps == part * runs[usual].steps, (preset, claim)
+        assert runs["memoryless/cued"].steps == runs["agent/cued"].steps, "it sees the cue"
+
+
 def test_what_the_quick_preset_leaves_out_is_left_out_of_it_alone():
     """One point a network of claim 5, one depth of claim 6, larger rollouts without memory."""
     quick, full = PRESETS["quick"], PRESETS["full"]
