@@ -42,9 +42,9 @@ and learns as surely: in 2M steps on five arms one-step memory scores .62, .62, 
 .31, .63, .62), and with the cue shown the other has 1.00 (1.00); seeds 900 to 902 and 900, which
 no claim uses."""
 SOON = 0.25
-"""Part of the usual steps where less than the full training is asked for, of agents that by then have
-learned all they can: one trained on a single task (five arms: score there 1.06 and 1.08, on all
-tasks .04 and .00; after all the steps 1.07 and 1.11, .02 and -.01; seeds 900 and 901), and a
+"""Part of the usual steps, where less than the full training is asked for, of agents that by then
+have learned all they can: one trained on a single task (five arms: score there 1.06 and 1.08, on
+all tasks .04 and .00; after all the steps 1.07 and 1.11, .02 and -.01; seeds 900 and 901), and a
 memoryless one that sees nothing."""
 OTHER_STEPS = 4_000_000
 """Of settings that are not named."""
@@ -190,7 +190,7 @@ PRESETS = {
             "the core claims on one task each, trained for a quarter of the steps",
             seeds=3,
             part=0.25,
-            episodes=4000,
+            episodes=2000,
             numbers=CORE,
             tasks=1,
         ),
