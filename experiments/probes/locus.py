@@ -45,10 +45,9 @@ from metalocus.experiments.instruments.shapley import (
     shapley_values,
 )
 from metalocus.experiments.instruments.spacing import spaced_choices
-from metalocus.experiments.probes.base import NO_CHOICE, Result
+from metalocus.experiments.probes.base import NO_CHOICE, Result, Watch, WatchingProbe
 from metalocus.experiments.probes.figures import CHOICE_VALUE, by_label, line
 from metalocus.experiments.probes.rows import REACH, rounded
-from metalocus.experiments.probes.watching import Watch, WatchingProbe
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import (
     LearningCurve,

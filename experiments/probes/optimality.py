@@ -13,9 +13,8 @@ from metalocus.agents.agent import EXACT, Agent, Array, ReferencePolicy, best_ar
 from metalocus.agents.catalogue import best_reference
 from metalocus.agents.rollout import Observer, Trace, Trial
 from metalocus.envs import Episodes, Setting
-from metalocus.experiments.probes.base import Result
+from metalocus.experiments.probes.base import Result, Watch, WatchingProbe
 from metalocus.experiments.probes.figures import LINES, by_label, line
-from metalocus.experiments.probes.watching import Watch, WatchingProbe
 from metalocus.experiments.scoring.chunks import Chunk, Chunks
 from metalocus.experiments.scoring.curves import number, numbers
 from metalocus.experiments.scoring.sample import Sample

@@ -32,9 +32,9 @@ from metalocus.experiments.folders.results import (
     read_results,
     write_results,
 )
+from metalocus.experiments.probes.base import WatchingProbe, watched
 from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.probes.optimality import Optimality
-from metalocus.experiments.probes.watching import WatchingProbe, watched
 from metalocus.experiments.runs.arguments import argument_values
 from metalocus.experiments.runs.config import RunConfig
 from metalocus.experiments.runs.other_runs import shown

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
+from metalocus.experiments.probes.base import watched
 from metalocus.experiments.probes.locus import Locus
 from metalocus.experiments.probes.optimality import Optimality
-from metalocus.experiments.probes.watching import watched
 from metalocus.experiments.scoring.chunks import Chunks
 
 SETTING = Setting("metalocus/BernoulliBandit-v0", horizon=8)
