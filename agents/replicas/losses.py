@@ -101,7 +101,7 @@ def gradients(
     """
     k, log_probs = values.shape[1], logits.log_softmax(dim=-1)
     probs, actions = log_probs.exp(), terms.actions[..., None]
-    ratio = (log_probs.gather(-1, actions)[..., 0] - terms.log_probs).exp()
+    ratio = (taken(log_probs, terms.actions) - terms.log_probs).exp()
     slope = (SLOPES[loss](ratio, terms.advantages, clip_range) / k)[..., None]
     entropy = -(probs * log_probs).sum(dim=-1, keepdim=True)
     at_logits = probs * torch.add(slope, log_probs + entropy, alpha=ent_coef / k)

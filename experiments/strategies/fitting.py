@@ -33,11 +33,11 @@ def fitted(strategy: Strategy, seen: Evidence, probs: Array) -> Array:
     if not strategy.free:
         return np.empty((1, 0))
 
+    from scipy.stats import qmc  # a slow import, needed here alone
+
     def natural(x: Array) -> Array:
         theta = [each.natural(x[:, i]) for i, each in enumerate(strategy.parameters)]
         return np.stack(theta, axis=1)
-
-    from scipy.stats import qmc  # a slow import, needed here alone
 
     def loss(x: Array) -> Array:
         found: Array = surprise(strategy.log_probs(seen, natural(x)), probs).mean(axis=1)
