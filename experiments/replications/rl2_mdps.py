@@ -52,14 +52,16 @@ AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "alike pairs": ("alike_pairs", {"net_arch": []}),
 }
 """The last treats all pairs of state and action alike; it remembers what each paid."""
-STEPS = {
-    "recurrent": (24_000_000, 12_000_000),
-    "attention": (16_000_000, 6_000_000),
-    "alike pairs": (12_000_000, 12_000_000),
+FIRST = {"recurrent": 24_000_000, "attention": 16_000_000, "alike pairs": 12_000_000}
+"""Steps of training on the shortest lives with the defaults, by agent. The first two get a quarter
+of an hour in all, as 39M steps brought a wider network no further than 124 of 162 (``TRIED``)."""
+THEN = {
+    "recurrent": dict.fromkeys(CELLS, 12_000_000),
+    "attention": dict.fromkeys(CELLS, 6_000_000),
+    "alike pairs": {10: 12_000_000, 25: 4_000_000, 50: 4_000_000, 75: 8_000_000, 100: 12_000_000},
 }
-"""Of training, by agent: on 10 inner episodes with the defaults, and then on those of the cell. The
-first two get a quarter of an hour, as 39M steps brought a wider network no further than 124 of 162
-(``TRIED``)."""
+"""Steps that go on from there with the settings of ``later.py``, by agent and inner episodes. At
+seed 900 4M were enough for 25 and 50 inner episodes, and 12M were needed for 100."""
 MINUTES = {"recurrent": 20.0, "attention": 20.0, "alike pairs": 13.0}
 """CPU minutes a seed, from the steps a second of a rollout. What all cells begin with is counted in
 each and trained once."""
@@ -146,8 +148,8 @@ class Trained(Part):
     def training(self) -> dict[str, Training]:
         """The agent, by its kind, and what it begins with."""
         agent, kwargs = AGENTS[self.kind]
-        few, many = STEPS[self.kind]
-        first = Training(process(min(CELLS)), agent, few, kwargs)
+        first = Training(process(min(CELLS)), agent, FIRST[self.kind], kwargs)
+        many = THEN[self.kind][self.n]
         return {"begun": first, self.kind: later(first, "begun", process(self.n), many)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
