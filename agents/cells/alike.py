@@ -47,9 +47,9 @@ LONG = 100.0
 class Alike(Cell):
     """The network above. Its logits are the action distribution, and the first features.
 
-    For the critic a value of every action follows, and the mean of z_a. Carries ``pairs``
-    [N, S * K, M] and ``steps`` [N], the trials so far (state), and ``last`` [N, S], the state of
-    the trial before, one-hot (context).
+    A value of every action follows, read off z_a as the logit is, and the mean of z_a. Carries
+    ``pairs`` [N, S * K, M] and ``steps`` [N], the trials so far (state), and ``last`` [N, S], the
+    state of the trial before, one-hot (context).
 
     Args:
         input_size: of stimulus, previous action one-hot [K], all zero where there is none, and
@@ -86,7 +86,8 @@ class Alike(Cell):
         self.first = nn.Parameter(torch.zeros(hidden))
         self.own, self.common = nn.Linear(hidden, head), nn.Linear(2 * hidden + 2, head)
         self.read = nn.Linear(head, 2)  # the logit and the value of an action
-        self.n_logits, self.output_size = self.n_actions, 2 * self.n_actions + head
+        self.n_logits = self.n_values = self.n_actions
+        self.output_size = 2 * self.n_actions + head
         z = slice(hidden, 2 * hidden)
         init_inputs_(self.gru.weight_ih)
         init_chrono_(self.gru.bias_ih[z])

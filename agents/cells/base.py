@@ -33,12 +33,15 @@ class Cell(nn.Module, ABC):
         output_size: width of the features.
         n_logits: number of the first features that are the actions' logits, so that there is no
             actor's head; 0 for a cell that is read out by one.
+        n_values: number of the features after those that are the actions' values, so that a critic
+            that shapes the cell needs no head either; 0 for a cell that is read out by one.
     """
 
     name: ClassVar[str]
     carried: ClassVar[Mapping[str, str]] = {}
     output_size: int
     n_logits: int = 0
+    n_values: int = 0
 
     @abstractmethod
     def initial(self, n: int) -> Carry:

@@ -94,7 +94,8 @@ class SequencePolicy(ActorCriticPolicy):
             the state's is their mean under the policy. Predicting what an action earns that was
             not taken for long needs memory of it, which the state's value alone hardly does.
             False for SB3's critic; of no effect on other action spaces.
-        net_arch: as for SB3; by default each head has a hidden layer of 64 units.
+        net_arch: as for SB3; by default each head has a hidden layer of 64 units. A cell that
+            gives logits or values itself has no such head.
         predicts: a further head predicts the next reward and these positions of the next
             observation: arguments of :class:`~metalocus.agents.ppo.prediction.Predictor`. None
             for no such head.
@@ -168,10 +169,13 @@ class SequencePolicy(ActorCriticPolicy):
         super()._build(lr_schedule)
         self.predictor = None
         if isinstance(self.action_space, spaces.Discrete) and self.action_values:
-            width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
-            self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
-            if self.ortho_init:
-                self.init_weights(self.value_net, gain=1.0)
+            if self._valued_by_cell:
+                self.value_net = _Columns(self.cell.n_logits, self.cell.n_values)
+            else:
+                width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
+                self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
+                if self.ortho_init:
+                    self.init_weights(self.value_net, gain=1.0)
         if self.predicts is not None:
             self.predictor = Predictor(
                 self.cell.output_size, self.action_space, HEAD, **self.predicts
@@ -184,15 +188,20 @@ class SequencePolicy(ActorCriticPolicy):
             )
 
     def _act_by_cell(self) -> None:
-        """No actor head: the cell's first features are the logits."""
+        """No actor head, as the cell's first features are the logits; values it may give too."""
         actions, n = self.action_space, self.cell.n_logits
         if not isinstance(actions, spaces.Discrete) or actions.n != n:
             raise InvalidTask(
                 f"cell {self.cell_name} chooses among {n} actions, not from {actions}"
             )
         critic = self.net_arch.get("vf", []) if isinstance(self.net_arch, dict) else self.net_arch
-        self.net_arch = {"pi": [], "vf": critic}
+        self.net_arch = {"pi": [], "vf": [] if self._valued_by_cell else critic}
         self.action_dist = LogitsAsGiven(n)
+
+    @property
+    def _valued_by_cell(self) -> bool:
+        """Whether the critic reads values that the cell gives; its gradient must shape them."""
+        return bool(self.cell.n_values) and self.action_values and self.critic != "detached"
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = MlpExtractor(
@@ -418,6 +427,17 @@ class SequencePolicy(ActorCriticPolicy):
             name: torch.as_tensor(value, device=self.device)
             for name, value in zip(carry, state, strict=True)
         }
+
+
+class _Columns(nn.Module):
+    """Some of the features: [B, H] -> [B, n], from ``first`` on."""
+
+    def __init__(self, first: int, n: int) -> None:
+        super().__init__()
+        self.first, self.n = first, n
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.narrow(1, self.first, self.n)
 
 
 def require_flat(space: spaces.Space[Any]) -> None:

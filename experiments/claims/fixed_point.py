@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -90,10 +90,10 @@ class FixedPoint(Claim):
             found[f"found/{setting.name}"] = preset.run(preset.agent, setting, seed)
         return found
 
-    def later_runs(self, preset: Preset, seed: int, folder: Path) -> dict[str, RunConfig]:
+    def later_runs(self, preset: Preset, seed: int, folder: Path) -> Iterator[dict[str, RunConfig]]:
         """The clone, trained on by RL."""
         clones = self.runs(preset, seed)
-        return {
+        yield {
             f"stays/{setting.name}": preset.run(
                 preset.agent,
                 setting,

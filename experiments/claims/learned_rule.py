@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -226,7 +226,7 @@ class LearnedRule(Claim):
         found["early"] = preset.run(preset.agent, setting, seed, PART)
         return found
 
-    def later_runs(self, preset: Preset, seed: int, folder: Path) -> dict[str, RunConfig]:
+    def later_runs(self, preset: Preset, seed: int, folder: Path) -> Iterator[dict[str, RunConfig]]:
         """Rules of every size that imitate the fully trained agent."""
         found = {}
         for setting in self.asked_on(preset):
@@ -241,7 +241,7 @@ class LearnedRule(Claim):
                     agent_kwargs=arguments,
                     train_kwargs={**TEACHING, "reference": str(folder / teacher.name)},
                 )
-        return found
+        yield found
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Scores, what the weights hold, and scores with parts of another network."""

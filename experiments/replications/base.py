@@ -120,14 +120,19 @@ class Part(Study):
             name: each.run(preset, seed) for name, each in self.training().items() if not each.start
         }
 
-    def later_runs(self, preset: Preset, seed: int, folder: Path) -> dict[str, RunConfig]:
-        """The training runs of one seed that begin with the weights of others."""
-        first = self.runs(preset, seed)
-        return {
-            name: each.run(preset, seed, folder / first[each.start].name)
-            for name, each in self.training().items()
-            if each.start
-        }
+    def later_runs(self, preset: Preset, seed: int, folder: Path) -> Iterator[dict[str, RunConfig]]:
+        """The training runs of one seed that begin with the weights of others, by stages."""
+        trainings, found = self.training(), self.runs(preset, seed)
+        while len(found) < len(trainings):
+            stage = {
+                name: each.run(preset, seed, folder / found[each.start].name)
+                for name, each in trainings.items()
+                if name not in found and each.start in found
+            }
+            if not stage:
+                raise ValueError(f"{self.label}: a training begins with one that there is not")
+            yield stage
+            found |= stage
 
     @property
     def panel(self) -> str:

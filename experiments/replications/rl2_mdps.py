@@ -49,7 +49,7 @@ LEAST = {10: 162.5, 25: 447.2, 50: 942.3, 75: 1449.2, 100: 1973.9}
 AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "recurrent": ("gru", {}),
     "attention": ("transformer", {}),
-    "alike pairs": ("alike_pairs", {"net_arch": []}),
+    "alike pairs": ("alike_pairs", {}),
 }
 """The last treats all pairs of state and action alike; it remembers what each paid."""
 FIRST = {"recurrent": 24_000_000, "attention": 16_000_000, "alike pairs": 12_000_000}

@@ -38,8 +38,10 @@ def measure_all(studies: Iterable[Study], preset: Preset, out: Path) -> Found:
     runs = out / RUNS
     pairs = [(study, seed) for study in studies for seed in study.seeds(preset)]
     sweep((run for study, seed in pairs for run in study.runs(preset, seed).values()), runs)
-    later = (study.later_runs(preset, seed, runs).values() for study, seed in pairs)
-    sweep((run for found in later for run in found), runs)
+    later = [study.later_runs(preset, seed, runs) for study, seed in pairs]
+    # each stage of all studies at once, as long as one has another
+    while any(stages := [next(each, {}) for each in later]):
+        sweep((run for stage in stages for run in stage.values()), runs)
     found: Found = {study.name: {} for study in studies}
     missing = []
     for each in [Job.of(study, preset, seed, out) for study, seed in pairs]:

@@ -39,15 +39,19 @@ class Study(Protocol):
     def runs(self, preset: Preset, seed: int) -> Mapping[str, RunConfig]:
         """The training runs of one seed, by the name that :meth:`measure` knows them by."""
 
-    def later_runs(self, preset: Preset, seed: int, folder: Path) -> Mapping[str, RunConfig]:
-        """The training runs that begin with the weights of :meth:`runs`, or imitate them.
+    def later_runs(
+        self, preset: Preset, seed: int, folder: Path
+    ) -> Iterator[Mapping[str, RunConfig]]:
+        """The training runs that begin with the weights of others, or imitate them.
+
+        They come in stages. When one is asked for, all runs before it are finished.
 
         Args:
             preset: how much is trained.
             seed: of training.
-            folder: where the runs of :meth:`runs` are by now, each in a folder of its name.
+            folder: where the finished runs are, each in a folder of its name.
         """
-        return {}
+        yield from ()
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """The measurement on the agents of one training seed.
@@ -66,9 +70,12 @@ def all_runs(study: Study, preset: Preset, seed: int, folder: Path) -> dict[str,
         study: that they are for.
         preset: how much is trained.
         seed: of training.
-        folder: of the runs, the first of which are finished.
+        folder: of the runs, of which all that others need are finished.
     """
-    return {**study.runs(preset, seed), **study.later_runs(preset, seed, folder)}
+    found = dict(study.runs(preset, seed))
+    for stage in study.later_runs(preset, seed, folder):
+        found |= stage
+    return found
 
 
 def require_measured(study: str, by_seed: Mapping[int, Measured]) -> None:

@@ -177,7 +177,32 @@ def test_parameters_depend_on_neither_states_nor_actions_and_states_must_be_show
 @pytest.mark.parametrize("agent", ["alike_arms", "alike_pairs"])
 def test_choices_begin_nearly_uniform(agent):
     setting = Setting("metalocus/BernoulliBandit-v0", n_arms=50, horizon=20)
-    policy = build_policy(RunConfig.suited(setting, agent, 0, agent_kwargs={"net_arch": []}))
+    policy = build_policy(RunConfig.suited(setting, agent, 0))
     obs = torch.as_tensor(np.zeros((1, setting.layout.size), np.float32))
     distribution, _ = policy.get_distribution(obs, policy.initial_carry(1), torch.ones(1))
     assert torch.allclose(distribution.log_probs.exp(), torch.full((1, 50), 0.02), atol=1e-4)
+
+
+def weights_of(n_arms, **kwargs):
+    setting = Setting("metalocus/BernoulliBandit-v0", n_arms=n_arms, horizon=20)
+    policy = build_policy(RunConfig.suited(setting, "alike_arms", 0, agent_kwargs=kwargs))
+    return policy, {name: value.shape for name, value in policy.state_dict().items()}
+
+
+def test_a_policy_of_it_has_the_same_weights_for_any_number_of_arms():
+    (few, shapes), (many, others) = weights_of(2), weights_of(50)
+    assert shapes == others
+    assert all(name.startswith("cell.") for name in shapes)
+    many.load_state_dict(few.state_dict())
+
+
+def test_its_values_are_the_critic_s_and_a_critic_that_sends_no_gradient_has_a_head():
+    policy, _ = weights_of(3)
+    obs = torch.as_tensor(np.random.default_rng(0).normal(size=(4, 2, policy.features_dim)))
+    carry, starts = policy.initial_carry(2), torch.zeros(4, 2)
+    actor, critic, _ = policy.features(obs.float(), carry, starts)
+    _, values = policy.read_out(actor, critic)
+    torch.testing.assert_close(values, actor[:, 3:6])
+    detached, shapes = weights_of(3, critic="detached")
+    assert shapes["value_net.weight"][0] == 3
+    assert detached.value_net.weight.requires_grad

@@ -140,7 +140,8 @@ def test_rules_have_the_sizes_that_they_are_shown_at():
 def test_what_is_imitated_is_the_fully_trained_agent(tmp_path):
     preset = PRESETS["full"]
     runs = CLAIM.runs(preset, 3)
-    for name, run in CLAIM.later_runs(preset, 3, tmp_path).items():
+    (later,) = CLAIM.later_runs(preset, 3, tmp_path)
+    for name, run in later.items():
         task = name.partition("/")[2]
         assert run.train_kwargs["reference"] == str(tmp_path / runs[f"agent/{task}"].name)
     told = content(CLAIM)["training"]

@@ -55,28 +55,49 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
         assert all(c.relation in RELATIONS and c.why and c.tolerance >= 0 for c in each.checks)
         for part in each.parts:
             assert part.minutes > 0
-            runs, later = part.runs(SIZES["full"], 1), part.later_runs(SIZES["full"], 1, tmp_path)
-            assert {*runs, *later} == set(part.training())
-            assert not runs.keys() & later.keys()
-            for config in later.values():
-                begun = Path(config.train_kwargs["start"])
-                assert begun in {tmp_path / first.name for first in runs.values()}
-                assert config.seed == 1
+            runs = part.runs(SIZES["full"], 1)
             for config in runs.values():
                 require_possible(config)
-                assert config.seed == 1
-            on_gpu = replace(SIZES["full"], device="cuda")
-            there = part.runs(on_gpu, 1) | part.later_runs(on_gpu, 1, tmp_path)
+            found = dict(runs)
+            for stage in part.later_runs(SIZES["full"], 1, tmp_path):
+                before = {tmp_path / config.name for config in found.values()}
+                assert {Path(config.train_kwargs["start"]) for config in stage.values()} <= before
+                assert not found.keys() & stage.keys()
+                found |= stage
+            assert found.keys() == part.training().keys()
+            assert all(config.seed == 1 for config in found.values())
+            there = all_runs(part, replace(SIZES["full"], device="cuda"), 1, tmp_path)
             assert all(config.device == "cuda" for config in there.values())
             small = part.runs(SIZES["smoke"], 0).values()
             assert all(config.steps <= SIZES["smoke"].most_steps for config in small)
 
 
 def test_what_begins_with_another_run_has_its_own_environments_as_far_as_its_steps_reach(tmp_path):
-    (part,) = [each for each in TABLE.parts if each.name == "alike-arms-n500-k5"]
+    part = TABLE.part_called("alike-arms-n500-k5")
     for size, n_envs in (("full", 200), ("smoke", 2)):  # 1,000 steps are two episodes
-        (later,) = part.later_runs(SIZES[size], 0, tmp_path).values()
-        assert (later.n_envs, later.setting.family.horizon) == (n_envs, 500)
+        *_, last = all_runs(part, SIZES[size], 0, tmp_path).values()
+        assert (last.n_envs, last.setting.family.horizon) == (n_envs, 500)
+
+
+def test_the_agent_that_treats_arms_alike_learns_ten_then_longer_lives_then_other_numbers():
+    def stages(n, k):
+        trained = TABLE.part_called(f"alike-arms-n{n}-k{k}").training().values()
+        return [(each.setting.family.horizon, each.setting.family.n_arms) for each in trained]
+
+    assert stages(10, 50) == [(10, 50)]
+    assert stages(100, 10) == [(100, 10), (100, 10)]
+    assert stages(100, 50) == [(100, 10), (100, 10), (100, 50)]
+    assert stages(500, 10) == [(100, 10), (100, 10), (500, 10)]
+    assert stages(500, 5) == [(100, 10), (100, 10), (500, 10), (500, 5)]
+
+
+def test_a_training_that_begins_with_one_that_there_is_not_is_an_error(tmp_path):
+    part = TABLE.part_called("alike-arms-n100-k5")
+    *_, last = part.training().values()
+    lost = replace(part)
+    object.__setattr__(lost, "training", lambda: {"last": last})
+    with pytest.raises(ValueError, match="begins with one that there is not"):
+        list(lost.later_runs(SIZES["full"], 0, tmp_path))
 
 
 def test_the_full_size_is_three_seeds_of_ten_thousand_episodes():

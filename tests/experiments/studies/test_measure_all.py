@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,41 @@ def test_a_loaded_file_that_has_changed_since_is_refused_before_measuring(unload
     file.write_text("")
     with pytest.raises(InvalidTask, match=r"mine\.py has changed since it was loaded"):
         measure_all([Fatal()], dataclasses.replace(smoke, seeds=1), tmp_path / "out")
+
+
+class Staged(Study):
+    """Its runs begin with each other, so that none can be named before those are finished."""
+
+    name = "staged"
+
+    def __init__(self, stages, finished):
+        self.stages, self.finished = stages, finished
+
+    def runs(self, preset, seed):
+        return {"first": "first"}
+
+    def later_runs(self, preset, seed, folder):
+        for before, name in zip(["first", *self.stages], self.stages, strict=False):
+            assert before in self.finished
+            yield {name: name}
+
+    def measure(self, agents, preset, seed):
+        raise NotImplementedError
+
+
+def test_a_stage_is_asked_for_once_the_one_before_is_trained(smoke, tmp_path, monkeypatch):
+    swept = []
+    monkeypatch.setattr(studies, "sweep", lambda runs, folder: swept.append(sorted(runs)))
+    kept = types.SimpleNamespace
+    monkeypatch.setattr(
+        studies.Job, "of", lambda study, *_: kept(study=study, seed=0, kept=lambda: {"x": 1.0})
+    )
+
+    class Done:
+        def __contains__(self, name):
+            return any(name in stage for stage in swept)
+
+    both = [Staged(["a2", "a3"], Done()), Staged(["b2"], Done())]
+    both[1].name = "other"
+    measure_all(both, dataclasses.replace(smoke, seeds=1), tmp_path)
+    assert swept == [["first", "first"], ["a2", "b2"], ["a3"]]
