@@ -170,7 +170,7 @@ class SequencePolicy(ActorCriticPolicy):
         self.predictor = None
         if isinstance(self.action_space, spaces.Discrete) and self.action_values:
             if self._valued_by_cell:
-                self.value_net = _Columns(self.cell.n_logits, self.cell.n_values)
+                self.value_net = _Columns(self.cell.n_logits, self.cell.n_values)  # type: ignore[assignment]
             else:
                 width, n = self.mlp_extractor.latent_dim_vf, int(self.action_space.n)
                 self.value_net = nn.Linear(width, n, device=self.value_net.weight.device)
