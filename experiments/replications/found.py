@@ -25,25 +25,24 @@ def read_found(name: str, out: Path) -> Found | None:
 def judged(
     replication: Replication,
     size: str,
-    measured: Mapping[str, Mapping[str, Any]],
-    made: Mapping[str, Mapping[str, Any]],
+    done: Mapping[str, Mapping[str, Any]],
 ) -> Found:
     """A replication with what was measured, its checks judged.
 
     Args:
         replication: what was run.
         size: name of the size; at any but ``full`` the outcomes are of smaller runs.
-        measured: by part and seed, the quantities.
-        made: by part that was measured, what
-            :func:`~metalocus.experiments.runs.provenance.made_by` says.
+        done: by part that was measured, the quantities by seed (``seeds``), the CPU minutes that
+            its agents were trained for by seed (``cpu_minutes``), and what
+            :func:`~metalocus.experiments.runs.provenance.made_by` says (``made``).
     """
+    nothing = {"seeds": {}, "cpu_minutes": {}, "made": None}
     parts: dict[str, dict[str, Any]] = {
         part.name: {
             "about": part.about,
             "panel": part.panel,
             "minutes": part.minutes,
-            "seeds": {seed: dict(values) for seed, values in measured.get(part.name, {}).items()},
-            "made": made.get(part.name),
+            **{name: done.get(part.name, nothing)[name] for name in nothing},
         }
         for part in replication.parts
     }

@@ -41,8 +41,10 @@ def replications_page(out: Path) -> str:
         "Published results, run again by one command each. *Ours* is the mean over training seeds",
         "of the final checkpoint on fresh episodes (least to greatest seed, where there are",
         "several) ± its standard error over episodes; *published* is as printed, ± the standard",
-        "error of the paper's test episodes where it can be told. A check passes if every seed",
-        "does. Made by `metalocus replicate --page`.",
+        "error of the paper's test episodes where it can be told. *CPU minutes* are those in which",
+        "an agent and all that it began with were trained, the most of its seeds. A check passes",
+        "if every seed does. Made of the results that are kept in docs/replications by",
+        "`metalocus replicate --page replications.md --out docs/replications`.",
         "",
         _state(found),
         "",
@@ -58,12 +60,8 @@ def replications_page(out: Path) -> str:
 def _again(replication: Any, kept: Found | None) -> Found:
     """The replication in its present words, with what was measured."""
     if kept is None:
-        return judged(replication, "full", {}, {})
-    names = {part.name for part in replication.parts}
-    parts = {name: part for name, part in kept["parts"].items() if name in names}
-    measured = {name: part["seeds"] for name, part in parts.items()}
-    made = {name: part["made"] for name, part in parts.items()}
-    return judged(replication, kept["size"], measured, made)
+        return judged(replication, "full", {})
+    return judged(replication, kept["size"], kept["parts"])
 
 
 def _state(found: Mapping[str, Found]) -> str:
@@ -130,8 +128,8 @@ def _results(found: Found) -> Iterator[str]:
     """The table of all quantities."""
     yield from (
         "",
-        "| part | quantity | ours | seeds | published |",
-        "| --- | --- | --- | --- | --- |",
+        "| part | quantity | ours | seeds | CPU minutes | published |",
+        "| --- | --- | --- | --- | --- | --- |",
     )
     for part, each in found["parts"].items():
         for quantity in quantities(found, part):
@@ -139,7 +137,12 @@ def _results(found: Found) -> Iterator[str]:
             if not own and theirs is None:
                 continue
             shown = _ours(list(own.values()), error_of(found, part, quantity))
-            yield f"| {each['about']} | {quantity} | {shown} | {len(own)} | {_theirs(theirs)} |"
+            spent = each["cpu_minutes"].values()
+            minutes = f"{max(spent):.1f}" if own and spent else ""
+            yield (
+                f"| {each['about']} | {quantity} | {shown} | {len(own)} | {minutes} |"
+                f" {_theirs(theirs)} |"
+            )
 
 
 def _ours(values: list[float], error: float | None) -> str:

@@ -13,7 +13,11 @@ from metalocus.experiments.errors import WrongUse
 from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Part, Replication
 from metalocus.experiments.replications.found import Found, judged, read_found
 from metalocus.experiments.runs.provenance import made_by
+from metalocus.experiments.runs.records import load_manifest
+from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.measure_all import measure_all
+from metalocus.experiments.studies.presets import Preset
+from metalocus.experiments.studies.study import all_runs
 
 
 def replicate(
@@ -47,14 +51,22 @@ def replicate(
     if size_name not in SIZES:
         raise InvalidTask(unknown("size", size_name, SIZES))
     size = replace(SIZES[size_name], device=device)
-    kept = _kept(replication, size_name, out)
-    measured = {name: part["seeds"] for name, part in kept.items()}
-    made = {name: part["made"] for name, part in kept.items()}
+    done = _kept(replication, size_name, out)
     for part in _chosen(replication, parts):
         own = measure_all([part], part.sized(size), out)[part.name]
-        measured[part.name] = {str(seed): dict(values) for seed, values in own.items()}
-        made[part.name] = made_by(type(part).__module__)
-    return judged(replication, size_name, measured, made)
+        done[part.name] = {
+            "seeds": {str(seed): dict(values) for seed, values in own.items()},
+            "cpu_minutes": {str(seed): spent_on(part, size, seed, out) for seed in own},
+            "made": made_by(type(part).__module__),
+        }
+    return judged(replication, size_name, done)
+
+
+def spent_on(part: Part, size: Preset, seed: int, out: Path) -> float:
+    """CPU minutes that all agents of a part, and what they began with, were trained for."""
+    runs = all_runs(part, size, seed, out / RUNS).values()
+    manifests = [load_manifest(out / RUNS / config.name) for config in runs]
+    return sum(float(each["training_cpu_seconds"]) for each in manifests) / 60.0
 
 
 def _chosen(replication: Replication, names: Sequence[str] | None) -> list[Part]:

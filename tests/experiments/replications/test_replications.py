@@ -125,11 +125,17 @@ def test_a_check_passes_if_every_seed_is_in_its_region(relation, bound, toleranc
     assert check.outcome(values) is outcome
 
 
+def done(seeds, minutes=None):
+    """A part as it is kept; each seed was trained for so many minutes, by default not at all."""
+    spent = {} if minutes is None else dict.fromkeys(seeds, minutes)
+    return {"seeds": seeds, "cpu_minutes": spent, "made": MADE}
+
+
 def planted(total=85.3):
     """The table with planted totals of one cell at three seeds."""
     values = {"alike arms": total, "alike arms_se": 0.1, "alike arms regret": 0.03}
     seeds = {"0": values, "1": values, "2": {**values, "alike arms": total and total + 0.2}}
-    return judged(TABLE, "full", {"alike-arms-n100-k50": seeds}, {"alike-arms-n100-k50": MADE})
+    return judged(TABLE, "full", {"alike-arms-n100-k50": done(seeds, 12.0)})
 
 
 def outcome_of(found, quantity, part="alike-arms-n100-k50"):
@@ -169,8 +175,8 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
     assert (theirs["seed"], theirs["value"], theirs["made"]) == (None, None, None)
     assert (theirs["published"], theirs["published_se"]) == (84.9, 0.6)
     page = replications_page(tmp_path)
-    line = "| alike arms, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058 | 3 |  |"
-    assert line in page
+    cell = "alike arms, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058"
+    assert f"| {cell} | 3 | 12.0 |  |" in page
     assert "84.9 ± 0.6 (Duan 2016)" in page
     for name in REPLICATIONS:
         assert f"## {name}" in page
@@ -180,7 +186,7 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
 
 def test_a_replication_without_results_is_drawn_too(tmp_path):
     for name in ("harlow", "wang2018_two_step"):  # without and with figures of the paper
-        assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}, {}))) == 4
+        assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}))) == 4
 
 
 def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch):
@@ -192,12 +198,14 @@ def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch)
         return {parts[0].name: {seed: {"random": 5.0} for seed in range(preset.seeds)}}
 
     monkeypatch.setattr(replicate_module, "measure_all", measured)
+    monkeypatch.setattr(replicate_module, "spent_on", lambda part, size, seed, out: seed + 1.5)
     written(tmp_path)
     found = replicate("rl2_bandits", "full", tmp_path, ["references-n10-k5"])
     kept, fresh = found["parts"]["alike-arms-n100-k50"], found["parts"]["references-n10-k5"]
     assert (kept["seeds"]["0"]["alike arms"], kept["made"]) == (85.3, MADE)
     assert fresh["made"] == made_by(rl2_bandits.__name__)
     assert fresh["seeds"] == {"0": {"random": 5.0}}
+    assert (kept["cpu_minutes"]["0"], fresh["cpu_minutes"]) == (12.0, {"0": 1.5})
     assert outcome_of(found, "random", "references-n10-k5") == "passed"
     found = replicate("rl2_bandits", "quick", tmp_path, ["attention-n10-k5"])
     assert not found["parts"]["alike-arms-n100-k50"]["seeds"]
@@ -246,6 +254,7 @@ def test_every_kind_of_part_runs_from_training_to_the_page(tmp_path, monkeypatch
         return {part.name: {0: values}}
 
     monkeypatch.setattr(replicate_module, "measure_all", measured)
+    monkeypatch.setattr(replicate_module, "spent_on", lambda part, size, seed, out: 0.0)
     for name, each in REPLICATIONS.items():
         first = {type(part): part.name for part in reversed(each.parts)}
         found = replicate(name, "smoke", tmp_path, list(first.values()))
@@ -263,7 +272,7 @@ def test_every_kind_of_part_runs_from_training_to_the_page(tmp_path, monkeypatch
 def test_the_page_begins_with_what_is_run_at_full_size_and_what_the_rest_takes(tmp_path):
     """Two references of one seed are run; in hours the rest is minutes by parts and seeds."""
     two = {name: {"0": {"random": 5.0}} for name in ("references-n10-k5", "references-n10-k10")}
-    found = judged(TABLE, "full", two, dict.fromkeys(two, MADE))
+    found = judged(TABLE, "full", {name: done(seeds) for name, seeds in two.items()})
     (tmp_path / "rl2_bandits.json").write_text(json.dumps(found))
     parts = [part for each in REPLICATIONS.values() for part in each.parts]
     left = [part for part in parts if part.name not in two]
@@ -274,6 +283,11 @@ def test_the_page_begins_with_what_is_run_at_full_size_and_what_the_rest_takes(t
     assert f"the other {len(left)}, about {hours:,.0f} CPU hours" in head
     (tmp_path / "rl2_bandits.json").write_text(json.dumps({**found, "size": "quick"}))
     assert f"0 of {len(parts)} parts (none)" in replications_page(tmp_path)
+
+
+def test_the_page_in_docs_is_that_of_the_results_kept_beside_it():
+    docs = Path(__file__).parents[3] / "docs"
+    assert (docs / "replications.md").read_text() == replications_page(docs / "replications")
 
 
 def overlapping(texts, renderer):
@@ -295,7 +309,7 @@ def test_every_figure_is_readable_whatever_was_measured():
         for number, check in enumerate(each.checks):
             values[check.part][check.quantity] = -0.125 * number
         own = {part: {"0": quantities} for part, quantities in values.items()}
-        found = judged(each, "full", own, dict.fromkeys(own, MADE))
+        found = judged(each, "full", {name: done(seeds) for name, seeds in own.items()})
         found["parts"] = dict(list(found["parts"].items())[:4])
         figure = draw(found)
         renderer = FigureCanvasAgg(figure).get_renderer()
