@@ -73,7 +73,8 @@ class SequencePPO(ArchivedPPO):
         policy: ``SequencePolicy``; choose the cell by ``policy_kwargs={"cell": "lstm"}``.
         env: an SB3 vector environment, such as :class:`~metalocus.envs.sb3.BatchVecEnv`; a
             Gymnasium environment; or its id. Gymnasium's vector environments are refused.
-        learning_rate: number or schedule.
+        learning_rate: number or schedule. For this and the other schedules ``"lin_3e-4"`` is a line
+            from .0003 at the beginning of training to 0 at its end, as in RL Zoo.
         n_steps: length of a rollout; None for the environment's horizon, so that every
             sequence is one whole episode.
         batch_size: transitions in a minibatch, rounded down to whole sequences; None for

@@ -13,6 +13,7 @@ import numpy as np
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule
 
+from metalocus.agents.ppo.schedules import PowerDecay
 from metalocus.envs.checks import (
     InvalidTask,
     require,
@@ -23,6 +24,8 @@ from metalocus.envs.checks import (
 )
 from metalocus.envs.discovery import unknown
 
+LINE = "lin_"
+"""Begins the text of a schedule that falls to 0 on a line."""
 Check = Callable[[str, Any], Any]
 """Given a setting's name and the value assigned, returns what is kept or raises InvalidTask."""
 _TYPES: dict[type, tuple[Any, str]] = {
@@ -119,13 +122,27 @@ def count(least: int, most: int = 2**63 - 1) -> Check:
 
 
 def schedule(label: str, least: float = 0.0, most: float = math.inf) -> Check:
-    """A number from ``least`` to ``most``, or a function of the training that remains."""
+    """A number from ``least`` to ``most``, or a function of the training that remains.
+
+    The text ``lin_3e-4`` is a line from .0003 to 0, as RL Zoo has it.
+    """
 
     def check(_: str, value: Any) -> CheckedSchedule:
         inner = value.value_schedule if isinstance(value, FloatSchedule) else value
+        if isinstance(value, str) and value.startswith(LINE):
+            inner = PowerDecay(_number_in(label, value), 1.0)
         return CheckedSchedule(label, inner, number(least, most))
 
     return check
+
+
+def _number_in(label: str, line: str) -> float:
+    """Where a line of :func:`schedule` begins."""
+    try:
+        first = float(line.removeprefix(LINE))
+    except ValueError:
+        raise InvalidTask(f"{label} must be a number or {LINE}NUMBER, got {line!r}") from None
+    return require_number(label, first, 0.0)
 
 
 def optional(check: Check) -> Check:

@@ -36,7 +36,7 @@ def judged(
             its agents were trained for by seed (``cpu_minutes``), and what
             :func:`~metalocus.experiments.runs.provenance.made_by` says (``made``).
     """
-    nothing = {"seeds": {}, "cpu_minutes": {}, "made": None}
+    nothing: dict[str, Any] = {"seeds": {}, "cpu_minutes": {}, "made": None}
     parts: dict[str, dict[str, Any]] = {
         part.name: {
             "about": part.about,

@@ -120,6 +120,17 @@ def test_the_learning_rate(monkeypatch, name, value):
     assert {each["rate"] for each in later} == {2e-3}
 
 
+def test_a_line_is_a_schedule_from_its_number_to_nothing():
+    for name in ("learning_rate", "gamma", "gae_lambda", "ent_coef", "clip_range"):
+        model = build(**{name: "lin_.5"})
+        held = model.lr_schedule if name == "learning_rate" else None
+        held = held or getattr(model, f"{name}_schedule", None) or getattr(model, name)
+        assert [held(left) for left in (1.0, 0.5, 0.25, 0.0)] == [0.5, 0.25, 0.125, 0.0]
+    for wrong in ("lin_", "lin_fast", "lin_-1", "lin_nan", "line"):
+        with pytest.raises(InvalidTask, match="learning_rate must be"):
+            build(learning_rate=wrong)
+
+
 def test_epochs_and_minibatches(monkeypatch):
     for settings, first_rows, later_rows in (
         ({"n_epochs": 3}, [1] * 8, [1] * 48),
