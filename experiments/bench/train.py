@@ -21,11 +21,13 @@ from stable_baselines3.common.env_util import make_vec_env
 import metalocus.envs  # noqa: F401 (registers the environments)
 from metalocus.agents.cells.base import TRAINABLES
 from metalocus.agents.ppo.algorithm import SequencePPO
+from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import InvalidTask, Setting
 from metalocus.envs.sb3 import BatchVecEnv
 from metalocus.experiments.bench.base import ROUNDS, TEN_ARMS, Row
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.config import RunConfig
+from metalocus.experiments.scoring.returns import expected_returns
 
 WIDTH = 64
 """Units of every contestant's LSTM and of its heads' layers."""
@@ -35,6 +37,12 @@ GOALS = (75.0, 80.0)
 """Mean returns; random choice earns 50 and the best reference 83.6."""
 PATIENCE = 60.0
 """CPU seconds in which the goals must be reached."""
+LEARNED = "alike_arms"
+"""The agent that learns ten arms soonest."""
+LEARNED_STEPS = (400_000, 3_000_000)
+"""Steps after which it is measured."""
+FRESH = 10_000
+"""Episodes on which it is measured."""
 SIZES: Mapping[str, dict[str, int]] = {
     "32 environments, as by default": {"n_envs": 32, "n_epochs": 10, "batch_size": 128},
     "256 environments, small batches": {"n_envs": 256, "n_epochs": 4, "batch_size": 1_600},
@@ -53,7 +61,7 @@ GIGANTIC = (1000, 1024)
 
 
 def bench_train(device: str = "cpu") -> list[Row]:
-    """Rows of ``speed``, ``learning``, ``length``, ``batch``, ``memory`` and ``agent``.
+    """Rows of ``speed``, ``learning``, ``learned``, ``length``, ``batch``, ``memory``, ``agent``.
 
     ``speed``: trained steps per CPU second with equal network, epochs and minibatches, in
     interleaved rounds. RecurrentPPO plays SB3's own vector of single environments, as its
@@ -68,6 +76,10 @@ def bench_train(device: str = "cpu") -> list[Row]:
     rows += [
         {"measure": "learning", "trainer": name, **_apart(_learning, name, device)}
         for name in ("ours", "recurrent_ppo", "memoryless_ppo")
+    ]
+    rows += [
+        {"measure": "learned", "agent": LEARNED, **_apart(_learned, steps, device)}
+        for steps in LEARNED_STEPS
     ]
     for measure, sizes in (
         ("length", [(length, USUAL[1]) for length in LENGTHS]),
@@ -154,6 +166,23 @@ def _learning(contestant: str, device: str) -> Row:
     watch = _Watch()
     _trainer(contestant, sizes, device).learn(5_000_000, callback=watch)
     return {f"cpu_s_to_{goal:g}": watch.reached.get(goal) for goal in GOALS}
+
+
+def _learned(steps: int, device: str) -> Row:
+    """What the final weights earn on fresh episodes, and the CPU seconds of their training."""
+    config = RunConfig.suited(TEN_ARMS, LEARNED, steps, 0, device)
+    model, began = build_model(config), time.process_time()
+    model.learn(steps)
+    spent = time.process_time() - began
+    agent = TrainedAgent(model.policy, TEN_ARMS.layout)
+    earned = expected_returns(agent, TEN_ARMS, FRESH, 1)
+    error = earned.std(ddof=1) / len(earned) ** 0.5
+    return {
+        "steps": steps,
+        "cpu_s": round(spent, 1),
+        "mean_return": round(float(earned.mean()), 2),
+        "se": round(float(error), 2),
+    }
 
 
 class _Watch(BaseCallback):

@@ -24,6 +24,8 @@ def small(monkeypatch):
         "ROUNDS": 1,
         "ENOUGH_SECONDS": 0.01,
         "PATIENCE": 0.01,
+        "LEARNED_STEPS": (200, 300),
+        "FRESH": 50,
         "TRAINABLES": known,
         "_apart": lambda work, *args: {**work(*args), "peak_mb": 1},
     }.items():
@@ -33,11 +35,16 @@ def small(monkeypatch):
 def test_every_measure_is_reported(small):
     rows = bench_train.bench_train()
     measures = [row["measure"] for row in rows]
-    assert measures == ["speed", *["learning"] * 3, "length", "batch", "memory", "agent", "agent"]
+    assert measures == [
+        *("speed", *["learning"] * 3, *["learned"] * 2, "length", "batch", "memory"),
+        *("agent", "agent"),
+    ]
     speed = rows[0]
     ratio = speed["ours_steps_per_cpu_s"] / speed["recurrent_ppo_steps_per_cpu_s"]
     assert speed["over_recurrent_ppo"] == pytest.approx(ratio, abs=0.06)
-    assert all(row["cpu_s_per_million"] > 0 for row in rows[4:])
+    assert [row["steps"] for row in rows[4:6]] == [200, 300]
+    assert all(30.0 < row["mean_return"] < 70.0 and 1.0 < row["se"] < 10.0 for row in rows[4:6])
+    assert all(row["cpu_s_per_million"] > 0 for row in rows[6:])
     assert rows[-2]["over_lstm"] == 1.0
 
 
