@@ -58,7 +58,7 @@ of an hour in all, as 39M steps brought a wider network no further than 124 of 1
 THEN = {
     "recurrent": dict.fromkeys(CELLS, 12_000_000),
     "attention": dict.fromkeys(CELLS, 6_000_000),
-    "alike pairs": {10: 12_000_000, 25: 4_000_000, 50: 4_000_000, 75: 8_000_000, 100: 12_000_000},
+    "alike pairs": {10: 24_000_000, 25: 4_000_000, 50: 4_000_000, 75: 8_000_000, 100: 12_000_000},
 }
 """Steps that go on from there with the settings of ``later.py``, by agent and inner episodes. At
 seed 900 4M were enough for 25 and 50 inner episodes, and 12M were needed for 100."""
