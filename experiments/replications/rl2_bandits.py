@@ -105,15 +105,15 @@ FIRST = {
 THEN = {
     "recurrent": {100: 8_000_000, 500: 12_000_000},
     "attention": {100: 4_000_000, 500: 8_000_000},
-    ALIKE: {100: 6_000_000, 500: 24_000_000},
+    ALIKE: {100: 8_000_000, 500: 16_000_000},
 }
 """Steps that go on from there with the settings of ``later.py``. What was tried is in ``TRIED``."""
-OTHER_ARMS = {100: 3_000_000, 500: 4_000_000}
+OTHER_ARMS = {100: 6_000_000, 500: 4_000_000}
 """Steps that go on from ``FEW`` arms with those of the cell, by pulls."""
 MINUTES = {
     "recurrent": {10: 2.0, 100: 10.0, 500: 8.0},
     "attention": {10: 2.0, 100: 10.0, 500: 10.0},
-    ALIKE: {10: 1.0, 100: 9.0, 500: 18.0},
+    ALIKE: {10: 1.0, 100: 14.0, 500: 18.0},
 }
 """CPU minutes a seed, from the steps a second of a rollout or, of the agent that treats arms alike,
 of trainings at seed 900 with ten arms; fifty take twice as long. The shorter episodes are those of
