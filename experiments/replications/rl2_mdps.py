@@ -70,10 +70,23 @@ PUBLISHED_AS = {"recurrent": "Duan 2016", "attention": "Mishra 2018"}
 _ON_GPU = "10 inner episodes (1,024 environments, an H200)"
 _SLOW = "learning_rate=.001"
 _WIDE = "gru, hidden_size=256"
-_PAIRS = "alike_pairs, net_arch=[], its GRU told of rewards alone"
+_PAIRS = "alike_pairs with a head for the critic, net_arch=[], its GRU told of rewards alone"
+_NOW = "alike_pairs"
+_NEXT = f"{_NOW}, after 12M steps with the defaults: no discount, 1,000 environments, rate"
 _DEEP = "transformer, hidden_size=128 n_layers=3"
 TRIED = (
     Tried("10 inner episodes", _PAIRS, 4_000_000, 900, 144.4, 161.528, 0.147, 1.082, 0.128),
+    Tried("10 inner episodes", _NOW, 12_000_000, 900, 501.0, 161.958, 0.142, 0.402, 0.107),
+    *(
+        Tried("10 inner episodes", f"{_NEXT} {rate}", steps, 900, seconds, *found)
+        for rate, steps, seconds, found in (
+            (".0003", 12_000_000, 211.4, (162.101, 0.141, 0.259, 0.098)),
+            (".0003", 24_000_000, 394.0, (162.283, 0.140, 0.077, 0.097)),
+            ("lin_3e-4", 24_000_000, 321.7, (162.010, 0.142, 0.350, 0.099)),
+            ("lin_1e-3", 24_000_000, 307.1, (162.270, 0.139, 0.090, 0.099)),
+            ("lin_2e-3", 24_000_000, 325.1, (162.296, 0.140, 0.064, 0.097)),
+        )
+    ),
     *(
         Tried(_ON_GPU, agent, steps, 900, seconds, *total, *regret)
         for agent, steps, seconds, total, regret in (
