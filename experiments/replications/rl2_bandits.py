@@ -105,7 +105,7 @@ FIRST = {
 THEN = {
     "recurrent": {100: 8_000_000, 500: 12_000_000},
     "attention": {100: 4_000_000, 500: 8_000_000},
-    ALIKE: {100: 8_000_000, 500: 16_000_000},
+    ALIKE: {100: 8_000_000, 500: 24_000_000},
 }
 """Steps that go on from there with the settings of ``later.py``. What was tried is in ``TRIED``."""
 OTHER_ARMS = {100: 6_000_000, 500: 4_000_000}
