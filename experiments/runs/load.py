@@ -110,12 +110,15 @@ def _require_fit(name: str, agent: TrainedAgent, other: RunConfig, config: RunCo
     sizes = (own.n_arms, own.stimulus_size), (theirs.n_arms, theirs.stimulus_size)
     differ = f"{name}: {other.title} chooses among {theirs.n_arms} arms and sees"
     differ += f" {theirs.stimulus_size} numbers, not {own.n_arms} and {own.stimulus_size}"
-    require(sizes[0] == sizes[1], differ)
-    if name == START:
-        try:
-            fill(build_policy(config), agent.policy.state_dict())
-        except ValueError as error:
-            raise InvalidTask(
-                f"{name}: {other.title} is another network ({error}); give this run its agent and"
-                " --agent-kwargs"
-            ) from None
+    if name != START:
+        require(sizes[0] == sizes[1], differ)
+        return
+    # weights may fit other tasks too: those of alike_arms do any number of arms
+    try:
+        fill(build_policy(config), agent.policy.state_dict())
+    except ValueError as error:
+        require(sizes[0] == sizes[1], differ)
+        raise InvalidTask(
+            f"{name}: {other.title} is another network ({error}); give this run its agent and"
+            " --agent-kwargs"
+        ) from None

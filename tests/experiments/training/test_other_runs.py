@@ -99,6 +99,22 @@ def test_runs_that_do_not_fit_are_refused_before_anything_is_written(run, tiny, 
         train(dataclasses.replace(tiny, train_kwargs={"start": str(run)}), out)
 
 
+def test_weights_that_do_any_number_of_arms_start_with_any_and_none_is_imitated_with_another(
+    tiny, brief, run, tmp_path
+):
+    two = dataclasses.replace(tiny, agent="alike_arms")
+    few = train(two, tmp_path)
+    setting = type(tiny.setting)(tiny.setting.env, **{**tiny.setting.kwargs, "n_arms": 3})
+    start = {"start": str(few)}
+    three = dataclasses.replace(two, setting=setting, steps=0, train_kwargs=start)
+    assert equal(weights(train(three, tmp_path)), weights(few))
+    imitating = dataclasses.replace(
+        tiny, setting=setting, trainer="imitate", train_kwargs={"reference": str(run)}
+    )
+    with pytest.raises(InvalidTask, match=r"^reference: .* chooses among 2 arms"):
+        train(imitating, tmp_path)
+
+
 def test_another_run_in_its_place_is_refused(run, tiny, brief, tmp_path):
     config = dataclasses.replace(tiny, train_kwargs={"start": str(run)})
     other = train(dataclasses.replace(tiny, seed=9, steps=20), tmp_path / "others")
