@@ -32,11 +32,12 @@ def judged(
     Args:
         replication: what was run.
         size: name of the size; at any but ``full`` the outcomes are of smaller runs.
-        done: by part that was measured, the quantities by seed (``seeds``), the CPU minutes that
-            its agents were trained for by seed (``cpu_minutes``), and what
-            :func:`~metalocus.experiments.runs.provenance.made_by` says (``made``).
+        done: by part that was measured, the quantities by seed (``seeds``), what
+            :func:`~metalocus.experiments.replications.replicate.trained` says by seed
+            (``trained``), and what :func:`~metalocus.experiments.runs.provenance.made_by` says
+            (``made``).
     """
-    nothing: dict[str, Any] = {"seeds": {}, "cpu_minutes": {}, "made": None}
+    nothing: dict[str, Any] = {"seeds": {}, "trained": {}, "made": None}
     parts: dict[str, dict[str, Any]] = {
         part.name: {
             "about": part.about,

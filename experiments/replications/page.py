@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ TUNED = (
     "Trainings by which the settings were chosen, at seeds that no replication uses (from 900 on),"
     " and what settings that were given up gave at the seeds of the replication; totals and regrets"
     " to the near-optimum on 10,000 fresh episodes ± their standard errors."
+)
+CURVES = (
+    "Score on fresh episodes during training, mean over seeds, by steps of each training: 0 is"
+    " random choice, 1 the best reference of what is trained on."
 )
 MARKS = {Outcome.PASSED: "yes", Outcome.MISSED: "**no**", Outcome.NOT_RUN: "not run yet"}
 
@@ -119,6 +123,7 @@ def _section(found: Found) -> list[str]:
             f"```\nmetalocus replicate {found['replication']} --size full --parts"
             f" {' '.join(left)}\n```",
         ]
+    lines += _curves(found)
     if found["tried"]:
         lines += ["", "### Tuned", "", TUNED, "", *_tried(found)]
     return lines
@@ -137,12 +142,34 @@ def _results(found: Found) -> Iterator[str]:
             if not own and theirs is None:
                 continue
             shown = _ours(list(own.values()), error_of(found, part, quantity))
-            spent = each["cpu_minutes"].values()
-            minutes = f"{max(spent):.1f}" if own and spent else ""
+            minutes = f"{_minutes(each):.1f}" if own and any(each["trained"].values()) else ""
             yield (
                 f"| {each['about']} | {quantity} | {shown} | {len(own)} | {minutes} |"
                 f" {_theirs(theirs)} |"
             )
+
+
+def _minutes(part: Mapping[str, Any]) -> float:
+    """CPU minutes of all trainings of a part, the most of its seeds."""
+    by_seed: Iterable[Mapping[str, Any]] = part["trained"].values()
+    return max(sum(float(each["cpu_minutes"]) for each in seed.values()) for seed in by_seed)
+
+
+def _curves(found: Found) -> Iterator[str]:
+    """How the scores rose in the trainings of the parts that missed a check."""
+    missed = {each["part"]: None for each in found["checks"] if each["outcome"] == Outcome.MISSED}
+    parts = [found["parts"][name] for name in missed]
+    parts = [part for part in parts if any(part["trained"].values())]
+    if parts:
+        yield from ("", "### Curves of what was missed", "", CURVES, "")
+        yield from ("| part | training | score by steps |", "| --- | --- | --- |")
+    for part in parts:
+        seeds = list(part["trained"].values())
+        for name, first in seeds[0].items():
+            scores = np.array([[s for _, s in seed[name]["curve"]] for seed in seeds])
+            steps = [step for step, _ in first["curve"]]
+            rose = (f"{n:,}: {s:.3f}" for n, s in zip(steps, scores.mean(axis=0), strict=True))
+            yield f"| {part['about']} | {name} | {', '.join(rose)} |"
 
 
 def _ours(values: list[float], error: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from metalocus.envs import InvalidTask
 from metalocus.envs.discovery import unknown
 from metalocus.experiments.errors import WrongUse
+from metalocus.experiments.folders.results import SCORE, read_results
 from metalocus.experiments.replications.base import REPLICATIONS, SIZES, Part, Replication
 from metalocus.experiments.replications.found import Found, judged, read_found
 from metalocus.experiments.runs.provenance import made_by
@@ -56,17 +57,22 @@ def replicate(
         own = measure_all([part], part.sized(size), out)[part.name]
         done[part.name] = {
             "seeds": {str(seed): dict(values) for seed, values in own.items()},
-            "cpu_minutes": {str(seed): spent_on(part, size, seed, out) for seed in own},
+            "trained": {str(seed): trained(part, size, seed, out) for seed in own},
             "made": made_by(type(part).__module__),
         }
     return judged(replication, size_name, done)
 
 
-def spent_on(part: Part, size: Preset, seed: int, out: Path) -> float:
-    """CPU minutes that all agents of a part, and what they began with, were trained for."""
-    runs = all_runs(part, size, seed, out / RUNS).values()
-    manifests = [load_manifest(out / RUNS / config.name) for config in runs]
-    return sum(float(each["training_cpu_seconds"]) for each in manifests) / 60.0
+def trained(part: Part, size: Preset, seed: int, out: Path) -> dict[str, dict[str, Any]]:
+    """Of every training of a part its ``cpu_minutes``, and its score by steps as ``curve``."""
+    found = {}
+    for name, config in all_runs(part, size, seed, out / RUNS).items():
+        folder = out / RUNS / config.name
+        seconds = float(load_manifest(folder)["training_cpu_seconds"])
+        rows = [row for row in read_results(folder, config.name) if row.metric == SCORE]
+        curve = [[row.step, round(row.value, 4)] for row in rows]
+        found[name] = {"cpu_minutes": round(seconds / 60.0, 2), "curve": curve}
+    return found
 
 
 def _chosen(replication: Replication, names: Sequence[str] | None) -> list[Part]:

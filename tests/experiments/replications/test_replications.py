@@ -24,16 +24,21 @@ from metalocus.experiments.replications.base import (
     Check,
     Outcome,
     Replication,
+    Training,
 )
 from metalocus.experiments.replications.found import judged, read_found
+from metalocus.experiments.replications.later import later
 from metalocus.experiments.replications.output import draw, write_output
 from metalocus.experiments.replications.page import replications_page
 from metalocus.experiments.replications.replicate import replicate
+from metalocus.experiments.replications.rl2_bandits import References
 from metalocus.experiments.runs.build import build_model
 from metalocus.experiments.runs.named import NamedSetting
 from metalocus.experiments.runs.possible import require_possible
 from metalocus.experiments.runs.provenance import made_by
+from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.study import all_runs, require_measured
+from metalocus.experiments.training.train import train
 
 TABLE = REPLICATIONS["rl2_bandits"]
 MADE = {
@@ -127,8 +132,9 @@ def test_a_check_passes_if_every_seed_is_in_its_region(relation, bound, toleranc
 
 def done(seeds, minutes=None):
     """A part as it is kept; each seed was trained for so many minutes, by default not at all."""
-    spent = {} if minutes is None else dict.fromkeys(seeds, minutes)
-    return {"seeds": seeds, "cpu_minutes": spent, "made": MADE}
+    one = {"begun": {"cpu_minutes": minutes, "curve": [[0, 0.0], [2000, 0.5]]}}
+    trained = {} if minutes is None else dict.fromkeys(seeds, one)
+    return {"seeds": seeds, "trained": trained, "made": MADE}
 
 
 def planted(total=85.3):
@@ -184,6 +190,13 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
     assert "About 6 CPU minutes a seed" in page
 
 
+def test_the_page_tells_how_the_scores_rose_where_a_check_was_missed_alone(tmp_path):
+    row = "| alike arms, 100 pulls, 50 arms | begun | 0: 0.000, 2,000: 0.500 |"
+    for total, missed in ((85.3, False), (85.1, True)):
+        (tmp_path / "rl2_bandits.json").write_text(json.dumps(planted(total)))
+        assert (row in replications_page(tmp_path)) == missed
+
+
 def test_a_replication_without_results_is_drawn_too(tmp_path):
     for name in ("harlow", "wang2018_two_step"):  # without and with figures of the paper
         assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}))) == 4
@@ -198,19 +211,41 @@ def test_parts_run_before_are_kept_at_the_same_size_alone(tmp_path, monkeypatch)
         return {parts[0].name: {seed: {"random": 5.0} for seed in range(preset.seeds)}}
 
     monkeypatch.setattr(replicate_module, "measure_all", measured)
-    monkeypatch.setattr(replicate_module, "spent_on", lambda part, size, seed, out: seed + 1.5)
+    monkeypatch.setattr(replicate_module, "trained", lambda part, size, seed, out: {"at": seed})
     written(tmp_path)
     found = replicate("rl2_bandits", "full", tmp_path, ["references-n10-k5"])
     kept, fresh = found["parts"]["alike-arms-n100-k50"], found["parts"]["references-n10-k5"]
     assert (kept["seeds"]["0"]["alike arms"], kept["made"]) == (85.3, MADE)
     assert fresh["made"] == made_by(rl2_bandits.__name__)
     assert fresh["seeds"] == {"0": {"random": 5.0}}
-    assert (kept["cpu_minutes"]["0"], fresh["cpu_minutes"]) == (12.0, {"0": 1.5})
+    assert kept["trained"]["0"]["begun"]["cpu_minutes"] == 12.0
+    assert fresh["trained"] == {"0": {"at": 0}}
     assert outcome_of(found, "random", "references-n10-k5") == "passed"
     found = replicate("rl2_bandits", "quick", tmp_path, ["attention-n10-k5"])
     assert not found["parts"]["alike-arms-n100-k50"]["seeds"]
     replicate("rl2_bandits", "full", tmp_path, ["attention-n10-k5", "attention-n10-k5"])
     assert asked == [("references-n10-k5", 1), ("attention-n10-k5", 1), ("attention-n10-k5", 3)]
+
+
+def test_of_every_training_its_minutes_and_its_curve_are_kept(tmp_path):
+    """Of a first one and one that begins with it, run for real."""
+    task = Setting("metalocus/BernoulliBandit-v0", n_arms=2, horizon=5)
+    first = Training(task, "alike_arms", 40)
+    both = {"first": first, "second": later(first, "first", task, 20)}
+
+    class Tiny(References):
+        def training(self):
+            return both
+
+    part, size, runs = Tiny("tiny", "tiny", 1.0), SIZES["smoke"], tmp_path / RUNS
+    train(part.runs(size, 3)["first"], runs)
+    (stage,) = part.later_runs(size, 3, runs)
+    train(stage["second"], runs)
+    found = replicate_module.trained(part, size, 3, tmp_path)
+    assert found.keys() == both.keys()
+    for each, steps in zip(found.values(), (40, 20), strict=True):
+        assert each["cpu_minutes"] >= 0.0
+        assert [each["curve"][i][0] for i in (0, -1)] == [0, steps]
 
 
 def trained(config):
@@ -254,7 +289,7 @@ def test_every_kind_of_part_runs_from_training_to_the_page(tmp_path, monkeypatch
         return {part.name: {0: values}}
 
     monkeypatch.setattr(replicate_module, "measure_all", measured)
-    monkeypatch.setattr(replicate_module, "spent_on", lambda part, size, seed, out: 0.0)
+    monkeypatch.setattr(replicate_module, "trained", lambda part, size, seed, out: {})
     for name, each in REPLICATIONS.items():
         first = {type(part): part.name for part in reversed(each.parts)}
         found = replicate(name, "smoke", tmp_path, list(first.values()))
