@@ -39,7 +39,7 @@ from dataclasses import replace
 from metalocus.experiments.studies.presets import PRESETS
 
 PRESETS["smoke"] = replace(PRESETS["smoke"], most_steps=100, episodes=20)
-os.cpu_count = lambda: 1
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 """
 """Makes the smallest preset train and measure no more than shows that it does, in one process
 each at a time."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import TypeVar
+
+from joblib import cpu_count
 
 from metalocus.experiments.sweeps.client import ForkServer
 from metalocus.experiments.sweeps.executors.base import Executor
@@ -20,13 +21,13 @@ class Local(Executor):
     """A fork server a core, each with one run at a time.
 
     Args:
-        workers: runs at once; None for one a core.
+        workers: runs at once; None for one a core that this process may use.
     """
 
     name = "local"
 
     def __init__(self, workers: int | None = None) -> None:
-        self.slots = workers or os.cpu_count() or 1
+        self.slots = workers or cpu_count()
         self.servers: list[ForkServer] = []
         self.free: SimpleQueue[ForkServer] = SimpleQueue()
         self.done: SimpleQueue[tuple[Order, Outcome]] = SimpleQueue()

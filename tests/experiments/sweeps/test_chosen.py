@@ -1,6 +1,9 @@
 """Whatever trains or measures much does it by the executor that was chosen."""
 
 import inspect
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -38,6 +41,14 @@ def test_the_chosen_executor_is_that_of_the_context(monkeypatch):
     assert calls == [2]
     assert isinstance(executor(), Local)
     assert not isinstance(executor(), Other)
+
+
+def test_as_many_runs_are_at_work_as_cores_may_be_used():
+    """As loky counts them: what is allowed to the process, in a container or by this variable."""
+    script = f"from {Local.__module__} import Local\nprint(Local().slots, Local(3).slots)"
+    one = {**os.environ, "LOKY_MAX_CPU_COUNT": "1"}
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=one)
+    assert found.stdout.split() == [b"1", b"3"]
 
 
 def test_what_cannot_be_chosen_is_refused_in_one_line(monkeypatch):
