@@ -37,10 +37,12 @@ GOALS = (75.0, 80.0)
 """Mean returns; random choice earns 50 and the best reference 83.6."""
 PATIENCE = 60.0
 """CPU seconds in which the goals must be reached."""
+MANY_STEPS = 5_000_000
+"""What the schedules of a training are made for that ends by its time."""
 LEARNED = "alike_arms"
 """The agent that learns ten arms soonest."""
-LEARNED_STEPS = (400_000, 3_000_000)
-"""Steps after which it is measured."""
+LEARNED_AFTER = (10.0, 120.0)
+"""CPU seconds of training after which it is measured."""
 FRESH = 10_000
 """Episodes on which it is measured."""
 SIZES: Mapping[str, dict[str, int]] = {
@@ -78,8 +80,8 @@ def bench_train(device: str = "cpu") -> list[Row]:
         for name in ("ours", "recurrent_ppo", "memoryless_ppo")
     ]
     rows += [
-        {"measure": "learned", "agent": LEARNED, **_apart(_learned, steps, device)}
-        for steps in LEARNED_STEPS
+        {"measure": "learned", "agent": LEARNED, **_apart(_learned, seconds, device)}
+        for seconds in LEARNED_AFTER
     ]
     for measure, sizes in (
         ("length", [(length, USUAL[1]) for length in LENGTHS]),
@@ -163,22 +165,22 @@ def _learning(contestant: str, device: str) -> Row:
     the others have the sizes ``TUNED``.
     """
     sizes = {"n_envs": 256} if contestant == "ours" else dict(SIZES[TUNED])
-    watch = _Watch()
-    _trainer(contestant, sizes, device).learn(5_000_000, callback=watch)
+    watch = _Watch(PATIENCE)
+    _trainer(contestant, sizes, device).learn(MANY_STEPS, callback=watch)
     return {f"cpu_s_to_{goal:g}": watch.reached.get(goal) for goal in GOALS}
 
 
-def _learned(steps: int, device: str) -> Row:
-    """What the final weights earn on fresh episodes, and the CPU seconds of their training."""
-    config = RunConfig.suited(TEN_ARMS, LEARNED, steps, 0, device)
-    model, began = build_model(config), time.process_time()
-    model.learn(steps)
-    spent = time.process_time() - began
+def _learned(seconds: float, device: str) -> Row:
+    """What the weights earn on fresh episodes when so many CPU seconds of training are over."""
+    config = RunConfig.suited(TEN_ARMS, LEARNED, MANY_STEPS, 0, device)
+    model, watch = build_model(config), _Watch(seconds)
+    model.learn(MANY_STEPS, callback=watch)
+    spent = time.process_time() - watch.began
     agent = TrainedAgent(model.policy, TEN_ARMS.layout)
     earned = expected_returns(agent, TEN_ARMS, FRESH, 1)
     error = earned.std(ddof=1) / len(earned) ** 0.5
     return {
-        "steps": steps,
+        "steps": model.num_timesteps,
         "cpu_s": round(spent, 1),
         "mean_return": round(float(earned.mean()), 2),
         "se": round(float(error), 2),
@@ -186,16 +188,17 @@ def _learned(steps: int, device: str) -> Row:
 
 
 class _Watch(BaseCallback):
-    """When the mean return of a rollout's episodes reaches each goal."""
+    """When the mean return of a rollout's episodes reaches each goal; training ends in time."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__()
+        self.seconds = seconds
         self.reached: dict[float, float] = {}
         self.began = time.process_time()
         self.seen = 0
 
     def _on_step(self) -> bool:
-        return time.process_time() - self.began < PATIENCE
+        return time.process_time() - self.began < self.seconds
 
     def _on_rollout_end(self) -> None:
         buffer = self.model.ep_info_buffer

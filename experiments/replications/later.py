@@ -23,7 +23,9 @@ ROLLOUT = 100_000
 of the speed."""
 
 
-def later(first: Training, start: str, setting: Setting, steps: int) -> Training:
+def later(
+    first: Training, start: str, setting: Setting, steps: int, rate: str | None = None
+) -> Training:
     """The training that goes on from another one.
 
     Args:
@@ -31,9 +33,10 @@ def later(first: Training, start: str, setting: Setting, steps: int) -> Training
         start: its name among those of the part.
         setting: what is trained on now.
         steps: at full size.
+        rate: of learning; None for that of ``RATES``.
     """
     horizon = setting.family.horizon
-    settings = {**LATE, "learning_rate": RATES[horizon > SHORT]}
+    settings = {**LATE, "learning_rate": rate or RATES[horizon > SHORT]}
     n_envs = ROLLOUT // horizon
     return replace(
         first, setting=setting, steps=steps, train_kwargs=settings, start=start, n_envs=n_envs

@@ -24,7 +24,8 @@ def small(monkeypatch):
         "ROUNDS": 1,
         "ENOUGH_SECONDS": 0.01,
         "PATIENCE": 0.01,
-        "LEARNED_STEPS": (200, 300),
+        "LEARNED_AFTER": (0.0, 0.01),
+        "MANY_STEPS": 60_000,
         "FRESH": 50,
         "TRAINABLES": known,
         "_apart": lambda work, *args: {**work(*args), "peak_mb": 1},
@@ -42,7 +43,7 @@ def test_every_measure_is_reported(small):
     speed = rows[0]
     ratio = speed["ours_steps_per_cpu_s"] / speed["recurrent_ppo_steps_per_cpu_s"]
     assert speed["over_recurrent_ppo"] == pytest.approx(ratio, abs=0.06)
-    assert [row["steps"] for row in rows[4:6]] == [200, 300]
+    assert all(1 <= row["steps"] <= 60_000 and row["cpu_s"] < 60.0 for row in rows[4:6])
     assert all(30.0 < row["mean_return"] < 70.0 and 1.0 < row["se"] < 10.0 for row in rows[4:6])
     assert all(row["cpu_s_per_million"] > 0 for row in rows[6:])
     assert rows[-2]["over_lstm"] == 1.0
@@ -67,7 +68,7 @@ def test_networks_are_alike():
 
 
 def test_goals_are_reached_once_and_only_if_returns_are_as_high():
-    watch = bench_train._Watch()
+    watch = bench_train._Watch(60.0)
     watch.init_callback(bench_train._trainer("ours", TINY, "cpu"))
     watch.model._setup_learn(1)
     for mean, reached in ((50.0, set()), (76.0, {75.0}), (74.0, {75.0}), (80.5, {75.0, 80.0})):
