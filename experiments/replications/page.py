@@ -46,9 +46,9 @@ def replications_page(out: Path) -> str:
         "of the final checkpoint on fresh episodes (least to greatest seed, where there are",
         "several) ± its standard error over episodes; *published* is as printed, ± the standard",
         "error of the paper's test episodes where it can be told. *CPU minutes* are those in which",
-        "an agent and all that it began with were trained, the most of its seeds. A check passes",
-        "if every seed does. Made of the results that are kept in docs/replications by",
-        "`metalocus replicate --page replications.md --out docs/replications`.",
+        "the agents of a part and all that they began with were trained, the most of its seeds. A",
+        "check passes if every seed does. Made of the results that are kept in docs/replications",
+        "by `metalocus replicate --page replications.md --out docs/replications`.",
         "",
         _state(found),
         "",
@@ -133,8 +133,8 @@ def _results(found: Found) -> Iterator[str]:
     """The table of all quantities."""
     yield from (
         "",
-        "| part | quantity | ours | seeds | CPU minutes | published |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| part | quantity | ours | seeds | published |",
+        "| --- | --- | --- | --- | --- |",
     )
     for part, each in found["parts"].items():
         for quantity in quantities(found, part):
@@ -142,11 +142,11 @@ def _results(found: Found) -> Iterator[str]:
             if not own and theirs is None:
                 continue
             shown = _ours(list(own.values()), error_of(found, part, quantity))
-            minutes = f"{_minutes(each):.1f}" if own and any(each["trained"].values()) else ""
-            yield (
-                f"| {each['about']} | {quantity} | {shown} | {len(own)} | {minutes} |"
-                f" {_theirs(theirs)} |"
-            )
+            yield f"| {each['about']} | {quantity} | {shown} | {len(own)} | {_theirs(theirs)} |"
+    trained = [part for part in found["parts"].values() if any(part["trained"].values())]
+    if trained:
+        spent = (f"{part['about']} {_minutes(part):.1f}" for part in trained)
+        yield from ("", f"CPU minutes of training: {'; '.join(spent)}.")
 
 
 def _minutes(part: Mapping[str, Any]) -> float:

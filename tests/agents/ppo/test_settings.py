@@ -121,10 +121,14 @@ def test_the_learning_rate(monkeypatch, name, value):
 
 
 def test_a_line_is_a_schedule_from_its_number_to_nothing():
-    for name in ("learning_rate", "gamma", "gae_lambda", "ent_coef", "clip_range"):
-        model = build(**{name: "lin_.5"})
-        held = model.lr_schedule if name == "learning_rate" else None
-        held = held or getattr(model, f"{name}_schedule", None) or getattr(model, name)
+    for name, holder in (
+        ("learning_rate", "lr_schedule"),
+        ("gamma", "gamma_schedule"),
+        ("gae_lambda", "gae_lambda_schedule"),
+        ("ent_coef", "ent_coef_schedule"),
+        ("clip_range", "clip_range"),
+    ):
+        held = getattr(build(**{name: "lin_.5"}), holder)
         assert [held(left) for left in (1.0, 0.5, 0.25, 0.0)] == [0.5, 0.25, 0.125, 0.0]
     for wrong in ("lin_", "lin_fast", "lin_-1", "lin_nan", "line"):
         with pytest.raises(InvalidTask, match="learning_rate must be"):

@@ -226,10 +226,10 @@ def test_a_loaded_file_that_has_changed_since_is_refused_before_measuring(unload
 class Staged(Study):
     """Its runs begin with each other, so that none can be named before those are finished."""
 
-    name = "staged"
+    name = None
 
-    def __init__(self, stages, finished):
-        self.stages, self.finished = stages, finished
+    def __init__(self, name, stages, finished):
+        self.name, self.stages, self.finished = name, stages, finished
 
     def runs(self, preset, seed):
         return {"first": "first"}
@@ -239,23 +239,20 @@ class Staged(Study):
             assert before in self.finished
             yield {name: name}
 
-    def measure(self, agents, preset, seed):
-        raise NotImplementedError
-
 
 def test_a_stage_is_asked_for_once_the_one_before_is_trained(smoke, tmp_path, monkeypatch):
     swept = []
     monkeypatch.setattr(studies, "sweep", lambda runs, folder: swept.append(sorted(runs)))
-    kept = types.SimpleNamespace
-    monkeypatch.setattr(
-        studies.Job, "of", lambda study, *_: kept(study=study, seed=0, kept=lambda: {"x": 1.0})
-    )
+
+    def measured(study, preset, seed, out):
+        return types.SimpleNamespace(study=study, seed=seed, kept=lambda: {"x": 1.0})
+
+    monkeypatch.setattr(studies.Job, "of", measured)
 
     class Done:
         def __contains__(self, name):
             return any(name in stage for stage in swept)
 
-    both = [Staged(["a2", "a3"], Done()), Staged(["b2"], Done())]
-    both[1].name = "other"
+    both = [Staged("a", ["a2", "a3"], Done()), Staged("b", ["b2"], Done())]
     measure_all(both, dataclasses.replace(smoke, seeds=1), tmp_path)
     assert swept == [["first", "first"], ["a2", "b2"], ["a3"]]
