@@ -8,9 +8,14 @@ agent's own p, given the same history h of the episode:
 Who made the history is what kinds of imitation differ in. ``own``: the agent, so that the
 reference is asked where the agent goes (DAgger: Ross, Gordon & Bagnell 2011, "A reduction of
 imitation learning and structured prediction to no-regret online learning"). ``reference``: the
-reference, which is behaviour cloning. ``random``: uniform choices, as a pretrained transformer is
-shown (DPT: Lee et al. 2023, "Supervised pretraining can learn in-context reinforcement learning");
-with the oracle as reference, the agent then learns to sample from the posterior.
+reference, which is behaviour cloning. ``random``: uniform choices. ``uneven``: choices by
+probabilities that every episode draws anew and keeps,
+
+    (1 - w) d + w e,  d ~ Dirichlet(1, ..., 1), e a random action, w ~ U{0, .1, ..., 1}
+
+which is what a pretrained transformer is shown (DPT: Lee et al. 2023, "Supervised pretraining can
+learn in-context reinforcement learning", and its code); with the oracle as reference, the agent
+then learns to sample from the posterior.
 
 The critic is trained beside it on the returns of these histories, as by reinforcement learning, so
 that this can go on from there.
@@ -39,8 +44,8 @@ from metalocus.agents.trainers.base import Trainer
 from metalocus.envs.checks import require, short_repr
 from metalocus.envs.sb3 import BatchVecEnv
 
-HISTORIES = ("own", "reference", "random")
-"""Whose choices make the histories: the agent's, the reference's, or nobody's."""
+HISTORIES = ("own", "reference", "random", "uneven")
+"""Whose choices make the histories: the agent's, the reference's, or nobody's, even or uneven."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Imitation(SequencePPO):
         env: a :class:`~metalocus.envs.sb3.BatchVecEnv`, whose tasks the reference can play.
         reference: whom to imitate: the name of a reference, an online rule or a control, or what
             a run keeps of another run; for the latter set ``teacher`` before learning.
-        histories: whose choices make the histories: ``own``, ``reference`` or ``random``.
+        histories: whose choices make the histories: ``own``, ``reference``, ``random`` or
+            ``uneven``.
         learning_rate: number or schedule.
         n_minibatches: in a pass over a rollout.
         n_epochs: passes over each rollout.
@@ -149,7 +155,7 @@ class Imitation(SequencePPO):
 
     def _excluded_save_params(self) -> list[str]:
         """The reference is no part of the model."""
-        return [*super()._excluded_save_params(), "teacher", "_taught"]
+        return [*super()._excluded_save_params(), "teacher", "_taught", "_chances"]
 
     def _begin_rollout(self, buffer: SequenceBuffer) -> None:
         """Begin with the first trial in all episodes, where the reference begins too."""
@@ -164,6 +170,9 @@ class Imitation(SequencePPO):
             self.teacher = find_named(str(self.reference))(env.episodes.family)
         rng = np.random.default_rng([self.seed or 0, self.num_timesteps])
         self._taught = _Taught(self.teacher, self.teacher.start(env.num_envs, rng))
+        n, n_actions = env.num_envs, env.episodes.family.n_arms
+        even = np.full((n, n_actions), 1.0 / n_actions)
+        self._chances = _uneven(n, n_actions, rng) if self.histories == "uneven" else even
 
     def _act(self) -> tuple[Array, Tensor, Unread, Carry]:
         """One step of the policy, what the reference would do, and an action as of histories."""
@@ -178,7 +187,7 @@ class Imitation(SequencePPO):
         probs = self._taught.probabilities(t, episodes.stimulus(), episodes.privileged_value())
         buffer.targets[t] = probs
         if self.histories != "own":
-            chances = probs if self.histories == "reference" else np.ones_like(probs)
+            chances = probs if self.histories == "reference" else self._chances
             actions = torch.multinomial(torch.from_numpy(chances), 1)[:, 0].numpy()
         return actions, log_probs, to_read, carry
 
@@ -203,6 +212,15 @@ class Imitation(SequencePPO):
             "loss": loss,
         }
         return loss, {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _uneven(n: int, n_actions: int, rng: np.random.Generator) -> Array:
+    """Choice probabilities of ``uneven`` histories, [N, K]."""
+    even = rng.dirichlet(np.ones(n_actions), size=n)
+    one = np.eye(n_actions)[rng.integers(n_actions, size=n)]
+    w = rng.integers(11, size=(n, 1)) / 10.0
+    mixed: Array = (1.0 - w) * even + w * one
+    return mixed
 
 
 class _Taught:

@@ -21,7 +21,7 @@ CELLS = {"plain": "rnn", "ungated": "hebbian", "gated": "neuromodulated", "LSTM"
 class Target(Part):
     """Choice value at the end of the episode, of four networks."""
 
-    def training(self) -> dict[str, Training]:
+    def training(self, seed: int) -> dict[str, Training]:
         """Each network for the same steps."""
         return {name: Training(TASK, agent, 32_000_000) for name, agent in CELLS.items()}
 
@@ -42,7 +42,11 @@ REPLICATION = Replication(
     " answer is whether the target is among them; 120 steps. A plain recurrent network and ungated"
     " plasticity fail, gated plasticity learns. Pictures alone.",
     "Cues and answer come in the order of this package's family, one answer a trial; PPO in place"
-    " of A2C; networks of 64 units in place of 200.",
+    " of A2C; networks of 64 units in place of 200, of which 32 are plastic, with a plasticity of"
+    " the neuron before and not of the connection, two steps of the network a trial, and a decay"
+    " in place of clipping. Gated and ungated traces begin with decays of .99 and .9, both trained."
+    " The plain network is this package's. The fourth cell of the paper, retroactive modulation,"
+    " is not run; an LSTM is, which it has not, and is not judged.",
     (Target("target-discovery", "four cues of 20 bits, 120 trials", 60.0),),
     (
         Check("target-discovery", "gated", ">=", 0.8, "gated plasticity learns"),

@@ -110,19 +110,21 @@ class Part(Study):
         """The label."""
         return self.label
 
-    def training(self) -> Mapping[str, Training]:
-        """What is trained, by the name that :meth:`measure` knows it by; by default nothing."""
+    def training(self, seed: int) -> Mapping[str, Training]:
+        """What is trained at a seed, by the name in :meth:`measure`; by default nothing."""
         return {}
 
     def runs(self, preset: Preset, seed: int) -> dict[str, RunConfig]:
         """The training runs of one seed that begin with new weights."""
         return {
-            name: each.run(preset, seed) for name, each in self.training().items() if not each.start
+            name: each.run(preset, seed)
+            for name, each in self.training(seed).items()
+            if not each.start
         }
 
     def later_runs(self, preset: Preset, seed: int, folder: Path) -> Iterator[dict[str, RunConfig]]:
         """The training runs of one seed that begin with the weights of others, by stages."""
-        trainings, found = self.training(), self.runs(preset, seed)
+        trainings, found = self.training(seed), self.runs(preset, seed)
         while len(found) < len(trainings):
             stage = {
                 name: each.run(preset, seed, folder / found[each.start].name)
@@ -141,7 +143,7 @@ class Part(Study):
 
     def sized(self, preset: Preset) -> Preset:
         """The size at which it is run: what is not trained has one seed, that of its episodes."""
-        return preset if self.training() else replace(preset, seeds=1)
+        return preset if self.training(0) else replace(preset, seeds=1)
 
     @abstractmethod
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:

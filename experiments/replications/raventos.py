@@ -6,36 +6,74 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from metalocus.agents.agent import Agent
-from metalocus.experiments.claims.diversity import limited, side_of, task_seeds, threshold
+from metalocus.experiments.claims.diversity import (
+    BayesOnTasks,
+    limited,
+    side_of,
+    task_seeds,
+    threshold,
+    training_tasks,
+)
 from metalocus.experiments.replications.base import Check, Part, Replication, Training
 from metalocus.experiments.runs.named import FIVE_ARMS
+from metalocus.experiments.scoring.score import score
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured
 
-NUMBERS = (1, 4, 16, 64, 256)
+NUMBERS = (4, 16, 64, 256)
 """Training tasks."""
+FEW, MANY = NUMBERS[0], NUMBERS[-1]
+UNLIMITED = "unlimited"
 PROBED = 1000
 STEPS = 8_000_000
+LOST = f"part of M's loss on new tasks, {FEW}"
+BEHIND = f"score on new tasks, {MANY} minus {UNLIMITED}"
 
 
 @dataclass(frozen=True)
 class Tasks(Part):
-    """Whether choices on new tasks are Bayes on the training tasks (-1) or under the prior (1)."""
+    """Whether choices are those of Bayes on the training tasks (M) or under the prior (G)."""
 
-    def training(self) -> dict[str, Training]:
-        """An LSTM on every number of tasks, the same ones at every training seed."""
-        own, _ = task_seeds(0)
-        return {str(n): Training(limited(FIVE_ARMS, n, own), "lstm", STEPS) for n in NUMBERS}
+    def training(self, seed: int) -> dict[str, Training]:
+        """An LSTM on every number of tasks, other ones at every training seed; and on all."""
+        own, _ = task_seeds(seed)
+        few = {f"{n}/{own}": Training(limited(FIVE_ARMS, n, own), "lstm", STEPS) for n in NUMBERS}
+        return {**few, UNLIMITED: Training(FIVE_ARMS, "lstm", STEPS)}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
-        """``side, N``, and the number of tasks at which it crosses 0, in powers of two."""
-        own, _ = task_seeds(0)
-        sides = {}
-        for n in NUMBERS:
-            tasks, episodes = limited(FIVE_ARMS, n, own), min(PROBED, preset.episodes)
-            sides[n] = side_of(agents[str(n)], tasks, FIVE_ARMS, episodes, seed).side
-        found: dict[str, float | None] = {f"side, {n}": side for n, side in sides.items()}
-        return {**found, "log2 of the threshold": threshold(sides)}
+        """By number of tasks, on these and on new ones: scores, side, and surprise of M over G."""
+        episodes = min(PROBED, preset.episodes)
+        everyone = agents[UNLIMITED]
+        found: dict[str, float | None] = {}
+        sides: dict[int, float | None] = {}
+        for name, agent in agents.items():
+            if name == UNLIMITED:
+                continue
+            n, own = map(int, name.split("/"))
+            tasks = limited(FIVE_ARMS, n, own)
+            for where, played in (("its tasks", tasks), ("new tasks", FIVE_ARMS)):
+                side = side_of(agent, tasks, played, episodes, seed)
+                found[f"score on {where}, {n}"] = score(agent, played, preset.episodes, seed)
+                found[f"nats on {where}, {n}"] = side.nats
+                found[f"side on {where}, {n}"] = side.side
+            sides[n] = found[f"side on new tasks, {n}"]
+            if n == FEW:
+                control = side_of(everyone, tasks, FIVE_ARMS, episodes, seed)
+                found[f"nats on new tasks, {n}, {UNLIMITED}"] = control.nats
+                memory = BayesOnTasks(tasks.family, training_tasks(tasks))
+                lost = 1.0 - score(memory, FIVE_ARMS, preset.episodes, seed)
+                own_score = found[f"score on new tasks, {n}"]
+                assert own_score is not None
+                found[LOST] = (1.0 - own_score) / lost
+        mine = score(everyone, FIVE_ARMS, preset.episodes, seed)
+        many = found[f"score on new tasks, {MANY}"]
+        assert many is not None
+        return {
+            **found,
+            f"score on new tasks, {UNLIMITED}": mine,
+            BEHIND: many - mine,
+            "log2 of the threshold": threshold(sides),
+        }
 
 
 REPLICATION = Replication(
@@ -45,11 +83,18 @@ REPLICATION = Replication(
     " learning for regression",
     "Transformers on linear regression, pretrained on 2 to 2^20 tasks: below a threshold they are"
     " Bayes on those tasks (M), above it Bayes under the true prior (G). Pictures alone.",
-    "An LSTM on five-armed bandits, where M and G are both exact.",
-    (Tasks("raventos", "five arms, 1 to 256 training tasks", 12.0),),
+    "An LSTM on five-armed bandits, where M and G are both exact; other tasks at every training"
+    " seed. Nats are the surprise of the best softmax of M at the agent's choices minus that of G:"
+    " below 0 it is nearer to M. With few tasks the two are far apart (M itself is at -.1 to -.6 on"
+    " its tasks and below -1.1 on new ones, learners of the prior are above .19 and .67); with 256"
+    " they are as good as one, so there the score on new tasks counts beside that of an agent"
+    " without a limit. The side, from -1 (M) to 1 (G), and where it crosses 0 are shown alone.",
+    (Tasks("raventos", "five arms, 4 to 256 tasks", 12.0),),
     (
-        Check("raventos", "side, 4", "<=", -0.5, "few tasks: a memory of them"),
-        Check("raventos", "side, 256", ">=", 0.5, "many tasks: the true prior"),
-        Check("raventos", "log2 of the threshold", "near", 5.0, "between 4 and 256 tasks", 3.0),
+        Check("raventos", f"nats on its tasks, {FEW}", "<=", 0.0, "few tasks: a memory of them"),
+        Check("raventos", f"nats on new tasks, {FEW}", "<=", 0.0, "which takes new ones for them"),
+        Check("raventos", LOST, ">=", 0.5, "and fails there, as M does"),
+        Check("raventos", f"nats on new tasks, {FEW}, {UNLIMITED}", ">=", 0.0, "all tasks: G"),
+        Check("raventos", BEHIND, ">=", -0.03, "many tasks: as good on new ones as with all"),
     ),
 )

@@ -272,7 +272,7 @@ class Trained(References):
 
     kind: str = "recurrent"
 
-    def training(self) -> dict[str, Training]:
+    def training(self, seed: int) -> dict[str, Training]:
         """The agent, by its kind, and before it what it begins with, if there is anything."""
         agent, kwargs = AGENTS[self.kind]
         n = min(self.n, SHORTER)

@@ -162,7 +162,7 @@ class Trained(Part):
     n: int = 10
     kind: str = "recurrent"
 
-    def training(self) -> dict[str, Training]:
+    def training(self, seed: int) -> dict[str, Training]:
         """The agent, by its kind, and what it begins with."""
         agent, kwargs = AGENTS[self.kind]
         first = Training(process(min(CELLS)), agent, FIRST[self.kind], kwargs)

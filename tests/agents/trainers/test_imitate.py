@@ -42,7 +42,7 @@ def stays_or_shifts(actions, rewards):
 
 def test_targets_are_the_references_given_the_histories_played():
     frequencies = {}
-    for histories in ("own", "reference", "random"):
+    for histories in ("own", "reference", "random", "uneven"):
         model = imitation(200, "wsls", histories=histories)
         for _ in range(2):  # the reference begins anew with the episodes
             actions, rewards, targets = played(model)
@@ -54,6 +54,20 @@ def test_targets_are_the_references_given_the_histories_played():
     targets = played(model)[2]
     assert (targets == targets[0]).all()
     assert (targets.max(axis=2) == 1).all()
+
+
+def test_uneven_histories_keep_the_probabilities_of_their_episode():
+    """A share w ~ U{0, .1, ..., 1} on one action and a flat rest: the moments of both draws."""
+    actions = played(imitation(4000, "wsls", histories="uneven"))[0]
+    share = actions.mean(axis=0)
+    assert share.mean() == pytest.approx(0.5, abs=0.02)
+    # variance over episodes: (E(1 - w)^2 + 3 E w^2) / 12, and that of so many choices
+    between = (0.35 + 3.0 * 0.35) / 12.0
+    within = (0.25 - between) / HORIZON
+    assert share.var() == pytest.approx(between + within, abs=0.006)
+    # none of the choices depends on the one before but by the episode's probabilities
+    together = (actions[1:] * actions[:-1]).mean()
+    assert together == pytest.approx(0.25 + between, abs=0.015)
 
 
 def test_own_histories_are_those_of_the_untaught_model():

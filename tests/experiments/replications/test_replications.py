@@ -69,7 +69,7 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
                 assert {Path(config.train_kwargs["start"]) for config in stage.values()} <= before
                 assert not found.keys() & stage.keys()
                 found |= stage
-            assert found.keys() == part.training().keys()
+            assert found.keys() == part.training(1).keys()
             assert all(config.seed == 1 for config in found.values())
             there = all_runs(part, replace(SIZES["full"], device="cuda"), 1, tmp_path)
             assert all(config.device == "cuda" for config in there.values())
@@ -86,7 +86,7 @@ def test_what_begins_with_another_run_has_its_own_environments_as_far_as_its_ste
 
 def test_the_agent_that_treats_arms_alike_learns_ten_then_longer_lives_then_other_numbers():
     def stages(n, k):
-        trained = TABLE.part_called(f"alike-arms-n{n}-k{k}").training().values()
+        trained = TABLE.part_called(f"alike-arms-n{n}-k{k}").training(0).values()
         return [(each.setting.family.horizon, each.setting.family.n_arms) for each in trained]
 
     assert stages(10, 50) == [(10, 50)]
@@ -98,8 +98,8 @@ def test_the_agent_that_treats_arms_alike_learns_ten_then_longer_lives_then_othe
 
 def test_a_training_that_begins_with_one_that_there_is_not_is_an_error(tmp_path):
     class Lost(References):
-        def training(self):
-            *_, last = TABLE.part_called("alike-arms-n100-k5").training().values()
+        def training(self, seed):
+            *_, last = TABLE.part_called("alike-arms-n100-k5").training(0).values()
             return {"last": last}
 
     with pytest.raises(ValueError, match="lost: a training begins with one that there is not"):
@@ -236,7 +236,7 @@ def test_of_every_training_its_minutes_and_its_curve_are_kept(tmp_path):
     both = {"first": first, "second": later(first, "first", task, 20)}
 
     class Tiny(References):
-        def training(self):
+        def training(self, seed):
             return both
 
     part, size, runs = Tiny("tiny", "tiny", 1.0), SIZES["smoke"], tmp_path / RUNS
@@ -313,7 +313,7 @@ def test_the_page_begins_with_what_is_run_at_full_size_and_what_the_rest_takes(t
     (tmp_path / "rl2_bandits.json").write_text(json.dumps(found))
     parts = [part for each in REPLICATIONS.values() for part in each.parts]
     left = [part for part in parts if part.name not in two]
-    hours = sum(part.minutes * (3 if part.training() else 1) for part in left) / 60
+    hours = sum(part.minutes * (3 if part.training(0) else 1) for part in left) / 60
     head = replications_page(tmp_path).partition("| replication |")[0]
     assert f"2 of {len(parts)} parts (references-n10-k5, references-n10-k10)" in head
     assert f"\n{LINE}\n" in replications_page(tmp_path)
@@ -368,11 +368,11 @@ def test_the_smallest_run_goes_from_end_to_end(tmp_path, capfd):
     command = ["replicate", "harlow", "--size", "smoke", "--out", str(out), "--quiet"]
     assert run([*command, "--page", str(page)]) == 0
     shown = capfd.readouterr().out
-    assert "trial 2, two new objects, six trials" in shown
+    assert "trial 2, late, two new objects, six trials" in shown
     assert "Size smoke: does everything run? (its numbers mean nothing)" in page.read_text()
     first = read_found("harlow", out)
     made = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("weights.*")}
-    assert len(made) == 1
+    assert len(made) == 2  # smallest early and late trainings are one
     assert run([*command, "--json"]) == 0
     assert json.loads(capfd.readouterr().out) == first
     assert {path: path.stat().st_mtime_ns for path in made} == made
