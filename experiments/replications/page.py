@@ -164,11 +164,13 @@ def _curves(found: Found) -> Iterator[str]:
         yield from ("", "### Curves of what was missed", "", CURVES, "")
         yield from ("| part | training | score by steps |", "| --- | --- | --- |")
     for part in parts:
-        seeds = list(part["trained"].values())
-        for name, first in seeds[0].items():
-            scores = np.array([[s for _, s in seed[name]["curve"]] for seed in seeds])
-            steps = [step for step, _ in first["curve"]]
+        # the same training at every seed; names differ where a seed has tasks of its own
+        for same in zip(*(seed.items() for seed in part["trained"].values()), strict=True):
+            names, trained = zip(*same, strict=True)
+            scores = np.array([[score for _, score in each["curve"]] for each in trained])
+            steps = [step for step, _ in trained[0]["curve"]]
             rose = (f"{n:,}: {s:.3f}" for n, s in zip(steps, scores.mean(axis=0), strict=True))
+            name = ", ".join(dict.fromkeys(names))
             yield f"| {part['about']} | {name} | {', '.join(rose)} |"
 
 

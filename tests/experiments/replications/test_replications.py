@@ -199,6 +199,19 @@ def test_the_page_tells_how_the_scores_rose_where_a_check_was_missed_alone(tmp_p
         assert (row in replications_page(tmp_path)) == missed
 
 
+def test_curves_are_averaged_over_seeds_whose_trainings_have_names_of_their_own(tmp_path):
+    """As Raventós' agents, which are trained on other tasks at every seed."""
+    one = {"seeds": {"0": {}, "1": {}}, "made": MADE}
+    trained = {
+        seed: {f"4/{2 * seed}": {"cpu_minutes": 1.0, "curve": [[0, 0.0], [50, 0.5 + 0.25 * seed]]}}
+        for seed in (0, 1)
+    }
+    found = judged(REPLICATIONS["raventos"], "full", {"raventos": {**one, "trained": trained}})
+    (tmp_path / "raventos.json").write_text(json.dumps(found))
+    row = "| five arms, 4 to 256 tasks | 4/0, 4/2 | 0: 0.000, 50: 0.625 |"
+    assert row in replications_page(tmp_path)
+
+
 def test_a_replication_without_results_is_drawn_too(tmp_path):
     for name in ("harlow", "wang2018_two_step"):  # without and with figures of the paper
         assert len(write_output(tmp_path, judged(REPLICATIONS[name], "full", {}))) == 4
