@@ -12,7 +12,7 @@ from metalocus.agents.agent import Agent, Array, ReferencePolicy, Stores
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import Trial, act, rollout
 from metalocus.envs import Episodes, Setting
-from metalocus.experiments.claims.inner_rate import EXACT, FIXED, PROBED, VOLATILE, Matching
+from metalocus.experiments.claims.inner_rate import EXACT, FIXED, VOLATILE, Matching
 from metalocus.experiments.instruments.task import mirrored
 from metalocus.experiments.replications.base import Check, Part, Replication, Training
 from metalocus.experiments.scoring.chunks import Chunks
@@ -55,8 +55,9 @@ class Rate(Part):
         }
         found: dict[str, float | None] = {}
         for name, player in players.items():
-            kernel = kernels(player, VOLATILE, min(PROBED, preset.episodes), seed)
-            found |= {f"{quantity}{name}": value for quantity, value in kernel.items()}
+            for quantity, value in kernels(player, VOLATILE, preset.episodes, seed).items():
+                what, error = quantity.removesuffix("_se"), "_se" * quantity.endswith("_se")
+                found[f"{what}{name}{error}"] = value
         for name, each in (("", agent), (", fixed hazard", fixed)):
             found[f"score{name}"] = score(each, VOLATILE, preset.episodes, seed)
         return found
@@ -81,25 +82,25 @@ def kernels(agent: Agent, setting: Setting, episodes: int, seed: int) -> dict[st
         live = chunk.episodes()
         watch = _Watch(agent, live)
         rollout(agent, live, chunk.start_seed, observe=watch)
-        sample.add(watch.sums)
-    sums = sample.columns
+        sample.add(watch.sums.reshape(-1, len(live)))
+    sums = sample.columns.reshape(len(LEVELS), 2 + len(LAGS), -1)
     mean = sums.mean(axis=2)
-    found: dict[str, float | None] = {}
-    if mean[:, :2].min() <= 0.0:  # rewards change nothing, or there is no such stretch
-        names = [f"kept, {level}" for level in LEVELS]
-        return dict.fromkeys([*names, FASTER, "at once, volatile minus calm"])
-    for level, each in zip(LEVELS, mean, strict=True):
-        influence = each[1:-1] / each[0]
-        found |= {f"{level}, lag {lag}": float(x) for lag, x in zip(LAGS, influence, strict=True)}
-    now, then = 1, 1 + LAGS.index(KEPT)
-    kept = mean[:, then] / mean[:, now]
-    apart = (sums[:, then] - kept[:, None] * sums[:, now]) / mean[:, now, None]
-    found |= {f"kept, {level}": float(x) for level, x in zip(LEVELS, kept, strict=True)}
-    found[FASTER] = float(kept[0] - kept[1])
-    found[f"{FASTER}_se"] = float(sample.standard_error(apart[0] - apart[1]))
-    chance = mean[:, -1] / mean[:, 0]
-    found["at once, volatile minus calm"] = float(chance[1] - chance[0])
-    return found
+    flips, influence, at_once = mean[:, 0], mean[:, 1:-1], mean[:, -1]
+    now, then = 0, LAGS.index(KEPT)
+    none = flips.min() <= 0.0 or influence[:, now].min() <= 0.0  # no such stretch, or no effect
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = influence[:, then] / influence[:, now]
+        apart = (sums[:, 1 + then] - kept[:, None] * sums[:, 1 + now]) / influence[:, now, None]
+        found = {
+            f"{level}, lag {lag}": influence[i, j] / flips[i]
+            for i, level in enumerate(LEVELS)
+            for j, lag in enumerate(LAGS)
+        }
+        found |= {f"kept, {level}": kept[i] for i, level in enumerate(LEVELS)}
+        found[FASTER] = kept[0] - kept[1]
+        found["at once, volatile minus calm"] = at_once[1] / flips[1] - at_once[0] / flips[0]
+    error = {f"{FASTER}_se": sample.standard_error(apart[0] - apart[1])}
+    return {name: None if none else float(value) for name, value in {**found, **error}.items()}
 
 
 @dataclass
@@ -194,10 +195,11 @@ REPLICATION = Replication(
     " stretches. Filters of any constant hazard keep more there, since beliefs near 1 forget what"
     " beliefs near 1/2 keep; the delta rule too. What a reward changes at once is shown and not"
     " judged: filters of every constant hazard change more in volatile stretches, as people do."
-    " Levels 0 and .2.",
+    " Levels 0 and .2. Both checks of the LSTM count together: a rule that learns six times faster"
+    " from losses than from wins forgets so too (.04), and scores .6.",
     (Rate("behrens", "hidden volatility, 400 trials", 12.0),),
     (
-        Check("behrens", FASTER, ">=", 0.05, "half of the exact filter's"),
+        Check("behrens", FASTER, ">=", 0.03, "half of the exact filter's, choosing with certainty"),
         Check("behrens", f"{FASTER}, exact filter", "near", 0.11, "computed apart", 0.02),
         Check("behrens", f"{FASTER}, fixed hazard", "<=", 0.0, "the best constant hazard fails"),
         Check("behrens", f"{FASTER}, delta rule", "<=", 0.0, "a constant step fails"),

@@ -70,7 +70,7 @@ REPLICATION = Replication(
     "Bernoulli rewards, for which posterior sampling's probabilities are exact; the context is a"
     " sequence, in pretraining with choices of the published code: every episode keeps its own"
     " uneven probabilities. Greedy choice is .3 from posterior sampling on even histories, uniform"
-    " choice .55.",
+    " choice .53.",
     (Pretrained("dpt-five-arms", "five arms, 100 pulls", 25.0),),
     (
         *(

@@ -60,6 +60,7 @@ REPLICATION = Replication(
     " of the steps, and other borders, all checks had passed on an older state of this code.",
     (Dissociation("hattori", "two levers, 500 trials", 4.0),),
     (
+        Check("hattori", "activity, early", ">=", 0.05, "early too there is something to lose"),
         Check("hattori", EARLY, ">=", 0.1, "early, blocked plasticity costs more"),
         Check("hattori", LATE, ">=", 0.5, "late, blocked activity does"),
     ),

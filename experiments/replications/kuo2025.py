@@ -65,6 +65,7 @@ class Predictive(Part):
             found[f"score, {name}"] = score(agent, setting, preset.episodes, seed)
             apart = dissimilarities(agent, setting, episodes, seed)
             found |= {f"{what}, {name}": value for what, value in apart.items() if what in SHOWN}
+            found[f"{STATE}, {name}_se"] = apart[f"{STATE}_se"]
             if setting is INFORMATIVE:
                 first = rollout(agent, fresh_episodes(setting, episodes, seed)).probs[0]
                 found[f"{BOUGHT}, {name}"] = float(first[:, N_TARGETS].mean())
@@ -89,7 +90,8 @@ REPLICATION = Replication(
         Check("kuo", "score, plain, bandit", ">=", 0.95, "the return comes without the loss"),
         Check("kuo", "score, predictive, bandit", ">=", 0.95, "and with it"),
         Check("kuo", "nearer", ">=", 0.05, "the state is nearer to Bayes' with it"),
-        Check("kuo", "score, plain, informative", "<=", 0.5, "without it, nothing is bought"),
+        Check("kuo", "score, plain, informative", ">=", 0.2, "it learns, without buying"),
+        Check("kuo", f"{BOUGHT}, plain, informative", "<=", 0.1, "the telling arm is given up"),
         Check("kuo", "score, predictive, informative", ">=", 0.9, "with it, information is"),
         Check("kuo", f"{BOUGHT}, predictive, informative", ">=", 0.9, "by the telling arm"),
     ),

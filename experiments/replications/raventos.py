@@ -85,16 +85,18 @@ REPLICATION = Replication(
     " Bayes on those tasks (M), above it Bayes under the true prior (G). Pictures alone.",
     "An LSTM on five-armed bandits, where M and G are both exact; other tasks at every training"
     " seed. Nats are the surprise of the best softmax of M at the agent's choices minus that of G:"
-    " below 0 it is nearer to M. With few tasks the two are far apart (M itself is at -.1 to -.6 on"
-    " its tasks and below -1.1 on new ones, learners of the prior are above .19 and .67); with 256"
+    " below 0 it is nearer to M, and random choice is at 0. With few tasks the two are far apart"
+    " (M itself is at -.1 to -.6 on its tasks and about -1 on new ones, learners of the prior are"
+    " above .19 and .67); with 256"
     " they are as good as one, so there the score on new tasks counts beside that of an agent"
     " without a limit. The side, from -1 (M) to 1 (G), and where it crosses 0 are shown alone.",
     (Tasks("raventos", "five arms, 4 to 256 tasks", 12.0),),
     (
-        Check("raventos", f"nats on its tasks, {FEW}", "<=", 0.0, "few tasks: a memory of them"),
-        Check("raventos", f"nats on new tasks, {FEW}", "<=", 0.0, "which takes new ones for them"),
+        Check("raventos", f"nats on its tasks, {FEW}", "<=", -0.03, "few tasks: a memory of them"),
+        Check("raventos", f"nats on new tasks, {FEW}", "<=", -0.3, "which takes new ones for them"),
         Check("raventos", LOST, ">=", 0.5, "and fails there, as M does"),
-        Check("raventos", f"nats on new tasks, {FEW}, {UNLIMITED}", ">=", 0.0, "all tasks: G"),
+        Check("raventos", f"nats on new tasks, {FEW}, {UNLIMITED}", ">=", 0.3, "all tasks: G"),
+        Check("raventos", f"score on new tasks, {UNLIMITED}", ">=", 0.9, "which has learned"),
         Check("raventos", BEHIND, ">=", -0.03, "many tasks: as good on new ones as with all"),
     ),
 )
