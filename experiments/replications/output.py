@@ -134,7 +134,8 @@ def draw(found: Mapping[str, Any]) -> Figure:
         bands = [panels[i : i + across] for i in range(0, len(panels), across)]
         tallest = [max(len(rows) for _, rows in band) for band in bands]
         heights = [ROW * (most + AROUND) for most in tallest]
-        lines = textwrap.wrap(f"{found['title']}: {COLOURS}", across * LETTERS)
+        title = found["title"][:1].upper() + found["title"][1:]
+        lines = textwrap.wrap(f"{title}: {COLOURS}", across * LETTERS)
         size = WIDTH * across, sum(heights) + ROW * len(lines)
         figure = Figure(figsize=size, layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=9)

@@ -107,6 +107,14 @@ TRIED = (
                 f"{_WIDER}, then all_action_coef=0 ent_coef=0, rate lin_5e-4",
                 *(12_000_000, 245.3, (162.280, 0.140, 0.080, 0.108)),
             ),
+            (
+                f"{_WIDER}, then 2,000 environments, rate lin_2e-3",
+                *(48_000_000, 882.5, (162.337, 0.140, 0.023, 0.102)),
+            ),
+            (
+                f"{_WIDER}, after the row that imitates, rate lin_5e-4",
+                *(12_000_000, 238.6, (162.467, 0.139, -0.107, 0.124)),
+            ),
         )
     ),
     *(
@@ -149,8 +157,8 @@ from 118 to 154. To choose what has paid most in the state, with a bonus of 1 ov
 number of tries and without planning, returns what BEB does (a test has it to 1.5): next states are
 nearly even. So the network that remembers just that, for all pairs alike, learns it at once. The
 bonus that is imitated earns 162.77 on these episodes, .41 more than BEB; a network of 16 numbers a
-pair can follow it as far as BEB, one of 32 to .12 of it, and RL brings both no further than BEB:
-there the trainer is short."""
+pair can follow it as far as BEB, one of 32 to .12 of it. RL brings both no further than BEB, and
+back towards it where it begins above: there the trainer is short, by the noise of its steps."""
 
 
 def process(n: int) -> Setting:
