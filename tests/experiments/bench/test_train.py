@@ -24,7 +24,7 @@ def small(monkeypatch):
         "ROUNDS": 1,
         "ENOUGH_SECONDS": 0.01,
         "PATIENCE": 0.01,
-        "LEARNED_AFTER": (0.0, 0.01),
+        "LEARNED_AFTER": {0.0: {"n_epochs": 2}, 0.01: {}},
         "MANY_STEPS": 60_000,
         "FRESH": 50,
         "TRAINABLES": known,
