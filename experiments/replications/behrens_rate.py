@@ -26,7 +26,7 @@ LAGS = (1, 2, 4, 8)
 KEPT = 4
 """The lag whose influence, divided by that at once, is what is kept of a reward."""
 FIRST, APART = 60, 12
-"""Rewards are flipped from this trial on, so many trials apart."""
+"""Rewards are flipped from this trial on, so many trials apart: one copy at a time."""
 LEAST = 1e-6
 """Probabilities are read as no nearer to 0 or 1: networks compute them in single precision."""
 LEVELS = ("calm", "volatile")

@@ -45,6 +45,7 @@ class Tasks(Part):
         episodes = min(PROBED, preset.episodes)
         everyone = agents[UNLIMITED]
         found: dict[str, float | None] = {}
+        earned: dict[int, float] = {}
         sides: dict[int, float | None] = {}
         for name, agent in agents.items():
             if name == UNLIMITED:
@@ -53,25 +54,21 @@ class Tasks(Part):
             tasks = limited(FIVE_ARMS, n, own)
             for where, played in (("its tasks", tasks), ("new tasks", FIVE_ARMS)):
                 side = side_of(agent, tasks, played, episodes, seed)
-                found[f"score on {where}, {n}"] = score(agent, played, preset.episodes, seed)
+                sides[n], earned[n] = side.side, score(agent, played, preset.episodes, seed)
+                found[f"score on {where}, {n}"] = earned[n]
                 found[f"nats on {where}, {n}"] = side.nats
-                found[f"side on {where}, {n}"] = side.side
-            sides[n] = found[f"side on new tasks, {n}"]
+                found[f"side on {where}, {n}"] = side.side  # those on new tasks come last
             if n == FEW:
                 control = side_of(everyone, tasks, FIVE_ARMS, episodes, seed)
                 found[f"nats on new tasks, {n}, {UNLIMITED}"] = control.nats
                 memory = BayesOnTasks(tasks.family, training_tasks(tasks))
                 lost = 1.0 - score(memory, FIVE_ARMS, preset.episodes, seed)
-                own_score = found[f"score on new tasks, {n}"]
-                assert own_score is not None
-                found[LOST] = (1.0 - own_score) / lost
+                found[LOST] = (1.0 - earned[n]) / lost
         mine = score(everyone, FIVE_ARMS, preset.episodes, seed)
-        many = found[f"score on new tasks, {MANY}"]
-        assert many is not None
         return {
             **found,
             f"score on new tasks, {UNLIMITED}": mine,
-            BEHIND: many - mine,
+            BEHIND: earned[MANY] - mine,
             "log2 of the threshold": threshold(sides),
         }
 
@@ -87,9 +84,9 @@ REPLICATION = Replication(
     " seed. Nats are the surprise of the best softmax of M at the agent's choices minus that of G:"
     " below 0 it is nearer to M, and random choice is at 0. With few tasks the two are far apart"
     " (M itself is at -.1 to -.6 on its tasks and about -1 on new ones, learners of the prior are"
-    " above .19 and .67); with 256"
-    " they are as good as one, so there the score on new tasks counts beside that of an agent"
-    " without a limit. The side, from -1 (M) to 1 (G), and where it crosses 0 are shown alone.",
+    " above .19 and .67); with 256 they are as good as one, so there the score on new tasks counts"
+    " beside that of an agent without a limit. The side, from -1 (M) to 1 (G), and where it crosses"
+    " 0 are shown alone.",
     (Tasks("raventos", "five arms, 4 to 256 tasks", 12.0),),
     (
         Check("raventos", f"nats on its tasks, {FEW}", "<=", -0.03, "few tasks: a memory of them"),
