@@ -23,7 +23,8 @@ class Sample:
     the episodes are replaced by C + 1 points of the same mean and covariance (the "sigma points"
     of Julier & Uhlmann 1997, "A new extension of the Kalman filter to nonlinear systems"), and
     code that averages over episodes reads them as if they were the episodes. Of one chunk, the
-    episodes themselves are kept.
+    episodes themselves are kept. Numbers are combined along the first axis alone: no covariances
+    are kept across the others.
 
     Attributes:
         n: how many episodes.
