@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from metalocus.agents.agent import Agent
+from metalocus.agents.catalogue import make_named
 from metalocus.envs import Setting
 from metalocus.experiments.replications.base import (
     Check,
@@ -20,6 +21,8 @@ from metalocus.experiments.studies.study import Measured
 
 TASK = Setting("metalocus/Harlow-v0")
 RISE = "trial 2, late minus early"
+RANKING = "ranking, no memory of objects"
+"""The control that passes trial 2 by a fixed order of preference."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class LearningSet(Part):
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """``trial N, AGENT``: choice value, from 0 at chance to 1 at the right object always."""
         kept: dict[str, float | None] = {}
-        for name, agent in agents.items():
+        ranking = make_named("fixed_ranking", TASK.family)
+        for name, agent in {**agents, RANKING: ranking}.items():
             found = learning_curve(agent, TASK, preset.episodes, seed)
             pairs = zip(found["curve"], found["curve_se"], strict=True)
             for trial, (value, error) in enumerate(pairs, 1):
@@ -54,12 +58,20 @@ REPLICATION = Replication(
     "Two new objects every six trials, one of which hides food whichever side it is on; an LSTM"
     " on images (Wang 2018) is at chance at the first trial and near 1 at the second.",
     "Objects are eight random numbers, not images; PPO. That trial 1 is at chance holds for every"
-    " agent: it shows that nothing leaks.",
+    " agent: it shows that nothing leaks. Expected of one-step memory, a network that sees the last"
+    " action and reward and not the last objects, was chance at trial 2. It found another way: it"
+    " ranks any two objects, takes the higher one after a reward and the lower one after none, and"
+    " is right at every second trial. So trial 2 shows no memory of an object. The third does: the"
+    " last four checks were added when this had been seen.",
     (LearningSet("harlow-objects", "two new objects, six trials", 6.0),),
     (
         Check("harlow-objects", "trial 1, late", "near", 0.0, "nothing is known; a sham", 0.03),
         Check("harlow-objects", "trial 2, late", ">=", 0.9, "one trial tells all"),
         Check("harlow-objects", RISE, ">=", 0.1, "which is learned: a learning set"),
         Check("harlow-objects", "trial 2, one-step memory", "near", 0.0, "memory does it", 0.05),
+        Check("harlow-objects", "trial 3, late", ">=", 0.9, "what is remembered is the object"),
+        Check("harlow-objects", "trial 3, one-step memory", "near", 0.0, "which this lacks", 0.05),
+        Check("harlow-objects", f"trial 2, {RANKING}", ">=", 0.9, "a ranking passes trial 2"),
+        Check("harlow-objects", f"trial 3, {RANKING}", "near", 0.0, "and not trial 3", 0.05),
     ),
 )

@@ -26,7 +26,12 @@ of the speed."""
 
 
 def later(
-    first: Training, start: str, setting: Setting, steps: int, rate: str | None = None
+    first: Training,
+    start: str,
+    setting: Setting,
+    steps: int,
+    rollout: int = ROLLOUT,
+    **changes: object,
 ) -> Training:
     """The training that goes on from another one.
 
@@ -35,11 +40,12 @@ def later(
         start: its name among those of the part.
         setting: what is trained on now.
         steps: at full size.
-        rate: of learning; None for that of ``RATES``.
+        rollout: steps of a rollout.
+        **changes: settings of the trainer that differ from ``LATE`` and ``RATES``.
     """
     horizon = setting.family.horizon
-    settings = {**LATE, "learning_rate": rate or RATES[horizon > SHORT]}
-    n_envs = ROLLOUT // horizon
+    settings = {**LATE, "learning_rate": RATES[horizon > SHORT], **changes}
+    n_envs = rollout // horizon
     return replace(
         first, setting=setting, steps=steps, train_kwargs=settings, start=start, n_envs=n_envs
     )

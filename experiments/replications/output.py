@@ -34,7 +34,8 @@ COLUMNS = pa.schema(
     ]
 )
 OURS, THEIRS = "#0072B2", "#D55E00"
-COLOURS = "ours (blue), published (orange), where ours must be (grey)"
+COLOURS = "ours (blue), {}where ours must be (grey)"
+PUBLISHED = "published (orange), "
 REGION: Mapping[str, Any] = {"color": "#dddddd", "zorder": 0}
 ACROSS = 3
 """Panels in a row of the figure."""
@@ -135,7 +136,8 @@ def draw(found: Mapping[str, Any]) -> Figure:
         tallest = [max(len(rows) for _, rows in band) for band in bands]
         heights = [ROW * (most + AROUND) for most in tallest]
         title = found["title"][:1].upper() + found["title"][1:]
-        lines = textwrap.wrap(f"{title}: {COLOURS}", across * LETTERS)
+        colours = COLOURS.format(PUBLISHED if found["published"] else "")
+        lines = textwrap.wrap(f"{title}: {colours}", across * LETTERS)
         size = WIDTH * across, sum(heights) + ROW * len(lines)
         figure = Figure(figsize=size, layout="constrained")
         figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -105,16 +105,21 @@ FIRST = {
 THEN = {
     "recurrent": {100: 8_000_000, 500: 12_000_000},
     "attention": {100: 4_000_000, 500: 8_000_000},
-    ALIKE: {100: 8_000_000, 500: 24_000_000},
+    ALIKE: {100: 8_000_000, 500: 12_000_000},
 }
 """Steps that go on from there with the settings of ``later.py``. What was tried is in ``TRIED``."""
-OTHER_ARMS: Mapping[tuple[int, int], tuple[int, str | None]] = {
-    (100, 5): (12_000_000, "lin_2e-3"),
-    (100, 50): (6_000_000, None),
-    (500, 5): (4_000_000, None),
-    (500, 50): (4_000_000, None),
+Changes = Mapping[str, Any]
+"""Arguments of ``later`` that are not its defaults."""
+LONG: Changes = {"rollout": 400_000, "learning_rate": "lin_1e-3", "ent_coef": "lin_1e-2"}
+"""With 500 pulls. Who has learned 100 pulls finds the best arm too seldom, and is too sure of its
+choices to try others by chance: entropy that falls to 0 brings that back (``TRIED``)."""
+OTHER_ARMS: Mapping[tuple[int, int], tuple[int, Changes]] = {
+    (100, 5): (12_000_000, {"learning_rate": "lin_2e-3"}),
+    (100, 50): (6_000_000, {}),
+    (500, 5): (6_000_000, LONG),
+    (500, 50): (6_000_000, LONG),
 }
-"""Steps that go on from ``FEW`` arms with those of the cell, and their learning rate, by pulls and
+"""Steps that go on from ``FEW`` arms with those of the cell, and their settings, by pulls and
 arms. With five arms and 100 pulls, 6M steps at the usual rate left regrets of .20, .45 and .23 at
 the seeds of the replication, of which .25 are allowed; 12M at twice the rate were then chosen at
 seed 900 (``TRIED``)."""
@@ -279,15 +284,17 @@ class Trained(References):
         k = FEW if self.kind == ALIKE and n == SHORTER else self.k
         first = Training(bandit(n, k), agent, FIRST[self.kind][n], kwargs)
         then = THEN[self.kind]
-        stages: list[tuple[Setting, int, str | None]] = [
-            (bandit(m, k), steps, None) for m, steps in then.items() if m <= self.n
+        stages: list[tuple[Setting, int, Changes]] = [
+            (bandit(m, k), steps, LONG if m > SHORTER else {})
+            for m, steps in then.items()
+            if m <= self.n
         ]
         if k != self.k:
             stages.append((bandit(self.n, self.k), *OTHER_ARMS[self.n, self.k]))
         names = [*(f"begun {i}" for i in range(1, len(stages) + 1)), self.kind]
         found = {names[0]: first}
-        for (start, name), stage in zip(pairwise(names), stages, strict=True):
-            found[name] = later(first, start, *stage)
+        for (start, name), (setting, steps, changes) in zip(pairwise(names), stages, strict=True):
+            found[name] = later(first, start, setting, steps, **changes)
         return found
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:

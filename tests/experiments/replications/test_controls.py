@@ -87,10 +87,19 @@ def test_a_learning_set_is_memory_and_is_learned():
     assert missed(harlow, learned, 2000) == set()
     assert missed(harlow, {**learned, "early": best}, 2000) == {harlow.RISE}
     assert missed(harlow, {**learned, "one-step memory": best}, 2000) == {
-        "trial 2, one-step memory"
+        "trial 2, one-step memory",
+        "trial 3, one-step memory",
     }
-    second = {"trial 2, late", harlow.RISE}
+    second = {"trial 2, late", harlow.RISE, "trial 3, late"}
     assert missed(harlow, {**learned, "late": random}, 2000) == second
+
+
+def test_a_fixed_ranking_of_objects_is_told_from_a_memory_of_them_at_the_third_trial_alone():
+    best, random, ranking = on(harlow.TASK, "harlow_memory", "random", "fixed_ranking")
+    learned = {"early": random, "late": ranking, "one-step memory": random}
+    assert missed(harlow, learned, 2000) == {"trial 3, late"}
+    learned = {"early": random, "late": best, "one-step memory": ranking}
+    assert missed(harlow, learned, 2000) == {"trial 2, one-step memory"}
 
 
 @pytest.mark.parametrize("hazard", [None, 0.002, 0.2])

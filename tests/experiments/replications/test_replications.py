@@ -365,6 +365,8 @@ def test_every_figure_is_readable_whatever_was_measured():
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw_without_rendering()
         titles = [figure._suptitle, *(ax._left_title for ax in figure.axes)]
+        told = figure._suptitle.get_text().replace("\n", " ")
+        assert ("published (orange)" in told) == bool(each.published), name
         assert not overlapping(titles, renderer), name
         for text in titles:
             box = text.get_window_extent(renderer)
