@@ -236,7 +236,7 @@ class Tried:
         steps: trained for.
         seed: of training; settings are chosen at seeds that no replication uses.
         seconds: CPU seconds of it.
-        total: mean return on 10,000 fresh episodes.
+        total: mean return on fresh episodes.
         total_se: its standard error.
         regret: to the near-optimum on the same episodes.
         regret_se: its standard error.

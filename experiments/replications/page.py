@@ -21,7 +21,8 @@ from metalocus.experiments.runs.provenance import made_line
 TUNED = (
     "Trainings by which the settings were chosen, at seeds that no replication uses (from 900 on),"
     " and what settings that were given up gave at the seeds of the replication; totals and regrets"
-    " to the near-optimum on 10,000 fresh episodes ± their standard errors."
+    " to the near-optimum on 10,000 fresh episodes (2,000 or 3,000 where they have 500 pulls)"
+    " ± their standard errors."
 )
 CURVES = (
     "Score on fresh episodes during training, mean over seeds, by steps of each training: 0 is"

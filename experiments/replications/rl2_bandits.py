@@ -137,6 +137,10 @@ _LATEST = f"{_LATER}; then rate .00025, lambda .99"
 _NOW = "alike_arms"
 _NEXT = f"{_NOW}, after 12M steps with the defaults and ten arms: no discount, rate"
 _OTHER = f"{_NOW}, after the row of ten arms with rate lin_1e-3"
+_500 = f"{_OTHER}: 800 environments, rate lin_1e-3, no discount, lambda .995"
+_SURE = f"{_500}, ent_coef=.0002"
+_OPEN = f"{_500}, ent_coef=lin_1e-2"
+_KNOWN = "the regret in the known task is learned from, in place of rewards"
 TRIED = tuple(
     Tried(f"{n} pulls, {arms} arms", agent, steps, seed, seconds, *total, *regret)
     for n, arms, agent, steps, seed, seconds, total, regret in (
@@ -170,6 +174,47 @@ TRIED = tuple(
         (100, 50, f"{_OTHER}, so too", 4_000_000, 900, 382.0, (85.478, 0.077), (0.063, 0.058)),
         (500, 10, _LATER, 3_000_000, 900, 154.1, (435.6598, 0.2412), (6.4580, 0.2309)),
         (500, 10, _LATEST, 6_000_000, 900, 207.3, (437.9494, 0.2082), (4.1683, 0.1999)),
+        (500, 10, _OTHER, 0, 900, 0.0, (438.401, 0.413), (3.348, 0.381)),
+        (500, 10, _SURE, 24_000_000, 900, 520.0, (440.662, 0.227), (1.089, 0.243)),
+        (
+            *(500, 10, f"{_SURE}; then rate lin_5e-4, lambda 1", 12_000_000, 900, 234.1),
+            *((437.073, 0.204), (4.678, 0.259)),
+        ),
+        (
+            *(500, 10, f"{_SURE}; then rate lin_5e-4, lambda .97", 12_000_000, 900, 261.6),
+            *((433.159, 0.188), (8.592, 0.263)),
+        ),
+        (500, 10, _OPEN, 12_000_000, 900, 258.8, (441.148, 0.288), (0.602, 0.249)),
+        (500, 10, _OPEN, 24_000_000, 900, 470.2, (439.705, 0.202), (2.044, 0.220)),
+        (
+            *(500, 10, f"{_OPEN}, all_action_coef=0", 12_000_000, 900, 215.9),
+            *((440.051, 0.341), (1.698, 0.326)),
+        ),
+        (
+            *(500, 10, f"{_OPEN}, all_action_coef=1", 12_000_000, 900, 254.9),
+            *((434.930, 0.513), (6.819, 0.475)),
+        ),
+        (
+            *(500, 10, f"{_500}, but rate lin_4e-3, ent_coef=lin_3e-3, all_action_coef=0"),
+            *(12_000_000, 900, 243.1, (439.399, 0.372), (2.350, 0.341)),
+        ),
+        (500, 10, f"{_SURE}; {_KNOWN}", 12_000_000, 900, 219.0, (440.296, 0.334), (1.453, 0.300)),
+        (
+            *(500, 10, f"{_SURE}, but lambda 1; {_KNOWN}", 12_000_000, 900, 257.2),
+            *((439.581, 0.352), (2.168, 0.331)),
+        ),
+        (
+            *(500, 10, f"{_OPEN}, but lambda 1; {_KNOWN}", 12_000_000, 900, 238.3),
+            *((440.055, 0.341), (1.694, 0.326)),
+        ),
+        (
+            *(500, 10, f"{_OTHER}, imitates the Gittins index, rate lin_2e-3"),
+            *(6_000_000, 900, 175.3, (441.435, 0.187), (0.315, 0.179)),
+        ),
+        (
+            *(500, 5, f"{_OPEN} (24M steps); then so too", 6_000_000, 900, 70.8),
+            *((407.172, 0.161), (1.141, 0.185)),
+        ),
     )
 )
 """At 10 pulls and 1M steps, the first choice, one of six seeds missed the bound of .03; 2M were

@@ -115,6 +115,14 @@ TRIED = (
                 f"{_WIDER}, after the row that imitates, rate lin_5e-4",
                 *(12_000_000, 238.6, (162.467, 0.139, -0.107, 0.124)),
             ),
+            (
+                f"{_WIDER}, then as the rows above with rate lin_2e-3, ent_coef=lin_1e-2",
+                *(24_000_000, 471.2, (162.102, 0.139, 0.258, 0.120)),
+            ),
+            (
+                f"{_NEXT} lin_2e-3; the regret in the known task is learned from, not rewards",
+                *(12_000_000, 158.0, (162.233, 0.141, 0.127, 0.096)),
+            ),
         )
     ),
     *(
