@@ -105,19 +105,29 @@ FIRST = {
 THEN = {
     "recurrent": {100: 8_000_000, 500: 12_000_000},
     "attention": {100: 4_000_000, 500: 8_000_000},
-    ALIKE: {100: 8_000_000, 500: 12_000_000},
+    ALIKE: {100: 8_000_000, 250: 8_000_000, 500: 6_000_000},
 }
 """Steps that go on from there with the settings of ``later.py``. What was tried is in ``TRIED``."""
 Changes = Mapping[str, Any]
 """Arguments of ``later`` that are not its defaults."""
-LONG: Changes = {"rollout": 400_000, "learning_rate": "lin_1e-3", "ent_coef": "lin_1e-2"}
-"""With 500 pulls. Who has learned 100 pulls finds the best arm too seldom, and is too sure of its
-choices to try others by chance: entropy that falls to 0 brings that back (``TRIED``)."""
+LONG: Mapping[int, Changes] = {
+    250: {"learning_rate": "lin_1e-3", "ent_coef": "lin_5e-3"},
+    500: {
+        "rollout": 200_000,
+        "learning_rate": "lin_5e-4",
+        "gae_lambda": 1.0,
+        "all_action_coef": 0.0,
+    },
+}
+"""Settings of more than 100 pulls, by pulls. Who has learned 100 finds the best arm too seldom, and
+is too sure of its choices to try others by chance: entropy that falls to 0 brings that back. Values
+of so long lives that are not yet learned spoil what is known, if they count: by what follows at a
+lambda below 1, and by the values of all actions (``TRIED``)."""
 OTHER_ARMS: Mapping[tuple[int, int], tuple[int, Changes]] = {
     (100, 5): (12_000_000, {"learning_rate": "lin_2e-3"}),
     (100, 50): (6_000_000, {}),
-    (500, 5): (6_000_000, LONG),
-    (500, 50): (6_000_000, LONG),
+    (500, 5): (4_000_000, LONG[500]),
+    (500, 50): (4_000_000, LONG[500]),
 }
 """Steps that go on from ``FEW`` arms with those of the cell, and their settings, by pulls and
 arms. With five arms and 100 pulls, 6M steps at the usual rate left regrets of .20, .45 and .23 at
@@ -140,6 +150,8 @@ _OTHER = f"{_NOW}, after the row of ten arms with rate lin_1e-3"
 _500 = f"{_OTHER}: 800 environments, rate lin_1e-3, no discount, lambda .995"
 _SURE = f"{_500}, ent_coef=.0002"
 _OPEN = f"{_500}, ent_coef=lin_1e-2"
+_HALF = f"{_OTHER}: 250 pulls, 400 environments, rate lin_1e-3, ent_coef=lin_5e-3"
+_WITHOUT = "rate lin_5e-4, lambda 1, all_action_coef=0"
 _KNOWN = "the regret in the known task is learned from, in place of rewards"
 TRIED = tuple(
     Tried(f"{n} pulls, {arms} arms", agent, steps, seed, seconds, *total, *regret)
@@ -210,6 +222,19 @@ TRIED = tuple(
         (
             *(500, 10, f"{_OTHER}, imitates the Gittins index, rate lin_2e-3"),
             *(6_000_000, 900, 175.3, (441.435, 0.187), (0.315, 0.179)),
+        ),
+        (500, 10, _HALF, 8_000_000, 900, 162.6, (441.092, 0.221), (0.657, 0.228)),
+        (
+            *(500, 10, f"{_HALF}, 800 environments", 20_000_000, 900, 317.6),
+            *((439.794, 0.188), (1.955, 0.226)),
+        ),
+        (
+            *(500, 10, f"{_HALF} (8M steps); then 500 pulls, rate lin_3e-4, ent_coef=.0002"),
+            *(4_000_000, 900, 112.4, (437.054, 0.166), (4.695, 0.215)),
+        ),
+        (
+            *(500, 10, f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}"),
+            *(6_000_000, 900, 105.5, (440.732, 0.219), (1.017, 0.224)),
         ),
         (
             *(500, 5, f"{_OPEN} (24M steps); then so too", 6_000_000, 900, 70.8),
@@ -330,9 +355,7 @@ class Trained(References):
         first = Training(bandit(n, k), agent, FIRST[self.kind][n], kwargs)
         then = THEN[self.kind]
         stages: list[tuple[Setting, int, Changes]] = [
-            (bandit(m, k), steps, LONG if m > SHORTER else {})
-            for m, steps in then.items()
-            if m <= self.n
+            (bandit(m, k), steps, LONG.get(m, {})) for m, steps in then.items() if m <= self.n
         ]
         if k != self.k:
             stages.append((bandit(self.n, self.k), *OTHER_ARMS[self.n, self.k]))
