@@ -11,15 +11,13 @@ from metalocus.experiments.replications.base import Training
 LATE: Mapping[str, object] = {"gamma": 1.0, "gae_lambda": 0.995, "ent_coef": 2e-4}
 """What is found out early pays to the end. With 100 inner episodes of a process, at seed 900, alike
 pairs fell short of BEB by 91 ± 4 after 2M such steps at a discount of .95, by 46 at .998 and 32 at
-.999 (4M); at 1 by 3 ± 3 after 12M (1,000 episodes each). With 500 pulls of ten arms lambda must be
-near .995: from a regret of 1.1 ± .2 (24M steps, rate lin_1e-3, 800 environments) 12M more steps at
-lin_5e-4 led to 4.7 at lambda 1 and to 8.6 at .97 (2,000 episodes each, seed 900)."""
+.999 (4M); at 1 by 3 ± 3 after 12M (1,000 episodes each)."""
 SHORT = 100
 """Steps of a life that is learned with the first of the rates, longer ones with the second."""
 RATES = "lin_1e-3", "lin_3e-4"
 """Learning rates, at seed 900. With 100 pulls of ten arms regret was .12 ± .04 after 12M steps with
-the lower one, .07 after 8M with the higher. With 500 pulls it was .9 and 4.8 after 16M (± .3); a
-rate that stays at .0003 makes the end a matter of luck: 1.7, .7, .5 and 6.9 after 4, 8, 12, 16M."""
+the lower one, .07 after 8M with the higher. A rate that stays at .0003 makes the end a matter of
+luck: with 500 pulls 1.7, .7, .5 and 6.9 after 4, 8, 12 and 16M (± .3)."""
 ROLLOUT = 100_000
 """Steps of a rollout. The default's dozen episodes of 1,000 steps are noisy and played at a tenth
 of the speed."""
