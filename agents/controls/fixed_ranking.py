@@ -12,6 +12,7 @@ from metalocus.agents.controls.counting import Control
 from metalocus.agents.references.rewards import finite
 from metalocus.envs import Family
 from metalocus.envs.families.harlow import Harlow
+from metalocus.envs.families.rainbow_bandit import RainbowBandit
 
 
 class FixedRanking(Control):
@@ -20,8 +21,9 @@ class FixedRanking(Control):
     No object is remembered. Yet where one of two pays for certain, the second choice is always
     right: the first reward tells whether the object that ranks higher pays. If it does, so are all
     later choices. If not, every other one is wrong: after a reward it takes the higher object.
-    So trials 1, 3, 5, ... are at chance, and 2, 4, 6, ... never err. The context is the reward of
-    the trial before, [N], 1 before the first.
+    So trials 1, 3, 5, ... are at chance, and 2, 4, 6, ... never err. Objects are Harlow's, or the
+    colours of the rainbow bandit. The context is the reward of the trial before, [N], 1 before the
+    first.
     """
 
     name: ClassVar[str] = "fixed_ranking"
@@ -29,13 +31,14 @@ class FixedRanking(Control):
 
     def __init__(self, family: Family) -> None:
         super().__init__(family)
-        assert isinstance(family, Harlow)  # why_not has refused all others
-        self.object_size = family.object_size
+        self.object_size = family.stimulus_size // 2
 
     @classmethod
     def why_not(cls, family: Family) -> str | None:
-        """Two objects must be shown."""
-        return None if isinstance(family, Harlow) else "it ranks objects, which Harlow shows"
+        """Two objects must be shown, and nothing else."""
+        if isinstance(family, Harlow) or (isinstance(family, RainbowBandit) and not family.cued):
+            return None
+        return "it ranks two objects, as Harlow and RainbowBandit with cued=False show them"
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """As after a reward."""

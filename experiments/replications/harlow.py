@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from metalocus.agents.agent import Agent
 from metalocus.agents.catalogue import make_named
+from metalocus.agents.rollout import fresh_episodes
 from metalocus.envs import Setting
 from metalocus.experiments.replications.base import (
     Check,
@@ -47,7 +50,38 @@ class LearningSet(Part):
             for trial, (value, error) in enumerate(pairs, 1):
                 kept |= {f"trial {trial}, {name}": value, f"trial {trial}, {name}_se": error}
         second = kept["trial 2, late"], kept["trial 2, early"]
-        return {**kept, RISE: difference(*second)}
+        kept[RISE] = difference(*second)
+        ranks = ranking_of(agents["one-step memory"], preset.episodes, seed)
+        return kept | {f"{name}, one-step memory": share for name, share in ranks.items()}
+
+
+def ranking_of(agent: Agent, episodes: int, seed: int) -> dict[str, float]:
+    """What a trial's reward makes an agent choose of two new objects, wherever they lie.
+
+    Args:
+        agent: shown a first trial, in which it took the left, and then the same objects again.
+        episodes: pairs of objects.
+        seed: of them.
+
+    Returns:
+        shares of the pairs: ``same object, sides changed``, mean over reward and none; and
+        ``other object after no reward``.
+    """
+    shown = fresh_episodes(TASK, episodes, seed).stimulus()
+    changed = np.concatenate(np.split(shown, 2, axis=1)[::-1], axis=1)
+    begun = agent.act(shown, agent.start(episodes, np.random.default_rng(seed)))[1]
+    left, same = {}, []
+    for reward in (0.0, 1.0):
+        rewards = np.full(episodes, reward)
+        stores = agent.learn(begun, shown, np.zeros(episodes, dtype=np.int64), rewards)
+        left[reward], after = (
+            agent.act(each, stores)[0].argmax(axis=1) for each in (shown, changed)
+        )
+        same.append(left[reward] != after)
+    return {
+        "same object, sides changed": float(np.mean(same)),
+        "other object after no reward": float(np.mean(left[0.0] != left[1.0])),
+    }
 
 
 REPLICATION = Replication(
@@ -61,8 +95,9 @@ REPLICATION = Replication(
     " agent: it shows that nothing leaks. Expected of one-step memory, a network that sees the last"
     " action and reward and not the last objects, was chance at trial 2. It found another way: it"
     " ranks any two objects, takes the higher one after a reward and the lower one after none, and"
-    " is right at every second trial. So trial 2 shows no memory of an object. The third does: the"
-    " last four checks were added when this had been seen.",
+    " is right at every second trial. So of ten pairs it takes the same object of nine when they"
+    " change sides, and of nine the other one when there was no reward. So trial 2 shows no memory"
+    " of an object. The third does: the last four checks were added when this had been seen.",
     (LearningSet("harlow-objects", "two new objects, six trials", 6.0),),
     (
         Check("harlow-objects", "trial 1, late", "near", 0.0, "nothing is known; a sham", 0.03),

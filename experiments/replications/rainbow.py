@@ -72,7 +72,9 @@ REPLICATION = Replication(
     " random side, in 1e6 to 1e8 steps and with tuned settings; no number is given.",
     "The same task with this package's PPO, whose rollouts are whole episodes, and with"
     f" RecurrentPPO, not tuned, for {STEPS['full']:,} steps in {N_ENVS} environments."
-    " One-step memory cannot know the last colours: its chance score shows that nothing leaks.",
+    " One-step memory cannot know the last colours, and chance was expected of it. It ranks colours"
+    " instead, as it does objects in harlow; who does so without fail scores .5. What is beyond"
+    " that is memory of a colour.",
     (Rainbow("rainbow-colours", "two colours, 100 trials", 10.0),),
     (
         Check("rainbow-colours", "score, lstm", ">=", 0.95, "the task is simple"),

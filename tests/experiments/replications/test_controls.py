@@ -102,6 +102,13 @@ def test_a_fixed_ranking_of_objects_is_told_from_a_memory_of_them_at_the_third_t
     assert missed(harlow, learned, 2000) == {"trial 2, one-step memory"}
 
 
+def test_a_ranking_of_objects_shows_when_they_change_sides_and_after_no_reward():
+    """A habit of a side takes the other object when sides change; memory of one cannot show."""
+    ranking, habit = on(harlow.TASK, "fixed_ranking", "fixed_bias")
+    assert set(harlow.ranking_of(ranking, 500, SEED).values()) == {1.0}
+    assert set(harlow.ranking_of(habit, 500, SEED).values()) == {0.0}
+
+
 @pytest.mark.parametrize("hazard", [None, 0.002, 0.2])
 def test_no_constant_hazard_forgets_faster_where_rewards_are_volatile(hazard):
     """Of three hazards one is the best, one a sixth of it and one sixteen times as large."""
@@ -169,6 +176,9 @@ def test_a_colour_is_not_bound_by_repeating_an_action(monkeypatch):
         *on(rainbow.TASK, "random", "wsls"),
     )
     monkeypatch.setattr(rainbow, "recurrent_ppo", lambda steps, seed: random)
+    ranking = make_named("fixed_ranking", rainbow.TASK.family)
+    found = rainbow.REPLICATION.parts[0].measure({"lstm": ranking}, SIZES["smoke"], SEED)
+    assert found["score, lstm"] == pytest.approx(0.5, abs=0.1)
     assert missed(rainbow, {"lstm": best, "one-step memory": wsls}) == set()
     assert missed(rainbow, {"lstm": wsls, "one-step memory": best}) == {
         "score, lstm",
