@@ -75,7 +75,7 @@ REPLICATION = Replication(
     " One-step memory cannot know the last colours, and chance was expected of it. It ranks colours"
     " instead, as it does objects in harlow; who does so without fail scores .5. What is beyond"
     " that is memory of a colour.",
-    (Rainbow("rainbow-colours", "two colours, 100 trials", 10.0),),
+    (Rainbow("rainbow-colours", "two colours, 100 trials", 20.0),),
     (
         Check("rainbow-colours", "score, lstm", ">=", 0.95, "the task is simple"),
         Check("rainbow-colours", "trial 2, lstm", ">=", 0.85, "one reward tells the colour"),
