@@ -151,7 +151,7 @@ _500 = f"{_OTHER}: 800 environments, rate lin_1e-3, no discount, lambda .995"
 _GIVEN_UP = f"{_OTHER}: 200 environments, rate lin_3e-4, no discount, lambda .995, ent_coef=.0002"
 _SURE = f"{_500}, ent_coef=.0002"
 _OPEN = f"{_500}, ent_coef=lin_1e-2"
-_HALF = f"{_OTHER}: 250 pulls, 400 environments, rate lin_1e-3, ent_coef=lin_5e-3"
+_HALF = f"{_OTHER}: 250 pulls, so too, 400 environments, ent_coef=lin_5e-3"
 _WITHOUT = "rate lin_5e-4, lambda 1, all_action_coef=0"
 _KNOWN = "the regret in the known task is learned from, in place of rewards"
 TRIED = tuple(
@@ -229,7 +229,7 @@ TRIED = tuple(
         ),
         (500, 10, _HALF, 8_000_000, 900, 162.6, (441.092, 0.221), (0.657, 0.228)),
         (
-            *(500, 10, f"{_HALF}, 800 environments", 20_000_000, 900, 317.6),
+            *(500, 10, f"{_HALF}, but 800 environments", 20_000_000, 900, 317.6),
             *((439.794, 0.188), (1.955, 0.226)),
         ),
         (

@@ -79,7 +79,7 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
 
 def test_what_begins_with_another_run_has_its_own_environments_as_far_as_its_steps_reach(tmp_path):
     part = TABLE.part_called("alike-arms-n500-k5")
-    for size, n_envs in (("full", 200), ("smoke", 2)):  # 1,000 steps are two episodes
+    for size, n_envs in (("full", 400), ("smoke", 2)):  # 1,000 steps are two episodes
         *_, last = all_runs(part, SIZES[size], 0, tmp_path).values()
         assert (last.n_envs, last.setting.family.horizon) == (n_envs, 500)
 
@@ -92,8 +92,12 @@ def test_the_agent_that_treats_arms_alike_learns_ten_then_longer_lives_then_othe
     assert stages(10, 50) == [(10, 50)]
     assert stages(100, 10) == [(100, 10), (100, 10)]
     assert stages(100, 50) == [(100, 10), (100, 10), (100, 50)]
-    assert stages(500, 10) == [(100, 10), (100, 10), (500, 10)]
-    assert stages(500, 5) == [(100, 10), (100, 10), (500, 10), (500, 5)]
+    assert stages(500, 10) == [(100, 10), (100, 10), (250, 10), (500, 10)]
+    assert stages(500, 5) == [(100, 10), (100, 10), (250, 10), (500, 10), (500, 5)]
+    at_250, at_500 = list(TABLE.part_called("alike-arms-n500-k10").training(0).values())[2:]
+    assert at_250.train_kwargs["ent_coef"] == "lin_5e-3"
+    assert (at_500.train_kwargs["gae_lambda"], at_500.train_kwargs["all_action_coef"]) == (1.0, 0.0)
+    assert at_500.train_kwargs["gamma"] == at_250.train_kwargs["gamma"] == 1.0
 
 
 def test_a_training_that_begins_with_one_that_there_is_not_is_an_error(tmp_path):
