@@ -56,31 +56,32 @@ class LearningSet(Part):
 
 
 def ranking_of(agent: Agent, episodes: int, seed: int) -> dict[str, float]:
-    """What a trial's reward makes an agent choose of two new objects, wherever they lie.
+    """What a trial's reward makes an agent choose of two new objects, wherever they lay and lie.
 
     Args:
-        agent: shown a first trial, in which it took the left, and then the same objects again.
+        agent: shown a first trial, and then the same objects again.
         episodes: pairs of objects.
         seed: of them.
 
     Returns:
-        shares of the pairs: ``same object, sides changed``, mean over reward and none; and
-        ``other object after no reward``.
+        shares of the pairs, means over reward and none and over the side taken first: ``same object
+        when sides change``, which a habit of a side lacks; ``same object when the other was
+        taken``, which a memory lacks; and ``other object after no reward``.
     """
     shown = fresh_episodes(TASK, episodes, seed).stimulus()
     changed = np.concatenate(np.split(shown, 2, axis=1)[::-1], axis=1)
     begun = agent.act(shown, agent.start(episodes, np.random.default_rng(seed)))[1]
-    left, same = {}, []
-    for reward in (0.0, 1.0):
-        rewards = np.full(episodes, reward)
-        stores = agent.learn(begun, shown, np.zeros(episodes, dtype=np.int64), rewards)
-        left[reward], after = (
-            agent.act(each, stores)[0].argmax(axis=1) for each in (shown, changed)
-        )
-        same.append(left[reward] != after)
+    chosen = np.empty((2, 2, 2, episodes), dtype=np.int64)  # sides as before, taken, rewarded
+    for taken, reward in np.ndindex(2, 2):
+        actions = np.full(episodes, taken)
+        stores = agent.learn(begun, shown, actions, np.full(episodes, float(reward)))
+        for i, stimulus in enumerate((shown, changed)):
+            side = agent.act(stimulus, stores)[0].argmax(axis=1)
+            chosen[i, taken, reward] = side ^ i  # of the object, by where it lay
     return {
-        "same object, sides changed": float(np.mean(same)),
-        "other object after no reward": float(np.mean(left[0.0] != left[1.0])),
+        "same object when sides change": float((chosen[0] == chosen[1]).mean()),
+        "same object when the other was taken": float((chosen[:, 0] == chosen[:, 1]).mean()),
+        "other object after no reward": float((chosen[:, :, 0] != chosen[:, :, 1]).mean()),
     }
 
 
@@ -95,9 +96,9 @@ REPLICATION = Replication(
     " agent: it shows that nothing leaks. Expected of one-step memory, a network that sees the last"
     " action and reward and not the last objects, was chance at trial 2. It found another way: it"
     " ranks any two objects, takes the higher one after a reward and the lower one after none, and"
-    " is right at every second trial. So of ten pairs it takes the same object of nine when they"
-    " change sides, and of nine the other one when there was no reward. So trial 2 shows no memory"
-    " of an object. The third does: the last four checks were added when this had been seen.",
+    " is right at every second trial. What it takes is the same object of nearly every pair when"
+    " they change sides, and whichever was taken before. So trial 2 shows no memory of an object."
+    " The third does: the last four checks were added when this had been seen.",
     (LearningSet("harlow-objects", "two new objects, six trials", 6.0),),
     (
         Check("harlow-objects", "trial 1, late", "near", 0.0, "nothing is known; a sham", 0.03),

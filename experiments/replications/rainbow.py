@@ -72,9 +72,9 @@ REPLICATION = Replication(
     " random side, in 1e6 to 1e8 steps and with tuned settings; no number is given.",
     "The same task with this package's PPO, whose rollouts are whole episodes, and with"
     f" RecurrentPPO, not tuned, for {STEPS['full']:,} steps in {N_ENVS} environments."
-    " One-step memory cannot know the last colours, and chance was expected of it. It ranks colours"
-    " instead, as it does objects in harlow; who does so without fail scores .5. What is beyond"
-    " that is memory of a colour.",
+    " One-step memory cannot know the last colours, and chance was expected of it. Who ranks"
+    " colours without fail, as one-step memory does objects in harlow, scores .5; whether it does"
+    " so here is not measured. What is beyond that is memory of a colour.",
     (Rainbow("rainbow-colours", "two colours, 100 trials", 20.0),),
     (
         Check("rainbow-colours", "score, lstm", ">=", 0.95, "the task is simple"),
