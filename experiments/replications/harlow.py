@@ -24,7 +24,7 @@ from metalocus.experiments.studies.study import Measured
 
 TASK = Setting("metalocus/Harlow-v0")
 RISE = "trial 2, late minus early"
-RANKING = "ranking, no memory of objects"
+RANKING = "ranking"
 """The control that passes trial 2 by a fixed order of preference."""
 
 
@@ -64,9 +64,9 @@ def ranking_of(agent: Agent, episodes: int, seed: int) -> dict[str, float]:
         seed: of them.
 
     Returns:
-        shares of the pairs, means over reward and none and over the side taken first: ``same object
-        when sides change``, which a habit of a side lacks; ``same object when the other was
-        taken``, which a memory lacks; and ``other object after no reward``.
+        shares of the pairs, means over reward and none and over the side taken first: ``same, sides
+        changed``, the same object, which a habit of a side lacks; ``same, other taken``, which a
+        memory lacks; and ``other, no reward``, the other object than after a reward.
     """
     shown = fresh_episodes(TASK, episodes, seed).stimulus()
     changed = np.concatenate(np.split(shown, 2, axis=1)[::-1], axis=1)
@@ -79,9 +79,9 @@ def ranking_of(agent: Agent, episodes: int, seed: int) -> dict[str, float]:
             side = agent.act(stimulus, stores)[0].argmax(axis=1)
             chosen[i, taken, reward] = side ^ i  # of the object, by where it lay
     return {
-        "same object when sides change": float((chosen[0] == chosen[1]).mean()),
-        "same object when the other was taken": float((chosen[:, 0] == chosen[:, 1]).mean()),
-        "other object after no reward": float((chosen[:, :, 0] != chosen[:, :, 1]).mean()),
+        "same, sides changed": float((chosen[0] == chosen[1]).mean()),
+        "same, other taken": float((chosen[:, 0] == chosen[:, 1]).mean()),
+        "other, no reward": float((chosen[:, :, 0] != chosen[:, :, 1]).mean()),
     }
 
 
