@@ -146,7 +146,8 @@ def draw(found: Mapping[str, Any]) -> Figure:
             for ax, (title, rows) in zip(axes, band, strict=False):
                 _panel(ax, found, rows)
                 ax.set_ylim(most - 0.4, -0.6)
-                ax.set_title("\n".join(textwrap.wrap(title, LETTERS)), loc="left", fontsize=8)
+                # from the right, since names to the left of the axes may take most of a panel
+                ax.set_title("\n".join(textwrap.wrap(title, LETTERS)), loc="right", fontsize=8)
             for ax in axes[len(band) :]:
                 ax.set_axis_off()
         return figure

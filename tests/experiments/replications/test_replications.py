@@ -40,6 +40,7 @@ from metalocus.experiments.studies.job import RUNS
 from metalocus.experiments.studies.study import all_runs, require_measured
 from metalocus.experiments.training.train import train
 
+DOCS = Path(__file__).parents[3] / "docs"
 TABLE = REPLICATIONS["rl2_bandits"]
 MADE = {
     **{"date": "2031-02-03", "source": "feed", "versions": {"torch": "2.99"}},
@@ -340,8 +341,7 @@ def test_the_page_begins_with_what_is_run_at_full_size_and_what_the_rest_takes(t
 
 
 def test_the_page_in_docs_is_that_of_the_results_kept_beside_it():
-    docs = Path(__file__).parents[3] / "docs"
-    assert (docs / "replications.md").read_text() == replications_page(docs / "replications")
+    assert (DOCS / "replications.md").read_text() == replications_page(DOCS / "replications")
 
 
 def overlapping(texts, renderer):
@@ -368,7 +368,7 @@ def test_every_figure_is_readable_whatever_was_measured():
         figure = draw(found)
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw_without_rendering()
-        titles = [figure._suptitle, *(ax._left_title for ax in figure.axes)]
+        titles = [figure._suptitle, *(ax._right_title for ax in figure.axes)]
         told = figure._suptitle.get_text().replace("\n", " ")
         assert ("published (orange)" in told) == bool(each.published), name
         assert not overlapping(titles, renderer), name
@@ -379,6 +379,19 @@ def test_every_figure_is_readable_whatever_was_measured():
         for ax in figure.axes:
             for axis in (ax.xaxis, ax.yaxis):
                 assert not overlapping(axis.get_ticklabels(), renderer), name
+
+
+def test_titles_of_what_was_found_are_whole():
+    """Results have more and longer names than checks, which leave less room to the axes."""
+    kept = sorted((DOCS / "replications").glob("*.json"))
+    assert kept
+    for path in kept:
+        figure = draw(json.loads(path.read_text(encoding="utf-8")))
+        FigureCanvasAgg(figure).draw()
+        for ax in figure.axes:
+            box = ax._right_title.get_window_extent()
+            assert box.x0 >= 0, path.stem
+            assert box.x1 <= figure.bbox.width, path.stem
 
 
 def test_the_smallest_run_goes_from_end_to_end(tmp_path, capfd):
