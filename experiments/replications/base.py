@@ -43,6 +43,8 @@ SIZES = {
 }
 """How much is trained and measured."""
 RELATIONS = (">=", "<=", "near")
+Quantity = tuple[str, str]
+"""A part, and the name of what was measured or published of it."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,7 @@ class Replication:
         checks: when it counts as replicated.
         published: the paper's figures; none where it has pictures alone.
         tried: the trainings by which its settings were chosen.
+        table: the paper's own, by row and column the part and the quantity of it that stand there.
     """
 
     name: str
@@ -278,6 +281,7 @@ class Replication:
     checks: tuple[Check, ...]
     published: tuple[Published, ...] = ()
     tried: tuple[Tried, ...] = ()
+    table: Mapping[str, Mapping[str, Quantity]] = field(default_factory=dict)
 
     def part_called(self, name: str) -> Part | None:
         """The part of a name; None if there is none."""

@@ -65,4 +65,5 @@ def judged(
         "published": [asdict(each) for each in replication.published],
         "checks": checks,
         "tried": [asdict(each) for each in replication.tried],
+        "table": {row: dict(cells) for row, cells in replication.table.items()},
     }

@@ -19,11 +19,10 @@ from matplotlib.ticker import MaxNLocator
 
 from metalocus.agents.ppo.files import write_atomically
 from metalocus.experiments.probes.figures import png_and_svg
+from metalocus.experiments.replications.base import Quantity
 from metalocus.experiments.runs.provenance import made_line
 from metalocus.experiments.scoring.figures import STYLE
 
-Quantity = tuple[str, str]
-"""A part, and the name of what was measured or published of it."""
 SUFFIXES = ("json", "parquet", "png", "svg")
 COLUMNS = pa.schema(
     [

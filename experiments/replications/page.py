@@ -28,6 +28,10 @@ CURVES = (
     "Score on fresh episodes during training, mean over seeds, by steps of each training: 0 is"
     " random choice, 1 the best reference of what is trained on."
 )
+TABLE = (
+    "The table of the paper with ours in it, means over seeds, and the paper's in parentheses; a"
+    " dash where nothing was run."
+)
 MARKS = {Outcome.PASSED: "yes", Outcome.MISSED: "**no**", Outcome.NOT_RUN: "not run yet"}
 
 
@@ -109,10 +113,12 @@ def _section(found: Found) -> list[str]:
         f"**What is done otherwise here.** {found['otherwise']}",
     ]
     done = [part for part, each in found["parts"].items() if each["seeds"]]
+    results = [*_table(found), *(_folded if found["table"] else iter)(_results(found))]
     if done:
-        lines += ["", f"Size {found['size']}: {about}.", *_results(found), "", *_made(found)]
+        lines += ["", f"Size {found['size']}: {about}.", *results, *_spent(found)]
+        lines += ["", *_made(found)]
     elif found["published"]:
-        lines += _results(found)
+        lines += results
     lines += ["", *_checks(found)]
     left = [part for part in found["parts"] if part not in done]
     if left:
@@ -130,6 +136,27 @@ def _section(found: Found) -> list[str]:
     return lines
 
 
+def _table(found: Found) -> Iterator[str]:
+    """The paper's table: ours (theirs)."""
+    rows = found["table"]
+    if not rows:
+        return
+    columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
+    yield from ("", TABLE, "")
+    yield f"| | {' | '.join(columns)} |"
+    yield f"| --- |{' --- |' * len(columns)}"
+    for row, cells in rows.items():
+        shown = (_cell(found, *cells[column]) if column in cells else "" for column in columns)
+        yield f"| {row} | {' | '.join(shown)} |"
+
+
+def _cell(found: Found, part: str, quantity: str) -> str:
+    """Ours (theirs)."""
+    own, theirs = list(values_of(found, part, quantity).values()), published(found, part, quantity)
+    mean = _number(float(np.mean(own))) if own else "–"
+    return mean if theirs is None else f"{mean} ({theirs['value']:g})"
+
+
 def _results(found: Found) -> Iterator[str]:
     """The table of all quantities."""
     yield from (
@@ -144,6 +171,17 @@ def _results(found: Found) -> Iterator[str]:
                 continue
             shown = _ours(list(own.values()), error_of(found, part, quantity))
             yield f"| {each['about']} | {quantity} | {shown} | {len(own)} | {_theirs(theirs)} |"
+
+
+def _folded(lines: Iterable[str]) -> Iterator[str]:
+    """Lines that are seen when asked for, since there are hundreds."""
+    yield from ("", "<details><summary>Every quantity, with ranges and errors</summary>")
+    yield from lines
+    yield from ("", "</details>")
+
+
+def _spent(found: Found) -> Iterator[str]:
+    """What the trainings took."""
     trained = [part for part in found["parts"].values() if any(part["trained"].values())]
     if trained:
         spent = (f"{part['about']} {_minutes(part):.1f}" for part in trained)
@@ -238,5 +276,5 @@ def _tried(found: Found) -> Iterator[str]:
 
 
 def lines_of(found: Found) -> list[str]:
-    """A replication on the terminal: its table and its checks."""
-    return [found["title"], *_results(found), "", *_checks(found)]
+    """A replication on the terminal: its quantities and its checks."""
+    return [found["title"], *_results(found), *_spent(found), "", *_checks(found)]

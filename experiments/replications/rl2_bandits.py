@@ -20,6 +20,7 @@ from metalocus.experiments.replications.base import (
     Check,
     Part,
     Published,
+    Quantity,
     Replication,
     Training,
     Tried,
@@ -393,6 +394,17 @@ def _published() -> tuple[Published, ...]:
     return tuple(found)
 
 
+def _table() -> dict[str, dict[str, Quantity]]:
+    """The paper's, a row a cell; the near-optimum and the agent that treats arms alike are ours."""
+    return {
+        f"{n} pulls, {k} arms": {
+            **{name: (f"references-n{n}-k{k}", name) for name in (*COLUMNS, NEAR)},
+            **{kind: (trained_part(kind, n, k), kind) for kind in AGENTS},
+        }
+        for n, k in CELLS
+    }
+
+
 def _checks() -> tuple[Check, ...]:
     found = []
     for n, k in CELLS:
@@ -466,4 +478,5 @@ REPLICATION = Replication(
     _checks(),
     _published(),
     TRIED,
+    _table(),
 )

@@ -12,6 +12,7 @@ from metalocus.experiments.replications.base import (
     Check,
     Part,
     Published,
+    Quantity,
     Replication,
     Training,
     Tried,
@@ -232,6 +233,18 @@ def _published() -> tuple[Published, ...]:
     return tuple(found)
 
 
+def _table() -> dict[str, dict[str, Quantity]]:
+    """The paper's, a row a cell; PSRL with the true prior and alike pairs are ours."""
+    shown = ("random", "psrl", "psrl_zero_mean", "opsrl_zero_mean", "ucrl2", *PLANNING)
+    return {
+        f"{n} inner episodes": {
+            **{name: ("references-mdp", f"{name}@{INNER * n}") for name in shown},
+            **{kind: (trained_part(kind, n), kind) for kind in AGENTS},
+        }
+        for n in CELLS
+    }
+
+
 def _checks() -> tuple[Check, ...]:
     why = "three standard errors of the published cell, and its rounding"
     near = [
@@ -283,4 +296,5 @@ REPLICATION = Replication(
     _checks(),
     _published(),
     TRIED,
+    _table(),
 )

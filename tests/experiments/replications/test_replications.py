@@ -78,6 +78,17 @@ def test_every_replication_makes_its_runs_and_speaks_of_parts_that_it_has(tmp_pa
             assert all(config.steps <= SIZES["smoke"].most_steps for config in small)
 
 
+def test_the_papers_table_has_all_its_figures_and_what_is_measured_here():
+    kept = Path(__file__).parents[3] / "docs" / "replications"
+    for name in ("rl2_bandits", "rl2_mdps"):
+        cells = {cell for row in REPLICATIONS[name].table.values() for cell in row.values()}
+        theirs = {(each.part, each.quantity) for each in REPLICATIONS[name].published}
+        assert theirs <= cells
+        parts = json.loads((kept / f"{name}.json").read_text())["parts"]
+        for part, quantity in cells - theirs:
+            assert all(quantity in values for values in parts[part]["seeds"].values())
+
+
 def test_what_begins_with_another_run_has_its_own_environments_as_far_as_its_steps_reach(tmp_path):
     part = TABLE.part_called("alike-arms-n500-k5")
     for size, n_envs in (("full", 400), ("smoke", 2)):  # 1,000 steps are two episodes
@@ -189,6 +200,8 @@ def test_files_and_page_hold_ours_beside_theirs(tmp_path):
     page = replications_page(tmp_path)
     line = "| alike arms, 100 pulls, 50 arms | alike arms | 85.37 (85.30 to 85.50) ± 0.058 | 3 |  |"
     assert line in page
+    assert "\n| 100 pulls, 50 arms | – (49.8) | – (85.2) | – (64.5) | – (67.7) | – (84.3) |" in page
+    assert " | – (78) | – | – (84.9) | – (85.1) | 85.37 |\n" in page
     assert "CPU minutes of training: alike arms, 100 pulls, 50 arms 12.0." in page
     assert "84.9 ± 0.6 (Duan 2016)" in page
     for name in REPLICATIONS:
