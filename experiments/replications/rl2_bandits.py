@@ -106,7 +106,7 @@ FIRST = {
 THEN = {
     "recurrent": {100: 8_000_000, 500: 12_000_000},
     "attention": {100: 4_000_000, 500: 8_000_000},
-    ALIKE: {100: 8_000_000, 250: 8_000_000, 500: 6_000_000},
+    ALIKE: {100: 8_000_000, 250: 8_000_000, 500: 24_000_000},
 }
 """Steps that go on from there with the settings of ``later.py``. What was tried is in ``TRIED``."""
 Changes = Mapping[str, Any]
@@ -122,18 +122,20 @@ LONG: Mapping[int, Changes] = {
 }
 """Settings of more than 100 pulls, by pulls. Who has learned 100 finds the best arm too seldom, and
 is too sure of its choices to try others by chance: entropy that falls to 0 brings that back. After
-250 pulls, 4M steps at lambda .995 with the values of all actions made .7 of regret 4.7; 6M without
-either left it at 1.0: one training each, which differ in rate and rollout too (``TRIED``)."""
+250 pulls, 4M steps at lambda .995 with the values of all actions made 4.7 of a regret of .7.
+Without either, 6M left it at 1.0, and 24M brought it to .3, where imitation of the Gittins index
+ends: one training each (``TRIED``)."""
 OTHER_ARMS: Mapping[tuple[int, int], tuple[int, Changes]] = {
     (100, 5): (12_000_000, {"learning_rate": "lin_2e-3"}),
     (100, 50): (6_000_000, {}),
-    (500, 5): (4_000_000, LONG[500]),
+    (500, 5): (36_000_000, {**LONG[500], "learning_rate": "lin_1e-3"}),
     (500, 50): (4_000_000, LONG[500]),
 }
 """Steps that go on from ``FEW`` arms with those of the cell, and their settings, by pulls and
-arms. With five arms and 100 pulls, 6M steps at the usual rate left regrets of .20, .45 and .23 at
-the seeds of the replication, of which .25 are allowed; 12M at twice the rate were then chosen at
-seed 900 (``TRIED``)."""
+arms. Five arms were run at the seeds of the replication with fewer steps before, and missed: with
+100 pulls, 6M at the usual rate left regrets of .20, .45 and .23, of which .25 are allowed; with 500
+pulls, 4M after 6M with ten arms left .68, 1.71 and .70, of which .5 are. More steps at twice the
+rate were then chosen at seed 900 (``TRIED``)."""
 MINUTES = {
     "recurrent": {10: 2.0, 100: 10.0, 500: 8.0},
     "attention": {10: 2.0, 100: 10.0, 500: 10.0},
@@ -154,6 +156,7 @@ _SURE = f"{_500}, ent_coef=.0002"
 _OPEN = f"{_500}, ent_coef=lin_1e-2"
 _HALF = f"{_OTHER}: 250 pulls, so too, 400 environments, ent_coef=lin_5e-3"
 _WITHOUT = "rate lin_5e-4, lambda 1, all_action_coef=0"
+_LONG = f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT} (24M steps); then five arms"
 _KNOWN = "the regret in the known task is learned from, in place of rewards"
 TRIED = tuple(
     Tried(f"{n} pulls, {arms} arms", agent, steps, seed, seconds, *total, *regret)
@@ -242,8 +245,35 @@ TRIED = tuple(
             *(6_000_000, 900, 105.5, (440.732, 0.219), (1.017, 0.224)),
         ),
         (
+            *(500, 10, f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}", 24_000_000, 900, 427.4),
+            *((441.464, 0.232), (0.285, 0.231)),
+        ),
+        (
             *(500, 5, f"{_OPEN} (24M steps); then so too", 6_000_000, 900, 70.8),
             *((407.172, 0.161), (1.141, 0.185)),
+        ),
+        *(
+            (500, 5, f"{_LONG}, {rate}", steps, seed, seconds, total, regret)
+            for rate, steps, seed, seconds, total, regret in (
+                ("so too", 12_000_000, 900, 164.5, (407.750, 0.188), (0.563, 0.199)),
+                ("rate lin_1e-3", 36_000_000, 900, 459.1, (408.243, 0.204), (0.070, 0.213)),
+            )
+        ),
+        *(
+            (500, 10, f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}", 6_000_000, *found)
+            for found in (
+                (0, 97.0, (441.029, 0.128), (1.032, 0.125)),
+                (1, 110.3, (439.519, 0.197), (2.502, 0.180)),
+                (2, 111.7, (440.827, 0.160), (1.124, 0.150)),
+            )
+        ),
+        *(
+            (500, 5, f"{_LONG} (but 6M steps), so too", 4_000_000, *found)
+            for found in (
+                (0, 47.4, (407.805, 0.125), (0.676, 0.120)),
+                (1, 48.6, (406.786, 0.175), (1.706, 0.164)),
+                (2, 46.2, (407.610, 0.137), (0.696, 0.132)),
+            )
         ),
     )
 )
