@@ -113,6 +113,10 @@ TRIED = (
                 *(48_000_000, 882.5, (162.337, 0.140, 0.023, 0.102)),
             ),
             (
+                f"{_WIDER}, after the row above: lambda 1, all_action_coef=0, rate lin_1e-3",
+                *(48_000_000, 792.9, (162.340, 0.139, 0.020, 0.101)),
+            ),
+            (
                 f"{_WIDER}, after the row that imitates, rate lin_5e-4",
                 *(12_000_000, 238.6, (162.467, 0.139, -0.107, 0.124)),
             ),
