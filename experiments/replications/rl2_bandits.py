@@ -158,7 +158,8 @@ _SURE = f"{_500}, ent_coef=.0002"
 _OPEN = f"{_500}, ent_coef=lin_1e-2"
 _HALF = f"{_OTHER}: 250 pulls, so too, 400 environments, ent_coef=lin_5e-3"
 _WITHOUT = "rate lin_5e-4, lambda 1, all_action_coef=0"
-_LONG = f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT} (24M steps); then five arms"
+_MORE = f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}"
+_LONG = f"{_MORE} (24M steps); then five arms"
 _KNOWN = "the regret in the known task is learned from, in place of rewards"
 TRIED = tuple(
     Tried(f"{n} pulls, {arms} arms", agent, steps, seed, seconds, *total, *regret)
@@ -242,14 +243,8 @@ TRIED = tuple(
             *(500, 10, f"{_HALF} (8M steps); then 500 pulls, rate lin_3e-4, ent_coef=.0002"),
             *(4_000_000, 900, 112.4, (437.054, 0.166), (4.695, 0.215)),
         ),
-        (
-            *(500, 10, f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}"),
-            *(6_000_000, 900, 105.5, (440.732, 0.219), (1.017, 0.224)),
-        ),
-        (
-            *(500, 10, f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}", 24_000_000, 900, 427.4),
-            *((441.464, 0.232), (0.285, 0.231)),
-        ),
+        (500, 10, _MORE, 6_000_000, 900, 105.5, (440.732, 0.219), (1.017, 0.224)),
+        (500, 10, _MORE, 24_000_000, 900, 427.4, (441.464, 0.232), (0.285, 0.231)),
         (
             *(500, 5, f"{_OPEN} (24M steps); then so too", 6_000_000, 900, 70.8),
             *((407.172, 0.161), (1.141, 0.185)),
@@ -262,8 +257,8 @@ TRIED = tuple(
             )
         ),
         *(
-            (500, 10, f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}", steps, *found)
-            for steps, *found in (
+            (500, 10, _MORE, steps, seed, seconds, total, regret)
+            for steps, seed, seconds, total, regret in (
                 (6_000_000, 0, 97.0, (441.029, 0.128), (1.032, 0.125)),
                 (6_000_000, 1, 110.3, (439.519, 0.197), (2.502, 0.180)),
                 (6_000_000, 2, 111.7, (440.827, 0.160), (1.124, 0.150)),
