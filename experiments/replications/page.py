@@ -113,7 +113,7 @@ def _section(found: Found) -> list[str]:
         f"**What is done otherwise here.** {found['otherwise']}",
     ]
     done = [part for part, each in found["parts"].items() if each["seeds"]]
-    results = [*_table(found), *(_folded if found["table"] else iter)(_results(found))]
+    results = [*_table(found), *_folded(_results(found))] if found["table"] else _results(found)
     if done:
         lines += ["", f"Size {found['size']}: {about}.", *results, *_spent(found)]
         lines += ["", *_made(found)]
