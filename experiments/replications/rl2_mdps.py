@@ -76,6 +76,7 @@ _NOW = "alike_pairs"
 _NEXT = f"{_NOW}, after 12M steps with the defaults: no discount, 1,000 environments, rate"
 _WIDER = f"{_NOW}, hidden_size=32 head_size=64"
 _BONUS = "imitates mean + 1.2 sqrt((100 - t) / 100) / sqrt(1 + n)"
+_BEFORE = " that is shown the input of the step before too"
 _DEEP = "transformer, hidden_size=128 n_layers=3"
 TRIED = (
     Tried("10 inner episodes", _PAIRS, 4_000_000, 900, 144.4, 161.528, 0.147, 1.082, 0.128),
@@ -127,6 +128,18 @@ TRIED = (
             (
                 f"{_NEXT} lin_2e-3; the regret in the known task is learned from, not rewards",
                 *(12_000_000, 158.0, (162.233, 0.141, 0.127, 0.096)),
+            ),
+        )
+    ),
+    *(
+        Tried("10 inner episodes", agent, 4_000_000, 900, seconds, *found)
+        for agent, seconds, found in (
+            (f"gru{_BEFORE}", 52.8, (118.002, 0.222, 44.358, 0.255)),
+            (f"transformer{_BEFORE}", 95.4, (108.353, 0.192, 54.007, 0.236)),
+            (f"transformer{_BEFORE}, rate lin_1e-3", 87.9, (100.876, 0.081, 61.485, 0.158)),
+            (
+                f"transformer{_BEFORE}, a linear code of the input added to its first layer",
+                *(93.4, (116.265, 0.185, 46.095, 0.225)),
             ),
         )
     ),
