@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
+from metalocus.envs import Setting
 from metalocus.experiments.replications import rl2_bandits, rl2_mdps
 from metalocus.experiments.replications.totals import BEST_OF_FIVE, known_means, totals
 from metalocus.experiments.scoring.returns import expected_returns
@@ -106,3 +107,18 @@ def test_on_random_processes_what_has_paid_in_the_state_is_all_that_must_be_reme
     near = make_named(rl2_mdps.NEAR, setting.family)
     planned = rollout(near, fresh_episodes(setting, 1000, seed=3))
     assert total.mean() == pytest.approx(planned.value.sum(axis=0).mean(), abs=1.5)
+
+
+def test_who_forgets_the_state_earns_what_general_networks_end_at():
+    """As told of what was tried; in a process of one state nothing is forgotten."""
+    setting = rl2_mdps.process(10)
+    blind = rl2_mdps.StateBlind(setting.family)
+    assert expected_returns(blind, setting, 2000, 5).mean() == pytest.approx(123.2, abs=2.0)
+    one = Setting("metalocus/TabularMDP-v0", n_states=1, n_episodes=10)
+    told = rl2_mdps.StateBlind(one.family)
+    assert (told.prior, told.gain) == (1.0, 1.0)
+    stores = told.start(1, np.random.default_rng(0))
+    for action, reward in ((0, 1.5), (0, 2.5), (1, 3.0), (2, 1.0), (3, 1.0), (4, 1.0)):
+        stores = told.learn(stores, np.empty((1, 2)), np.array([action]), np.array([reward]))
+    # means (1.5 + .5) / 3 and 2 / 2, deviations sqrt(1 / 3) and sqrt(1 / 2)
+    assert told.act(np.empty((1, 2)), stores)[0].tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0]]
