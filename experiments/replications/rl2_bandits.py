@@ -141,7 +141,7 @@ rate were then chosen at seed 900 (``TRIED``)."""
 MINUTES = {
     "recurrent": {10: 2.0, 100: 10.0, 500: 8.0},
     "attention": {10: 2.0, 100: 10.0, 500: 10.0},
-    ALIKE: {10: 1.0, 100: 14.0, 500: 33.0},
+    ALIKE: {10: 1.0, 100: 14.0, 500: 25.0},
 }
 """CPU minutes a seed, from the steps a second of a rollout or, of the agent that treats arms alike,
 of trainings at seed 900 with ten arms; fifty take twice as long. The shorter episodes are those of
