@@ -369,12 +369,12 @@ REPLICATION = Replication(
     " Dirichlet transitions; a GRU trained by TRPO, or SNAIL; 1,000 test instances a cell.",
     "PPO; beside a GRU and a transformer, fast weights that are written by the delta rule, and a"
     " network that treats all pairs of state and action alike. All learn 10 inner episodes with the"
-    " defaults of this package, and then those of the cell"
-    " without discount. Three seeds, 10,000 fresh episodes. The references have"
+    " defaults of this package, and then those of the cell without discount. Three seeds, 10,000"
+    " fresh episodes. The references have"
     " the true prior; PSRL and OPSRL beside it the zero-mean one, which is what the published"
     " 138.1 and 144.1 are near. UCRL2 and BEB have one tuned factor each. Regret is to BEB."
-    " State-blind is a rule that learns what each action pays on average over states: the GRU is near"
-    " it in every cell, so it binds no reward to its state.",
+    " State-blind is a rule that learns what each action pays on average over states and forgets in"
+    " which it paid; the GRU earns about as much in every cell.",
     (
         References("references-mdp", "references, 10 to 100 inner episodes", 42.0),
         *(
