@@ -10,7 +10,9 @@ import numpy as np
 
 from metalocus.agents.agent import Agent, Array, ReferencePolicy, Stores, best_arms, spread
 from metalocus.agents.catalogue import make_named
+from metalocus.agents.rollout import rollout
 from metalocus.envs import Family, Setting
+from metalocus.envs.families.tabular_mdp import REWARD_MEAN
 from metalocus.experiments.replications.base import (
     Check,
     Part,
@@ -22,6 +24,7 @@ from metalocus.experiments.replications.base import (
 )
 from metalocus.experiments.replications.later import later
 from metalocus.experiments.replications.totals import totals
+from metalocus.experiments.scoring.chunks import Chunks, named
 from metalocus.experiments.studies.presets import Preset
 from metalocus.experiments.studies.study import Measured
 
@@ -29,6 +32,7 @@ INNER = 10
 """Steps of an inner episode."""
 CELLS = (10, 25, 50, 75, 100)
 """Inner episodes."""
+BOUND = "bound-mdp10"
 NEAR = "beb"
 """What regret is measured against: the best of the references at 10 inner episodes."""
 PLAYED = ("random", "psrl", "psrl_zero_mean", "opsrl", "opsrl_zero_mean", "ucrl2")
@@ -57,6 +61,8 @@ AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "alike pairs": ("alike_pairs", {}),
 }
 """The last treats all pairs of state and action alike; it remembers what each paid."""
+BINDING = ("recurrent", "fast weights")
+"""Agents of which it is told what they bind to the state."""
 FIRST = {
     "recurrent": 24_000_000,
     "attention": 16_000_000,
@@ -282,16 +288,63 @@ class Trained(Part):
 
     def training(self, seed: int) -> dict[str, Training]:
         """The agent, by its kind, and what it begins with."""
-        agent, kwargs = AGENTS[self.kind]
-        first = Training(process(min(CELLS)), agent, FIRST[self.kind], kwargs)
-        many = THEN[self.kind][self.n]
-        return {"begun": first, self.kind: later(first, "begun", process(self.n), many)}
+        return stages(self.kind, self.n)
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Totals and regrets."""
         setting = process(self.n)
         players = {NEAR: make_named(NEAR, setting.family), self.kind: agents[self.kind]}
         return totals(players, NEAR, setting, preset.episodes, seed)
+
+
+@dataclass(frozen=True)
+class Bound(Part):
+    """How much of what agents earn is due to the action alone, and how much to its state too.
+
+    An action earns what it pays on average over the states of the process, less the mean of the
+    prior, and beyond that what it pays more in its state. Who forgets where a reward was paid
+    earns the first part; the little that it has of the second is due to state 0, in which every
+    inner episode begins. BEB is the positive control and ``StateBlind`` the negative one.
+    """
+
+    def training(self, seed: int) -> dict[str, Training]:
+        """Those of the shortest cells."""
+        return {name: each for kind in BINDING for name, each in stages(kind, min(CELLS)).items()}
+
+    def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
+        """Means over episodes, ``NAME, action`` and ``NAME, state``."""
+        setting = process(min(CELLS))
+        players: dict[str, Agent] = {NEAR: make_named(NEAR, setting.family)}
+        players[StateBlind.name] = StateBlind(setting.family)
+        players |= {kind: agents[kind] for kind in BINDING}
+        found: dict[str, float | None] = {}
+        for name, agent in players.items():
+            for what, values in earned(agent, setting, preset.episodes, seed).items():
+                error = float(values.std(ddof=1)) / len(values) ** 0.5
+                found |= {f"{name}, {what}": float(values.mean()), f"{name}, {what}_se": error}
+        return found
+
+
+def earned(agent: Agent, setting: Setting, episodes: int, seed: int) -> dict[str, Array]:
+    """What is earned above the prior's mean by choice of ``action``, and of its ``state``, [N]."""
+    by_action, by_state = [], []
+    with named(agent, setting):
+        for chunk in Chunks(setting, episodes, seed):
+            drawn = chunk.episodes()
+            average = drawn.latents["rewards"].mean(axis=1) - REWARD_MEAN  # [N, A]
+            trace = rollout(agent, drawn, chunk.start_seed)
+            above = trace.value.sum(axis=0) - REWARD_MEAN * setting.family.horizon
+            by_action.append(np.einsum("tna,na->n", trace.probs, average))
+            by_state.append(above - by_action[-1])
+    return {"action": np.concatenate(by_action), "state": np.concatenate(by_state)}
+
+
+def stages(kind: str, n: int) -> dict[str, Training]:
+    """An agent of a kind in a cell, by the kind, and what it begins with."""
+    agent, kwargs = AGENTS[kind]
+    first = Training(process(min(CELLS)), agent, FIRST[kind], kwargs)
+    begun = f"{kind} begun"
+    return {begun: first, kind: later(first, begun, process(n), THEN[kind][n])}
 
 
 def trained_part(kind: str, n: int) -> str:
@@ -352,6 +405,10 @@ def _checks() -> tuple[Check, ...]:
         Check("references-mdp", "certainty_equivalent@100", "near", 158.1, exact, 1.0),
         Check("references-mdp", "beb@100", "near", 162.3, exact, 1.0),
     ]
+    own += [
+        Check(BOUND, f"{NEAR}, state", ">=", 50.0, "positive control: it remembers pairs"),
+        Check(BOUND, f"{StateBlind.name}, state", "<=", 5.0, "negative control: it cannot"),
+    ]
     least = [
         Check(trained_part(kind, n), kind, ">=", LEAST[n], "the best published row or reference")
         for n in CELLS
@@ -377,6 +434,7 @@ REPLICATION = Replication(
     " which it paid; the GRU earns about as much in every cell.",
     (
         References("references-mdp", "references, 10 to 100 inner episodes", 42.0),
+        Bound(BOUND, "what is bound to its state, 10 inner episodes", 1.0),
         *(
             Trained(trained_part(kind, n), f"{kind}, {cell}", minutes, f"trained, {cell}", n, kind)
             for n, cell in ((n, f"{n} inner episodes") for n in CELLS)

@@ -122,3 +122,18 @@ def test_who_forgets_the_state_earns_what_general_networks_end_at():
         stores = told.learn(stores, np.empty((1, 2)), np.array([action]), np.array([reward]))
     # means (1.5 + .5) / 3 and 2 / 2, deviations sqrt(1 / 3) and sqrt(1 / 2)
     assert told.act(np.empty((1, 2)), stores)[0].tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0]]
+
+
+def test_what_is_earned_by_the_action_and_by_its_state_is_all_that_is_earned():
+    """One action throughout earns its average; the best in each state earns most by the state."""
+    setting = rl2_mdps.process(10)
+    blind, near = rl2_mdps.StateBlind(setting.family), make_named(rl2_mdps.NEAR, setting.family)
+    for agent, least, most in ((blind, 0.5, 6.0), (near, 52.0, 61.0)):
+        parts = rl2_mdps.earned(agent, setting, 600, 5)
+        total = expected_returns(agent, setting, 600, 5)
+        np.testing.assert_allclose(parts["action"] + parts["state"] + 100.0, total, atol=1e-9)
+        assert least < parts["state"].mean() < most
+    one = Setting("metalocus/TabularMDP-v0", n_states=1, n_episodes=10)
+    alone = rl2_mdps.earned(rl2_mdps.StateBlind(one.family), one, 50, 5)
+    np.testing.assert_allclose(alone["state"], 0.0, atol=1e-9)
+    assert alone["action"].mean() > 80.0
