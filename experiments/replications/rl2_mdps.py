@@ -431,8 +431,8 @@ REPLICATION = Replication(
     " the true prior; PSRL and OPSRL beside it the zero-mean one, which is what the published"
     " 138.1 and 144.1 are near. UCRL2 and BEB have one tuned factor each. Regret is to BEB."
     " State-blind is a rule that learns what each action pays on average over states and forgets in"
-    " which it paid; the GRU earns about as much in every cell, and by the same means: what is bound"
-    " to its state tells how much of it is due to the state. Fast weights bind.",
+    " which it paid; the GRU earns about as much in every cell. The part of what is bound to its"
+    " state tells what an action pays on average from what it pays more in its state.",
     (
         References("references-mdp", "references, 10 to 100 inner episodes", 42.0),
         Bound(BOUND, "what is bound to its state, 10 inner episodes", 1.0),
