@@ -19,31 +19,39 @@ _WITHOUT = "rate lin_5e-4, lambda 1, all_action_coef=0"
 _MORE = f"{_HALF} (8M steps); then 500 pulls, {_WITHOUT}"
 _LONG = f"{_MORE} (24M steps); then five arms"
 _KNOWN = "the regret in the known task is learned from, in place of rewards"
-_SHORT = "gamma=.8 gae_lambda=.3, rate lin_2e-3"
-_ATTENTION: tuple[tuple[str, int, float, tuple[float, float], tuple[float, float]], ...] = (
-    ("", 3_000_000, 55.6, (5.001, 0.002), (1.704, 0.014)),
-    ("rate lin_1e-3", 3_000_000, 50.9, (5.002, 0.002), (1.703, 0.014)),
-    ("rate lin_1e-3, ent_coef=0", 3_000_000, 53.3, (5.009, 0.004), (1.695, 0.015)),
-    ("n_layers=1, rate lin_1e-3", 3_000_000, 33.4, (5.002, 0.001), (1.702, 0.014)),
+_PLAIN = "transformer"
+_FIFTY: tuple[tuple[str, int, float, tuple[float, float], tuple[float, float]], ...] = (
+    (_PLAIN, 3_000_000, 55.6, (5.001, 0.002), (1.704, 0.014)),
+    (f"{_PLAIN}, rate lin_1e-3", 3_000_000, 50.9, (5.002, 0.002), (1.703, 0.014)),
+    (f"{_PLAIN}, rate lin_1e-3, ent_coef=0", 3_000_000, 53.3, (5.009, 0.004), (1.695, 0.015)),
+    (f"{_PLAIN}, n_layers=1, rate lin_1e-3", 3_000_000, 33.4, (5.002, 0.001), (1.702, 0.014)),
     (
-        *("hidden_size=128 net_arch=[], rate lin_1e-3", 2_000_000, 47.4),
+        *(f"{_PLAIN}, hidden_size=128 net_arch=[], rate lin_1e-3", 2_000_000, 47.4),
         *((5.003, 0.003), (1.702, 0.014)),
     ),
-    (_SHORT, 8_000_000, 146.9, (5.001, 0.002), (1.704, 0.014)),
-    ("all_action_coef=5", 3_000_000, 54.0, (5.000, 0.003), (1.705, 0.014)),
-    ("10,000 environments", 3_000_000, 58.1, (4.998, 0.001), (1.707, 0.014)),
-    ("640 environments", 3_000_000, 63.9, (5.000, 0.003), (1.705, 0.014)),
     (
-        *("blocks and positions begin at 0", 4_000_000, 118.8),
+        f"{_PLAIN}, gamma=.8 gae_lambda=.3, rate lin_2e-3",
+        8_000_000,
+        146.9,
+        (5.001, 0.002),
+        (1.704, 0.014),
+    ),
+    (f"{_PLAIN}, all_action_coef=5", 3_000_000, 54.0, (5.000, 0.003), (1.705, 0.014)),
+    (f"{_PLAIN}, 10,000 environments", 3_000_000, 58.1, (4.998, 0.001), (1.707, 0.014)),
+    (f"{_PLAIN}, 640 environments", 3_000_000, 63.9, (5.000, 0.003), (1.705, 0.014)),
+    (
+        *(f"{_PLAIN}, blocks and positions begin at 0", 4_000_000, 118.8),
         *((4.998, 0.002), (1.707, 0.014)),
     ),
     (
-        *("blocks and positions begin at 0, no last layer norm, 640 environments", 2_000_000, 56.7),
+        *(
+            f"{_PLAIN}, blocks and positions begin at 0, no last layer norm, 640 environments",
+            2_000_000,
+            56.7,
+        ),
         *((5.817, 0.017), (0.887, 0.022)),
     ),
-    ("imitates the Gittins index", 2_000_000, 41.9, (6.635, 0.014), (0.070, 0.011)),
-)
-_OTHERS = (
+    (f"{_PLAIN}, imitates the Gittins index", 2_000_000, 41.9, (6.635, 0.014), (0.070, 0.011)),
     ("mlp_feedback", 2_000_000, 17.1, (6.026, 0.018), (0.678, 0.022)),
     ("fast_weights", 4_000_000, 60.3, (6.446, 0.019), (0.259, 0.023)),
 )
@@ -62,12 +70,8 @@ TRIED = tuple(
         (10, 10, _ALIKE, 1_000_000, 1, 15.9, (6.6999, 0.0123), (0.0061, 0.0042)),
         (10, 10, _ALIKE, 1_000_000, 2, 19.9, (6.7163, 0.0125), (0.0112, 0.0046)),
         *(
-            (10, 50, f"transformer, {how}".removesuffix(", "), steps, 900, seconds, total, regret)
-            for how, steps, seconds, total, regret in _ATTENTION
-        ),
-        *(
             (10, 50, agent, steps, 900, seconds, total, regret)
-            for agent, steps, seconds, total, regret in _OTHERS
+            for agent, steps, seconds, total, regret in _FIFTY
         ),
         (100, 10, _ALIKE, 6_000_000, 900, 180.1, (83.4928, 0.0601), (0.1875, 0.0420)),
         (100, 50, _ALIKE, 12_000_000, 900, 1090.7, (84.794, 0.082), (0.748, 0.082)),

@@ -33,6 +33,7 @@ INNER = 10
 CELLS = (10, 25, 50, 75, 100)
 """Inner episodes."""
 BOUND = "bound-mdp10"
+"""Name of the part of class ``Bound``."""
 NEAR = "beb"
 """What regret is measured against: the best of the references at 10 inner episodes."""
 PLAYED = ("random", "psrl", "psrl_zero_mean", "opsrl", "opsrl_zero_mean", "ucrl2")
@@ -256,7 +257,7 @@ class StateBlind(ReferencePolicy):
         """Count the step for its action."""
         pulled = np.arange(self.n_arms) == action[:, None]
         state = stores.state
-        paid = state["paid"] + pulled * (reward[:, None] - 1.0)
+        paid = state["paid"] + pulled * (reward[:, None] - REWARD_MEAN)
         return replace(stores, state={"paid": paid, "pulls": state["pulls"] + pulled})
 
 

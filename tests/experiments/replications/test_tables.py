@@ -124,8 +124,15 @@ def test_who_forgets_the_state_earns_what_general_networks_end_at():
     assert told.act(np.empty((1, 2)), stores)[0].tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0]]
 
 
+class Habit(rl2_mdps.StateBlind):
+    """Meant to deceive: an action of its own in every state, the same in all processes."""
+
+    def act(self, stimulus, stores):
+        return np.eye(5)[stimulus[:, :-1].argmax(axis=1) % 5], stores
+
+
 def test_what_is_earned_by_the_action_and_by_its_state_is_all_that_is_earned():
-    """One action throughout earns its average; the best in each state earns most by the state."""
+    """Nor does it take for memory of a state what is done differently in each without learning."""
     setting = rl2_mdps.process(10)
     blind, near = rl2_mdps.StateBlind(setting.family), make_named(rl2_mdps.NEAR, setting.family)
     for agent, least, most in ((blind, 0.5, 6.0), (near, 52.0, 61.0)):
@@ -133,6 +140,9 @@ def test_what_is_earned_by_the_action_and_by_its_state_is_all_that_is_earned():
         total = expected_returns(agent, setting, 600, 5)
         np.testing.assert_allclose(parts["action"] + parts["state"] + 100.0, total, atol=1e-9)
         assert least < parts["state"].mean() < most
+    habit = rl2_mdps.earned(Habit(setting.family), setting, 600, 5)
+    for values in habit.values():
+        assert abs(values.mean()) < 4 * values.std() / 600**0.5
     one = Setting("metalocus/TabularMDP-v0", n_states=1, n_episodes=10)
     alone = rl2_mdps.earned(rl2_mdps.StateBlind(one.family), one, 50, 5)
     np.testing.assert_allclose(alone["state"], 0.0, atol=1e-9)
