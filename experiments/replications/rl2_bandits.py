@@ -39,9 +39,9 @@ Longer ones take minutes to tabulate."""
 PLAIN = ("random", "gittins", "ucb1", "ucb1_prior", "epsilon_greedy", "greedy", "wsls")
 """References that every cell plays; ``gittins`` has discount 1 - 2 / n."""
 SAMPLING = ("thompson", "optimistic_thompson")
-"""By exact probabilities, in tables that are dear beyond 100 pulls and 10 arms."""
-DRAWN = 100
-"""Pulls up to which OTS is played: its draws take minutes beyond."""
+"""By exact probabilities up to ``TABULATED`` pulls and arms; their tables are dear beyond, where
+Thompson sampling draws."""
+TABULATED = 100, 10
 CELLS = tuple((n, k) for n in (10, 100, 500) for k in (5, 10, 50))
 COLUMNS = ("random", "gittins", "thompson", "ots", "ucb1_prior", "epsilon_greedy", "greedy")
 """Our names of the paper's columns before RL². Its UCB1 must count the prior: with as many arms as
@@ -183,13 +183,17 @@ class MostLikelySample(CountingPolicy):
     density. The published OTS is met: 81.07 ± .34 for 81.4 at 100 pulls and 10 arms (100 draws),
     67.67 ± .16 for 67.7 at 50 arms and 6.21 ± .05 for 6.2 at 10 pulls and 10 arms (20 draws).
 
-    Class attributes:
-        draws: 20; the paper does not tell its number.
+    Args:
+        family: a Bernoulli bandit.
+        draws: the paper does not tell its number; a single one is Thompson sampling.
     """
 
     name: ClassVar[str] = "ots"
     summary: ClassVar[str] = "of several posterior draws the most likely one (Duan 2016)"
-    draws: ClassVar[int] = 20
+
+    def __init__(self, family: Family, draws: int = 20) -> None:
+        super().__init__(family)
+        self.draws = draws
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:
         """Counts, and a key to the draws of each row."""
@@ -230,11 +234,12 @@ class References(Part):
         """Totals and regrets."""
         setting = bandit(self.n, self.k)
         family = setting.family
-        names = [*PLAIN, *(SAMPLING if self.n <= DRAWN and self.k <= 10 else ())]
+        tabulated = self.n <= TABULATED[0] and self.k <= TABULATED[1]
+        names = [*PLAIN, *(SAMPLING if tabulated else ())]
         played = {name: make_named(name, family) for name in names}
-        players = {NEAR: near_optimum(family), **played}
-        if self.n <= DRAWN:
-            players["ots"] = MostLikelySample(family)
+        players = {NEAR: near_optimum(family), **played, "ots": MostLikelySample(family)}
+        if not tabulated:
+            players["thompson"] = MostLikelySample(family, draws=1)
         return totals(players, NEAR, setting, preset.episodes, seed)
 
 
@@ -315,7 +320,7 @@ def _checks() -> tuple[Check, ...]:
                 0.04 if n == 10 else 0.003 * OPTIMUM[n, k],
             )
         )
-        for name in ("random", "greedy", *(("ots",) if n <= DRAWN else ())):
+        for name in ("random", "greedy", "ots"):
             value = TABLE[n, k][COLUMNS.index(name)]
             assert value is not None
             found.append(
@@ -345,7 +350,7 @@ def _parts(n: int, k: int) -> tuple[Part, ...]:
     """The references of a cell and its trained agents."""
     cell = f"{n} pulls, {k} arms"
     return (
-        References(f"references-n{n}-k{k}", f"references, {cell}", 0.5, cell, n, k),
+        References(f"references-n{n}-k{k}", f"references, {cell}", 0.5 + n * k / 2500, cell, n, k),
         *(
             Trained(trained_part(kind, n, k), f"{kind}, {cell}", minutes[n], cell, n, k, kind)
             for kind, minutes in MINUTES.items()

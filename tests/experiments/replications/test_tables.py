@@ -76,16 +76,14 @@ def test_totals_are_paired_and_less_noisy_with_control_variates():
 
 def test_the_likeliest_of_one_draw_is_thompson_sampling_and_of_many_the_mode():
     family = rl2_bandits.bandit(10, 3).family
-    agent = rl2_bandits.MostLikelySample(family)
+    agent, of_many = (rl2_bandits.MostLikelySample(family, draws) for draws in (1, 500))
     stores = agent.start(4000, np.random.default_rng(0))
     counts = {"successes": [1.0, 3.0, 2.0], "failures": [1.0, 1.0, 0.0]}
     told = {key: np.tile(value, (4000, 1)) for key, value in counts.items()}
     stores = type(stores)(state={**stores.state, **told})
     exact = make_named("thompson", family).act(np.empty((4000, 0)), stores)[0][0]
-    agent.draws = 1
     np.testing.assert_allclose(agent.act(None, stores)[0].mean(axis=0), exact, atol=0.04)
-    agent.draws = 500  # modes 1/2, 3/4 and 1
-    assert agent.act(None, stores)[0][:, 2].mean() > 0.85
+    assert of_many.act(None, stores)[0][:, 2].mean() > 0.85  # modes 1/2, 3/4 and 1
     learned = agent.learn(stores, None, np.zeros(4000, int), np.ones(4000))
     np.testing.assert_array_equal(learned.state["key"], stores.state["key"])
     assert (learned.state["successes"][:, 0] == 2).all()
