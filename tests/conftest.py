@@ -54,6 +54,21 @@ def device(request):
     return request.param
 
 
+@pytest.fixture(scope="session")
+def stirred():
+    """Puts random numbers in place of a network's zeros, so that what begins at 0 counts."""
+
+    def stir(network):
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for weights in network.parameters():
+                noise = 0.1 * torch.randn(weights.shape, generator=generator, dtype=torch.double)
+                weights += torch.where(weights == 0, noise.to(weights), 0)
+        return network
+
+    return stir
+
+
 @pytest.fixture
 def unload():
     """What a test loads from outside the package is gone after it."""

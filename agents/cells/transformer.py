@@ -1,7 +1,11 @@
 """A causal transformer: one pass over a sequence in training, a key-value cache in play.
 
 Blocks of attention and a two-layer perceptron, each reading the residual stream through a
-layer norm and adding to it (Vaswani et al. 2017; Radford et al. 2019).
+layer norm and adding to it (Vaswani et al. 2017; Radford et al. 2019). Before training they add
+nothing, so that the network begins by reading the last step alone (Parisotto et al. 2020;
+Bachlechner et al. 2021); nor do positions, and no layer norm is behind the last block. With all
+three reinforcement learns to bind cues four times sooner, and leaves chance among fifty arms; with
+two of them it hardly does.
 
 In play a step appends its keys and values to the cache without copying it: a cache is a window
 of a longer array, the next one is the window a step further on, and the window that was given
@@ -75,10 +79,10 @@ class Transformer(Cell):
         init_inputs_(self.embed.weight)
         nn.init.uniform_(self.embed.bias, -1, 1)
         self.place = nn.Linear(hidden_size, hidden_size, bias=False)
+        nn.init.zeros_(self.place.weight)
         self.blocks = nn.ModuleList(
             _Block(hidden_size, n_heads, head_size) for _ in range(n_layers)
         )
-        self.norm = nn.LayerNorm(hidden_size)
         self.register_buffer("waves", _waves(max_length + 1, hidden_size), persistent=False)
         self.cached = (n_layers, max_length, 2, n_heads * head_size)
         self.max_length, self.output_size = max_length, hidden_size
@@ -107,8 +111,7 @@ class Transformer(Cell):
                 back = torch.arange(new.shape[2], 0, -1, device=x.device)
                 new = new * (back <= position[:, None]).to(x)[:, None, :, None, None]
             cache = torch.cat([old, new], dim=2) if old.shape[2] else new
-        y = self.norm(stages[-1]).transpose(0, 1)
-        return y, {"cache": cache, "position": position}
+        return stages[-1].transpose(0, 1), {"cache": cache, "position": position}
 
     def activations(self, x: Tensor, starts: Tensor) -> Activations:
         """Attention and residual stream of whole episodes from their beginning.
@@ -154,16 +157,18 @@ class Transformer(Cell):
 
 
 class _Block(nn.Module):
-    """Attention and a perceptron, each with its layer norm."""
+    """Attention and a perceptron, each with its layer norm; both add nothing before training."""
 
     def __init__(self, size: int, n_heads: int, head_size: int) -> None:
         super().__init__()
         self.n_heads, self.width = n_heads, n_heads * head_size
         self.norm = nn.LayerNorm(size)
         self.qkv, self.out = nn.Linear(size, 3 * self.width), nn.Linear(self.width, size)
-        self.perceptron = nn.Sequential(
-            nn.LayerNorm(size), nn.Linear(size, size), nn.ReLU(), nn.Linear(size, size)
-        )
+        first, second = nn.Linear(size, size), nn.Linear(size, size)
+        self.perceptron = nn.Sequential(nn.LayerNorm(size), first, nn.ReLU(), second)
+        for added in (self.out, second):
+            nn.init.zeros_(added.weight)
+            nn.init.zeros_(added.bias)
 
     def attend(self, stream: Tensor, mask: Tensor, append: Callable[[Tensor], Tensor]) -> Tensor:
         """The stream [N, T, H] with attention added.

@@ -66,12 +66,12 @@ class InductionHead(Control, TrainedAgent):
 class LoudHead(InductionHead):
     """The same with a head in layer 2 that always writes one large vector, which says nothing.
 
-    Through the layer norm the vector makes all choices less certain. Put to zero, the head seems
-    to matter; another episode's output in its place changes nothing.
+    The read-out counts on the vector and takes it off one action's logit. Put to zero, the head
+    seems to matter; another episode's output in its place changes nothing.
     """
 
     name: ClassVar[str] = "loud_head"
-    summary: ClassVar[str] = "control: the induction head beside one that matters by norm alone"
+    summary: ClassVar[str] = "control: the induction head beside one that only writes a constant"
     known_shares = {}
     loudness: ClassVar[float] = 20.0
 
@@ -133,6 +133,7 @@ def built(layout: Layout, family: CueBinding, loudness: float) -> SequencePolicy
         chosen: Any = policy.action_net
         for arm in range(arms):
             chosen.weight[arm, at.read("logit", arm)] = CERTAIN
+        chosen.weight[0, at.read("loud", 0)], chosen.bias[0] = 1.0, -loudness
     return policy
 
 

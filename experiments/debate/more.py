@@ -1,4 +1,4 @@
-"""Ship claims with further training seeds; the runs of the shipped ones need not be there.
+"""Ship claims with further training seeds, or anew; the runs of the shipped ones need not be there.
 
 ``python -m metalocus.experiments.debate.more OUT CLAIM ...``
 """
@@ -17,7 +17,7 @@ from metalocus.experiments.debate.headline import headline
 from metalocus.experiments.debate.made import made
 from metalocus.experiments.debate.main import accounts, in_words, judge
 from metalocus.experiments.display import LOG
-from metalocus.experiments.shipped.make import write_found
+from metalocus.experiments.shipped.make import ship_agents, write_found
 from metalocus.experiments.shipped.read import DATA, shipped_debate
 from metalocus.experiments.studies.job import measuring_source
 from metalocus.experiments.studies.measure_all import measure_all
@@ -26,7 +26,11 @@ from metalocus.experiments.studies.study import Measured
 
 
 def more(
-    claims: Sequence[Claim], out: Path, seeds: int | None = None, into: Path = DATA
+    claims: Sequence[Claim],
+    out: Path,
+    seeds: int | None = None,
+    into: Path = DATA,
+    anew: bool = False,
 ) -> dict[str, Any]:
     """Train and measure claims at the seeds that they are not shipped with, and ship all seeds.
 
@@ -39,6 +43,8 @@ def more(
         out: folder for the further runs and measurements; started again, it goes on where it was.
         seeds: the first so many of the preset's training seeds; None for all.
         into: folder of what is shipped.
+        anew: train and measure the claims at all seeds, and ship this in place of what was shipped
+            of them, agents too; for claims about an agent that has changed.
 
     Returns:
         What is shipped then, as in ``verdicts.json``.
@@ -62,16 +68,20 @@ def more(
 
     ship()
     for claim in claims:
+        if anew:
+            by_claim[claim.name], found["source"][claim.name] = {}, ""
+            found["runs"] = _without(found["runs"], claim)
         preset = replace(whole, first=len(by_claim[claim.name]))
         if not claim.seeds(preset):
             LOG.info("%s has all its training seeds", heading(claim.name, claim.number))
             continue
         by_claim[claim.name] |= measure_all([claim], preset, out)[claim.name]
-        found["runs"] = _together(found["runs"], accounts([claim], preset, out))
-        source = measuring_source(claim)
-        if source not in found["source"][claim.name].split():
-            found["source"][claim.name] += f" {source}"
+        further = accounts([claim], preset, out)
+        found["runs"] = _together(found["runs"], further)
+        sources = [*found["source"][claim.name].split(), measuring_source(claim)]
+        found["source"][claim.name] = " ".join(dict.fromkeys(sources))
         ship()
+        ship_agents(out, further, into)
         n = len(by_claim[claim.name])
         LOG.info("%s ships with %d training seeds", heading(claim.name, claim.number), n)
     return found
@@ -92,6 +102,14 @@ def measurements(verdict: Mapping[str, Any]) -> dict[int, Measured]:
     }
 
 
+def _without(runs: list[dict[str, Any]], claim: Claim) -> list[dict[str, Any]]:
+    """The runs that serve other claims."""
+    others = [
+        {**each, "serves": [name for name in each["serves"] if name != claim.name]} for each in runs
+    ]
+    return [each for each in others if each["serves"]]
+
+
 def _together(before: list[dict[str, Any]], further: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All runs, by name; a run that is there already serves further claims."""
     runs = {each["name"]: each for each in before}
@@ -107,8 +125,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for runs and measurements")
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="number or name")
     parser.add_argument("--seeds", type=int, help="the first so many; all if left out")
+    parser.add_argument("--anew", action="store_true", help="all seeds, whatever is shipped")
     given = parser.parse_args()
-    more([claim_called(word) for word in given.claims], given.out, given.seeds)
+    more([claim_called(word) for word in given.claims], given.out, given.seeds, anew=given.anew)
 
 
 if __name__ == "__main__":

@@ -275,8 +275,7 @@ class _Asked:
         x = torch.from_numpy(agent.observation(self.stimulus, self.start))
         x = x if policy.inputs is None else x[:, policy.inputs]
         stream = cell.activations(x[None], torch.ones(1, self.n)).residual[::2, 0]
-        for depth, residual in enumerate(stream):
-            features = cell.norm(residual)
+        for depth, features in enumerate(stream):
             log_probs = policy.read_out(features, features)[0].log_probs  # type: ignore[attr-defined]
             label = "after the embedding" if depth == 0 else f"after block {depth}"
             found[label] = probabilities(log_probs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,7 @@ def make(debate: Path, into: Path = DATA) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     write_found({**found, "shipped": None}, fresh)
-    for (agent, task), run in sorted(chosen(debate, found).items()):
-        folder = fresh / AGENTS / agent / task
-        folder.mkdir(parents=True)
-        for name in (*FILES, MANIFEST):
-            shutil.copy(run / name, folder)
+    ship_agents(debate, found["runs"], fresh)
     shutil.rmtree(into, ignore_errors=True)
     fresh.rename(into)
     return into
@@ -78,12 +74,29 @@ def values(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     yield {**row, "seed": seed, "value": value}
 
 
-def chosen(debate: Path, found: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+def ship_agents(debate: Path, runs: Iterable[Mapping[str, Any]], into: Path) -> None:
+    """Copy the chosen of a debate's runs, but for those that were trained less than what is there.
+
+    Args:
+        debate: folder in which the runs are.
+        runs: as in ``verdicts.json``.
+        into: folder of what is shipped.
+    """
+    for (agent, task), run in sorted(chosen(debate, runs).items()):
+        folder = into / AGENTS / agent / task
+        if folder.exists() and read_config(folder).steps > read_config(run).steps:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*FILES, MANIFEST):
+            shutil.copy(run / name, folder)
+
+
+def chosen(debate: Path, runs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Path]:
     """The runs that are shipped, by agent and task."""
     claims = (setting for claim in CLAIMS.values() for setting in claim.settings)
     names: dict[Setting, str] = {each: each.name for each in (*claims, *NAMED.values())}
     best: dict[tuple[str, str], tuple[int, Path]] = {}
-    for run in found["runs"]:
+    for run in runs:
         folder = debate / RUNS / run["name"]
         config = read_config(folder)
         task = names.get(config.setting)

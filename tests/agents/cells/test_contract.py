@@ -22,10 +22,10 @@ KINDS = [(name, {"hidden_size": H}) for name in CELLS] + [
 
 
 @pytest.fixture(params=KINDS, ids=lambda case: f"{case[0]}-{list(case[1].values())[1:]}")
-def cell(request):
+def cell(request, stirred):
     name, kwargs = request.param
     torch.manual_seed(1)
-    return CELLS[name](SIZE, **kwargs).double()
+    return stirred(CELLS[name](SIZE, **kwargs).double())
 
 
 def carried(cell, n=N):
@@ -59,10 +59,10 @@ def test_carried_tensors_belong_to_a_store_and_lead_with_the_episode(cell):
 
 @settings(max_examples=8, deadline=None)
 @given(when=st.sets(st.tuples(st.integers(0, T - 1), st.integers(0, N - 1))))
-def test_a_sequence_at_once_equals_step_by_step(when):
+def test_a_sequence_at_once_equals_step_by_step(when, stirred):
     for name, kwargs in KINDS:
         torch.manual_seed(2)
-        cell = CELLS[name](SIZE, **kwargs).double()
+        cell = stirred(CELLS[name](SIZE, **kwargs).double())
         x, mask, carry = torch.randn(T, N, SIZE).double(), starts(*when), carried(cell)
         y, after = cell(x, mask, carry)
         y_steps, after_steps = one_by_one(cell, x, mask, carry)

@@ -58,8 +58,9 @@ def found(policy, given):
 
 
 @pytest.mark.parametrize("name", TRAINABLES)
-def test_every_agent_computes_what_it_does_in_double_precision_on_the_cpu(name, device):
+def test_every_agent_computes_what_it_does_in_double_precision_on_the_cpu(name, device, stirred):
     model = build(name, device)
+    stirred(model.policy)
     given = steps_of(model.env)
     exact = found(copy.deepcopy(model.policy).cpu().double(), given)
     for key, value in found(model.policy, given).items():

@@ -65,7 +65,8 @@ def comparable(found):
     """All but what a repetition changes: times, and how many seeds the debate was asked for."""
     changes = ("preset", "headline", "sha256_of_this_record", "runs")
     runs = [
-        [each[name] for name in ("name", "title", "serves", "sha256")] for each in found["runs"]
+        [each["name"], each["title"], sorted(each["serves"]), each["sha256"]]
+        for each in found["runs"]
     ]
     return runs, {name: each for name, each in found.items() if name not in changes}
 
@@ -103,6 +104,20 @@ def test_seeds_are_added_one_by_one_and_name_all_code_that_measured(shipped, mon
     assert [each["seed"] for each in found["verdicts"][0]["shown"]] == [
         20_000 + s for s in range(4)
     ]
+
+
+def test_a_claim_measured_anew_has_nothing_of_what_was_shipped(shipped, in_this_process, tmp_path):
+    (into, _), (_, whole) = shipped(2), shipped(4)
+    old = read.shipped_debate(into)
+    old["source"]["habit"] = "c0ffee"
+    for each in old["runs"]:
+        if each["serves"] == ["habit"]:
+            each["name"] = "of before"
+    old["verdicts"][0]["quantities"]["score"]["tasks"]["tiny"]["values"] = [0.1, 0.2]
+    make.write_found(old, into)
+    in_this_process.clear()
+    more([CLAIMS["habit"]], tmp_path / "elsewhere", into=into, anew=True)
+    assert comparable(read.shipped_debate(into)) == comparable(whole)
 
 
 def test_what_the_package_ships_is_what_its_claims_say_of_its_values():

@@ -75,14 +75,13 @@ def test_feedback_on_the_evidence_does_not_pass_for_a_carry():
     assert "none of what it learned shows" in ForwardPass().sentence(result)
 
 
-def test_the_stream_is_read_out_after_each_block():
+def test_the_stream_is_read_out_after_each_block(stirred):
     layout = LINEAR.layout
     arguments = TRAINABLES.find("transformer").arguments(layout)
     policy = SequencePolicy(
         observation_space(layout), action_space(layout), lambda _: 0.0, **arguments
     )
-    for weights in policy.action_net.parameters():
-        weights.data.normal_()
+    stirred(policy)
     result = ForwardPass().run(TrainedAgent(policy, layout), LINEAR, 50)
     depths = result["by_depth"]
     assert list(depths) == ["after the embedding", "after block 1", "after block 2"]

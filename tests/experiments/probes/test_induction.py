@@ -68,7 +68,7 @@ def test_an_untrained_network_has_none():
         assert abs(result["loss_repeated"][head]) < 0.05
 
 
-def test_a_head_that_matters_by_its_norm_alone_is_worth_nothing():
+def test_a_head_that_only_writes_a_constant_is_worth_nothing():
     """Put to zero it changes the choices; another episode's output in its place does not."""
     agent = agent_of("loud_head")
     heads, chunk = Heads(agent), Chunk(CUES, 0, 0, 50)

@@ -107,6 +107,17 @@ def test_runs_with_own_arguments_other_seeds_or_without_training_stay_behind(
     assert not (into / "agents").exists()
 
 
+def test_an_agent_is_replaced_by_one_that_was_trained_no_less(debate, data, run):
+    runs = [{"name": run.name}]
+    folder = data / "agents" / "lstm" / "tiny"
+    config = json.loads((folder / "config.json").read_text())
+    for more, kept in ((1, False), (-1, True)):
+        other = json.dumps({**config, "steps": config["steps"] - more})
+        (folder / "config.json").write_text(other)
+        making.ship_agents(debate, runs, data)
+        assert ((folder / "config.json").read_text() == other) == kept
+
+
 def test_a_shipped_agent_plays_at_once(data, recwarn, monkeypatch):
     agent = metalocus.shipped("lstm", "tiny")
     trace = rollout(agent, fresh_episodes(TINY, 3, seed=0))
