@@ -95,7 +95,7 @@ _NEXT = f"{_NOW}, after 12M steps with the defaults: no discount, 1,000 environm
 _WIDER = f"{_NOW}, hidden_size=32 head_size=64"
 _BONUS = "imitates mean + 1.2 sqrt((100 - t) / 100) / sqrt(1 + n)"
 _BEFORE = " that is shown the input of the step before too"
-_DEEP = "transformer, hidden_size=128 n_layers=3"
+_DEEP = "former transformer, hidden_size=128 n_layers=3"
 TRIED = (
     Tried("10 inner episodes", _PAIRS, 4_000_000, 900, 144.4, 161.528, 0.147, 1.082, 0.128),
     Tried("10 inner episodes", _NOW, 12_000_000, 900, 501.0, 161.958, 0.142, 0.402, 0.107),
@@ -161,10 +161,10 @@ TRIED = (
         for agent, seconds, found in (
             ("gru, after as many steps on 64 processes", 82.1, (120.628, 0.223, 41.732, 0.255)),
             (f"gru{_BEFORE}", 52.8, (118.002, 0.222, 44.358, 0.255)),
-            (f"transformer{_BEFORE}", 95.4, (108.353, 0.192, 54.007, 0.236)),
-            (f"transformer{_BEFORE}, rate lin_1e-3", 87.9, (100.876, 0.081, 61.485, 0.158)),
+            (f"former transformer{_BEFORE}", 95.4, (108.353, 0.192, 54.007, 0.236)),
+            (f"former transformer{_BEFORE}, rate lin_1e-3", 87.9, (100.876, 0.081, 61.485, 0.158)),
             (
-                f"transformer{_BEFORE}, a linear code of the input added to its first layer",
+                f"former transformer{_BEFORE}, a linear code of the input added to its first layer",
                 *(93.4, (116.265, 0.185, 46.095, 0.225)),
             ),
         )
