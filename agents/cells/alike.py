@@ -26,6 +26,7 @@ from torch.nn.functional import linear, one_hot
 
 from metalocus.agents.cells._inputs import sizes_of_inputs
 from metalocus.agents.cells.base import (
+    LONGEST,
     Carry,
     Cell,
     Trainable,
@@ -90,7 +91,7 @@ class Alike(Cell):
         self.output_size = 2 * self.n_actions + head
         z = slice(hidden, 2 * hidden)
         init_inputs_(self.gru.weight_ih)
-        init_chrono_(self.gru.bias_ih[z])
+        init_chrono_(self.gru.bias_ih[z], LONGEST)
         with torch.no_grad():
             self.gru.weight_ih[z] /= 4
             self.gru.bias_hh[z] = 0.0

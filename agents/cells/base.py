@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.envs import Layout
-from metalocus.envs.checks import require_count
+from metalocus.envs.checks import require_count, require_number
 from metalocus.envs.discovery import Registry, classes
 from metalocus.envs.layout import PARTS
 
 Carry = dict[str, Tensor]
 LONGEST = 300.0
-"""Steps that the slowest recurrent unit remembers before training; most episodes are shorter."""
+"""Steps that the slowest recurrent unit remembers before training, unless a cell is told; most
+episodes are shorter."""
 
 
 class Cell(nn.Module, ABC):
@@ -152,15 +153,16 @@ def init_inputs_(weights: Tensor, bound: float = 4.0) -> None:
     nn.init.uniform_(weights, -bound, bound)
 
 
-def init_chrono_(bias: Tensor) -> None:
-    """Draw biases [H] of gates that keep from log U(1, ``LONGEST`` - 1): chrono initialisation.
+def init_chrono_(bias: Tensor, longest: float) -> None:
+    """Draw biases [H] of gates that keep from log U(1, longest - 1): chrono initialisation.
 
-    The units then remember for 2 to ``LONGEST`` steps (Tallec & Ollivier 2018, "Can recurrent
+    The units then remember for 2 to ``longest`` steps (Tallec & Ollivier 2018, "Can recurrent
     neural networks warp time?", section 2), since the reward of an arm must still be known when
     the arm is chosen again.
     """
+    require_number("longest", longest, 2.0)
     with torch.no_grad():
-        bias.uniform_(1.0, LONGEST - 1.0)
+        bias.uniform_(1.0, longest - 1.0)
         if not bias.is_meta:  # which has no numbers, and makes PyTorch import its compiler
             bias.log_()
 

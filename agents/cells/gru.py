@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.agents.cells.base import (
+    LONGEST,
     Carry,
     RecurrentCell,
     Trainable,
@@ -37,7 +38,7 @@ class GRU(RecurrentCell):
     Before training input weights are large (:func:`~metalocus.agents.cells.base.init_inputs_`), and
     the update gate z keeps what was there for long
     (:func:`~metalocus.agents.cells.base.init_chrono_`), whatever the input: its own input weights
-    are a quarter of the others.
+    are a quarter of the others. Its slowest unit remembers for ``longest`` steps.
 
     Carries ``h`` [N, H], activations (state).
     """
@@ -45,14 +46,16 @@ class GRU(RecurrentCell):
     name: ClassVar[str] = "gru"
     carried: ClassVar[Mapping[str, str]] = {"h": "state"}
 
-    def __init__(self, input_size: int, hidden_size: int = 64, ticks: int = 1) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int = 64, ticks: int = 1, longest: float = LONGEST
+    ) -> None:
         super().__init__(ticks)
         self.layer = nn.GRU(input_size, hidden_size)
         self.output_size = hidden_size
         w_x, _, bias, other = self.layer.parameters()
         z = slice(hidden_size, 2 * hidden_size)
         init_inputs_(w_x)
-        init_chrono_(bias[z])
+        init_chrono_(bias[z], longest)
         with torch.no_grad():
             w_x[z] /= 4
             other[z] = 0.0

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.agents.cells.base import (
+    LONGEST,
     Carry,
     RecurrentCell,
     Trainable,
@@ -48,15 +49,21 @@ class LSTM(RecurrentCell):
 
     Before training the first layer's input weights are large
     (:func:`~metalocus.agents.cells.base.init_inputs_`), a quarter of that in the forget gate, and
-    its units remember for long (:func:`~metalocus.agents.cells.base.init_chrono_`). The input
-    gate's bias is minus the forget gate's, so that a unit that forgets slowly also fills slowly.
+    its units remember for long, the slowest for ``longest`` steps
+    (:func:`~metalocus.agents.cells.base.init_chrono_`). The input gate's bias is minus the
+    forget gate's, so that a unit that forgets slowly also fills slowly.
     """
 
     name: ClassVar[str] = "lstm"
     carried: ClassVar[Mapping[str, str]] = {"h": "state", "c": "state"}
 
     def __init__(
-        self, input_size: int, hidden_size: int = 64, n_layers: int = 1, ticks: int = 1
+        self,
+        input_size: int,
+        hidden_size: int = 64,
+        n_layers: int = 1,
+        ticks: int = 1,
+        longest: float = LONGEST,
     ) -> None:
         super().__init__(ticks)
         self.layers = nn.ModuleList(
@@ -64,7 +71,7 @@ class LSTM(RecurrentCell):
             for layer in range(n_layers)
         )
         self.output_size = hidden_size
-        _prepare(self.layers[0])
+        _prepare(self.layers[0], longest)
 
     def initial(self, n: int) -> Carry:
         """Units at rest, zeros [N, L, H]."""
@@ -210,13 +217,13 @@ def _sigmoid_gates_first(hidden: int, device: torch.device) -> Tensor:
     return rows[[0, 1, 3, 2]].reshape(-1)
 
 
-def _prepare(layer: nn.Module) -> None:
+def _prepare(layer: nn.Module, longest: float) -> None:
     """Initialise the first layer; see :class:`LSTM`."""
     w_x, _, bias, other = layer.parameters()
     hidden = len(w_x) // 4
     enter, stay = slice(0, hidden), slice(hidden, 2 * hidden)
     init_inputs_(w_x)
-    init_chrono_(bias[stay])
+    init_chrono_(bias[stay], longest)
     with torch.no_grad():
         w_x[stay] /= 4.0
         bias[enter] = bias[stay]

@@ -24,6 +24,7 @@ from metalocus.agents.cells.base import (
     init_inputs_,
     reset_masks,
 )
+from metalocus.envs.checks import require_number
 
 PACE = 0.3
 """Recurrent weights are the parameters times this number. Adam's steps have one size for all
@@ -40,7 +41,7 @@ class RNN(RecurrentCell):
     Before training the second half of the units has large input weights. The first half has no
     input weights and small ones from the second half, and each of its units keeps its own value
     (Le, Jaitly & Hinton 2015, "A simple way to initialize recurrent networks of rectified linear
-    units") for 1 to ``LONGEST`` steps, as gated units do.
+    units") for 1 to ``longest`` steps, as gated units do.
 
     Carries ``h`` [N, H], activations (state).
     """
@@ -48,20 +49,22 @@ class RNN(RecurrentCell):
     name: ClassVar[str] = "rnn"
     carried: ClassVar[Mapping[str, str]] = {"h": "state"}
 
-    def __init__(self, input_size: int, hidden_size: int = 64, ticks: int = 1) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int = 64, ticks: int = 1, longest: float = LONGEST
+    ) -> None:
         super().__init__(ticks)
         self.layer = nn.RNN(input_size, hidden_size)
         self.output_size = hidden_size
-        self._initialise()
+        self._initialise(require_number("longest", longest, 2.0))
 
     @torch.no_grad()
-    def _initialise(self) -> None:
+    def _initialise(self, longest: float) -> None:
         w_x, w_h, b_x, b_h = self.layer.parameters()
         half = self.output_size // 2
         init_inputs_(w_x)
         for parameter in (w_x, b_x, b_h):
             parameter[:half] = 0.0
-        kept = 1 - 1 / w_h.new_empty(half).uniform_(1.0, LONGEST)
+        kept = 1 - 1 / w_h.new_empty(half).uniform_(1.0, longest)
         w_h[:half, :half] = kept.diag()
         w_h[:half, half:] *= WRITE
         w_h.div_(PACE)

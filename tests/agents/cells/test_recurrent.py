@@ -10,6 +10,7 @@ from metalocus.agents.cells.lru import LRU
 from metalocus.agents.cells.lstm import LSTM
 from metalocus.agents.cells.rnn import PACE, RNN
 from metalocus.agents.cells.window import Window
+from metalocus.envs import InvalidTask
 
 N, SIZE, H = 5, 3, 4
 
@@ -189,9 +190,12 @@ def test_linear_units_are_the_recurrence_in_real_numbers(steps):
     close(gradients(cell, y), gradients(cell, torch.stack(expected)))
 
 
-def test_gated_units_remember_for_up_to_300_steps_before_training():
+@pytest.mark.parametrize("longest", [300, 20])
+def test_gated_units_remember_for_up_to_longest_steps_before_training(longest):
     """A gate at f keeps for 1 / (1 - f) steps, and what enters an LSTM is scaled to match."""
-    lstm, gru = LSTM(SIZE, 500).layers[0], GRU(SIZE, 500).layer
+    torch.manual_seed(4)
+    told = {} if longest == 300 else {"longest": longest}
+    lstm, gru = LSTM(SIZE, 500, **told).layers[0], GRU(SIZE, 500, **told).layer
     forget, enter, z = slice(500, 1000), slice(500), slice(500, 1000)
 
     def gate(layer, rows):
@@ -200,10 +204,26 @@ def test_gated_units_remember_for_up_to_300_steps_before_training():
     for kept in (gate(lstm, forget), gate(gru, z)):
         steps = 1 / (1 - kept)
         assert steps.min() >= 2
-        assert steps.max() <= 300
-        assert steps.quantile(0.1) == pytest.approx(31, abs=15)  # uniform between the two
-        assert steps.quantile(0.9) == pytest.approx(270, abs=15)
+        assert steps.max() <= longest * 1.0001
+        low, high = (2 + part * (longest - 2) for part in (0.1, 0.9))  # uniform between the two
+        assert steps.quantile(0.1) == pytest.approx(low, abs=0.05 * longest)
+        assert steps.quantile(0.9) == pytest.approx(high, abs=0.05 * longest)
     torch.testing.assert_close(gate(lstm, enter), 1 - gate(lstm, forget))
+
+
+def test_simple_units_keep_their_value_for_up_to_longest_steps():
+    torch.manual_seed(4)
+    for told, longest in (({}, 300), ({"longest": 20}, 20)):
+        weights = PACE * RNN(SIZE, 500, **told).layer.weight_hh_l0[:250, :250].diag().detach()
+        steps = 1 / (1 - weights)
+        assert steps.min() >= 1
+        assert 0.9 * longest < steps.max() <= longest * 1.0001
+
+
+@pytest.mark.parametrize("cell", [LSTM, GRU, RNN])
+def test_no_unit_can_be_told_to_forget_at_once(cell):
+    with pytest.raises(InvalidTask, match="longest must be a finite number of at least 2, got 1"):
+        cell(SIZE, longest=1.0)
 
 
 def test_all_units_of_the_linear_recurrence_begin_at_one_scale():

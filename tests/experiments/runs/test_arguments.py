@@ -148,7 +148,7 @@ def test_every_argument_of_an_agent_reaches_its_network():
     changed = {
         **{"hidden_size": 8, "n_layers": 3, "plastic_size": 4, "key_size": 4, "window": 5},
         **{"n_heads": 1, "head_size": 4, "adapts": "head", "second_order": False, "ticks": 2},
-        **{"memory_size": 3, "others": False},
+        **{"memory_size": 3, "others": False, "longest": 20.0},
         **{"critic": "separate", "action_values": False, "net_arch": [5], "ortho_init": False},
     }
     seen = set()
@@ -178,6 +178,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(tiny, tmp_path):
         ({"hidden_size": 10**7}, "weights of lstm would take .* GiB"),
         ({"hidden_size": 10**30}, "hidden_size must be at most"),
         ({"net_arch": [10**9]}, "weights of lstm would take .* GiB"),
+        ({"longest": 1}, "longest must be a finite number of at least 2, got 1"),
         ({"net_arch": "wide"}, "net_arch must be a list of sizes"),
         ({"critic": "none"}, "critic must be one of"),
         ({"action_values": 1}, "action_values must be True or False, got 1"),
