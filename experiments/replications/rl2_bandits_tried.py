@@ -65,6 +65,11 @@ _FIFTY: tuple[tuple[str, int, float, tuple[float, float], tuple[float, float]], 
     (f"{_PLAIN}, imitates the Gittins index", 2_000_000, 41.9, (6.635, 0.014), (0.070, 0.011)),
     ("mlp_feedback", 2_000_000, 17.1, (6.026, 0.018), (0.678, 0.022)),
     ("fast_weights", 4_000_000, 60.3, (6.446, 0.019), (0.259, 0.023)),
+    ("gru, rate lin_1e-3", 2_000_000, 22.0, (5.002, 0.001), (1.702, 0.014)),
+    ("gru, longest=3", 2_000_000, 30.9, (6.304, 0.019), (0.400, 0.024)),
+    ("gru, longest=10", 8_000_000, 115.0, (6.716, 0.017), (-0.011, 0.022)),
+    ("lstm", 2_000_000, 29.7, (5.006, 0.001), (1.699, 0.014)),
+    ("lstm, longest=10", 2_000_000, 25.6, (6.211, 0.018), (0.493, 0.023)),
 )
 TRIED = tuple(
     Tried(f"{n} pulls, {arms} arms", agent, steps, seed, seconds, *total, *regret)
@@ -193,5 +198,6 @@ had a last layer norm. Among fifty arms for 10 pulls it has chosen the arm of th
 one of fifty trials, and finds with no usual setting in these what a reward says of it: its choices
 stay near chance (entropy 3.85 of 3.91). It imitates the index at once, and a feedforward network
 that sees the last trial learns by reinforcement in 500,000 steps. The transformer as it is begins
-as such a network, and learns too. Where something goes on from another row, the steps and seconds
-are its own."""
+as such a network, and learns too. Recurrent networks, whose units begin with memories of up to 300
+steps and take in little of each, learn there once these are no longer than the episode. Where
+something goes on from another row, the steps and seconds are its own."""
