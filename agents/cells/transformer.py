@@ -4,7 +4,8 @@ Blocks of attention and a two-layer perceptron, each reading the residual stream
 layer norm and adding to it (Vaswani et al. 2017; Radford et al. 2019). Before training they add
 nothing, so that the network begins by reading the last step alone (Parisotto et al. 2020;
 Bachlechner et al. 2021); nor do positions, and no layer norm is behind the last block. With all
-three, reinforcement learning leaves chance among fifty arms; with any two of them it does not.
+three, reinforcement learning leaves chance among fifty arms; without one of them it did not in as
+many steps.
 
 In play a step appends its keys and values to the cache without copying it: a cache is a window
 of a longer array, the next one is the window a step further on, and the window that was given
