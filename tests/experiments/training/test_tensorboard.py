@@ -67,7 +67,7 @@ def test_runs_of_different_environments_stand_in_one_table(finished, tiny, brief
     rows = table(tmp_path)
     assert sorted(rows) == names
     mine, others = (rows[name][0] for name in (finished.name, other.name))
-    assert mine.keys() == others.keys() | {"ticks"}, "an mlp has none"
+    assert mine.keys() == others.keys() | {"ticks", "longest"}, "an mlp has neither"
     assert "key_size" not in mine, "an empty place in the column of agents that have it"
     assert (
         others.items()
