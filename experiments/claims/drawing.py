@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -13,6 +14,8 @@ Lines = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#F0E442")
 """Okabe & Ito's palette: told apart with any colour vision."""
 DASHES = ("-", "--", ":")
+LETTERS = 30
+"""That a line of a panel's title has room for."""
 
 
 def lines_by_number(
@@ -54,7 +57,7 @@ def lines_by_number(
             ax.set_xlim(left=0 if least == 0 else least / 1.5)
         ax.minorticks_off()
         ax.spines[["top", "right"]].set_visible(False)
-        ax.set_title(panel, loc="left", fontsize=9)
+        ax.set_title(textwrap.fill(panel, LETTERS), loc="left", fontsize=9)
         ax.set_xlabel(x_label)
     axes[0].set_ylabel(y_label)
     handles, labels = axes[0].get_legend_handles_labels()

@@ -66,10 +66,20 @@ _FIFTY: tuple[tuple[str, int, float, tuple[float, float], tuple[float, float]], 
     ("mlp_feedback", 2_000_000, 17.1, (6.026, 0.018), (0.678, 0.022)),
     ("fast_weights", 4_000_000, 60.3, (6.446, 0.019), (0.259, 0.023)),
     ("gru, rate lin_1e-3", 2_000_000, 22.0, (5.002, 0.001), (1.702, 0.014)),
+    (
+        *("gru whose recurrent weights begin at 0", 2_000_000, 28.1),
+        *((5.784, 0.017), (0.920, 0.022)),
+    ),
     ("gru, longest=3", 2_000_000, 30.9, (6.304, 0.019), (0.400, 0.024)),
     ("gru, longest=10", 8_000_000, 115.0, (6.716, 0.017), (-0.011, 0.022)),
     ("lstm", 2_000_000, 29.7, (5.006, 0.001), (1.699, 0.014)),
     ("lstm, longest=10", 2_000_000, 25.6, (6.211, 0.018), (0.493, 0.023)),
+    ("rnn", 2_000_000, 18.1, (5.747, 0.017), (0.957, 0.022)),
+    ("rnn, longest=10", 2_000_000, 14.9, (5.816, 0.017), (0.888, 0.022)),
+    ("lru", 2_000_000, 26.6, (5.348, 0.017), (1.357, 0.022)),
+    ("hebbian", 2_000_000, 33.0, (5.626, 0.018), (1.079, 0.023)),
+    ("neuromodulated", 2_000_000, 33.7, (5.012, 0.002), (1.693, 0.014)),
+    ("window", 2_000_000, 25.3, (5.006, 0.002), (1.699, 0.014)),
 )
 TRIED = tuple(
     Tried(f"{n} pulls, {arms} arms", agent, steps, seed, seconds, *total, *regret)
@@ -96,6 +106,12 @@ TRIED = tuple(
         (100, 10, f"{_NEXT} lin_3e-4", 12_000_000, 900, 196.9, (83.598, 0.058), (0.123, 0.038)),
         (100, 10, f"{_NEXT} lin_1e-3", 8_000_000, 900, 133.2, (83.653, 0.055), (0.067, 0.038)),
         (100, 50, "transformer", 3_000_000, 900, 93.2, (70.935, 0.176), (14.607, 0.192)),
+        (100, 50, "gru", 2_000_000, 900, 53.5, (71.381, 0.174), (14.161, 0.188)),
+        (100, 50, "gru, longest=10", 2_000_000, 900, 51.2, (72.873, 0.175), (12.669, 0.189)),
+        (
+            *(100, 50, "gru whose recurrent weights begin at 0", 2_000_000, 900, 55.9),
+            *((73.227, 0.174), (12.315, 0.189)),
+        ),
         (100, 5, _OTHER, 0, 900, 0.0, (78.477, 0.054), (0.173, 0.039)),
         (100, 5, f"{_OTHER}, so too", 4_000_000, 900, 43.1, (78.498, 0.054), (0.152, 0.039)),
         (100, 5, f"{_OTHER}, so too", 6_000_000, 0, 70.5, (78.476, 0.056), (0.199, 0.041)),
@@ -198,6 +214,6 @@ had a last layer norm. Among fifty arms for 10 pulls it has chosen the arm of th
 one of fifty trials, and finds with no usual setting in these what a reward says of it: its choices
 stay near chance (entropy 3.85 of 3.91). It imitates the index at once, and a feedforward network
 that sees the last trial learns by reinforcement in 500,000 steps. The transformer as it is begins
-as such a network, and learns too. Recurrent networks, whose units begin with memories of up to 300
-steps and take in little of each, learn there once these are no longer than the episode. Where
-something goes on from another row, the steps and seconds are its own."""
+as such a network, and learns too. LSTM and GRU, whose units begin with memories of up to 300 steps
+and take in little of each, learn there once these are no longer than the episode. Where something
+goes on from another row, the steps and seconds are its own."""

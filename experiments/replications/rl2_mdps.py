@@ -170,6 +170,18 @@ TRIED = (
         )
     ),
     *(
+        Tried("10 inner episodes", agent, 3_000_000, 900, seconds, *found)
+        for agent, seconds, found in (
+            ("transformer", 75.4, (110.930, 0.199, 51.431, 0.240)),
+            (f"transformer{_BEFORE}", 107.6, (109.005, 0.192, 53.355, 0.235)),
+            ("gru, longest=10", 72.5, (119.706, 0.219, 42.655, 0.254)),
+            (
+                "gru whose recurrent weights begin at 0",
+                *(70.2, (119.718, 0.219, 42.643, 0.252)),
+            ),
+        )
+    ),
+    *(
         Tried(_ON_GPU, agent, steps, 900, seconds, *total, *regret)
         for agent, steps, seconds, total, regret in (
             (_WIDE, 39_321_600, 500.0, (123.875, 0.222), (38.735, 0.257)),

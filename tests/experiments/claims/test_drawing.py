@@ -1,9 +1,13 @@
 """Lines of several seeds: means, ranges, limits that hold all of them."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
+from metalocus.experiments.claims.base import CLAIMS
 from metalocus.experiments.claims.drawing import lines_by_number
+from metalocus.experiments.shipped import read
 
 SHOWN = [
     {"a task": {"agent": {"10": 0.2, "100": 0.4}, "rule": {"1": 0.5, "10": None}}},
@@ -29,3 +33,20 @@ def test_a_panel_for_each_task():
     figure = lines_by_number(two, "budget", "score", linear=True)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a task", "another"]
     assert {ax.get_xscale() for ax in figure.axes} == {"linear"}
+
+
+def test_no_title_of_a_shipped_claim_s_figure_lies_on_another_or_runs_out_of_it():
+    drawn = 0
+    for verdict in read.shipped_debate()["verdicts"]:
+        figure = CLAIMS[verdict["claim"]].drawn(verdict["shown"]) if verdict["shown"] else None
+        if figure is None:
+            continue
+        drawn += 1
+        figure.draw_without_rendering()
+        titles = [t for ax in figure.axes for t in (ax.title, ax._left_title, ax._right_title)]
+        boxes = [(t.get_text(), t.get_window_extent()) for t in titles if t.get_text()]
+        for name, box in boxes:
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, (verdict["claim"], name)
+        for (one, box), (other, beside) in combinations(boxes, 2):
+            assert not box.overlaps(beside), (verdict["claim"], one, other)
+    assert drawn >= 8

@@ -110,9 +110,7 @@ def test_a_claim_measured_anew_has_nothing_of_what_was_shipped(shipped, in_this_
     (into, _), (_, whole) = shipped(2), shipped(4)
     old = read.shipped_debate(into)
     old["source"]["habit"] = "c0ffee"
-    for each in old["runs"]:
-        if each["serves"] == ["habit"]:
-            each["name"] = "of before"
+    old["runs"].append({**old["runs"][0], "name": "of before", "serves": ["habit"]})
     old["verdicts"][0]["quantities"]["score"]["tasks"]["tiny"]["values"] = [0.1, 0.2]
     make.write_found(old, into)
     in_this_process.clear()
