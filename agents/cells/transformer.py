@@ -43,11 +43,13 @@ class Activations:
 
     Attributes:
         attention: weight of every step (last axis) for every step and head, [L, N, A, T, T].
+        keys: of every step, the heads' side by side, [L, N, T, D].
         residual: the stream after the embedding, and after each attention and each
             perceptron, [1 + 2 L, T, N, H].
     """
 
     attention: Tensor
+    keys: Tensor
     residual: Tensor
 
 
@@ -122,11 +124,12 @@ class Transformer(Cell):
         """
         carry = self.initial(x.shape[1])
         age = _steps_since_start(starts, carry["position"])
-        stages = self._run(x, age, 0, _Joined(carry["cache"][:, :, :0]))
-        mask = self._mask(age, 0)
-        streams = zip(self._blocks(), stages[::2], strict=False)  # as they enter each block
-        attention = torch.stack([block.attention(stream, mask) for block, stream in streams])
-        return Activations(attention, torch.stack(stages).transpose(1, 2))
+        joined = _Joined(carry["cache"][:, :, :0])
+        stages = self._run(x, age, 0, joined)
+        mask, keys = self._mask(age, 0), joined.fresh()[:, :, :, 0].transpose(0, 1)
+        layers = zip(self._blocks(), stages[::2], keys, strict=False)  # as they enter each block
+        attention = [block.attention(stream, key, mask) for block, stream, key in layers]
+        return Activations(torch.stack(attention), keys, torch.stack(stages).transpose(1, 2))
 
     def _run(self, x: Tensor, age: Tensor, past: int, append: Append) -> list[Tensor]:
         """The residual stream [N, T, H] stage by stage.
@@ -185,11 +188,10 @@ class _Block(nn.Module):
         attended: Tensor = stream + self.out(mixed.transpose(1, 2).flatten(2))
         return attended
 
-    def attention(self, stream: Tensor, mask: Tensor) -> Tensor:
-        """The weights with which :meth:`attend` mixes values without a cache, [N, A, T, T]."""
-        q, fresh = self._project(stream)
-        q, keys = self._heads(q), self._heads(fresh.chunk(2, dim=-1)[0])
-        scores = q @ keys.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    def attention(self, stream: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """The weights with which :meth:`attend` mixes values by keys [N, T, D], [N, A, T, T]."""
+        q = self._heads(self._project(stream)[0])
+        scores = q @ self._heads(keys).transpose(-1, -2) / math.sqrt(q.shape[-1])
         return (scores + mask).softmax(dim=-1)
 
     def _project(self, stream: Tensor) -> tuple[Tensor, Tensor]:

@@ -90,9 +90,11 @@ class Heads:
         layer, which = head
         block, part = self.blocks[layer], slice(which * self.size, (which + 1) * self.size)
         with torch.no_grad():
-            stream = self.cell.activations(x, _starts(x)).residual[2 * layer].transpose(0, 1)
-            q = block._project(stream)[0][..., part]
-            keys = block._project(stream + change)[1][..., part]
+            inside = self.cell.activations(x, _starts(x))
+            stream = inside.residual[2 * layer].transpose(0, 1)
+            q, fresh = block._project(stream)
+            q, moved = q[..., part], block._project(stream + change)[1] - fresh
+            keys = inside.keys[layer][..., part] + moved[..., part]
             scores = q @ keys.transpose(1, 2) / math.sqrt(self.size)
             future = torch.ones(scores.shape[1:], dtype=torch.bool).triu(1)
             attention: Array = scores.masked_fill(future, -math.inf).softmax(dim=-1).numpy()

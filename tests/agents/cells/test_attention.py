@@ -1,19 +1,29 @@
-"""The transformer against PyTorch's layers, and the activations inside it."""
+"""Transformers against PyTorch's layers, and the activations inside them."""
 
 import pytest
 import torch
 
 from metalocus.agents.cells.base import TRAINABLES
+from metalocus.agents.cells.smeared import SmearedTransformer
 from metalocus.agents.cells.transformer import Transformer
 from metalocus.envs import make_episodes
 
 T, N, SIZE, H = 8, 3, 4, 6
 
 
+SIZES = {"n_layers": 2, "n_heads": 2, "head_size": 3, "max_length": T}
+
+
 @pytest.fixture
 def cell(stirred):
     torch.manual_seed(1)
-    return stirred(Transformer(SIZE, H, n_layers=2, n_heads=2, head_size=3, max_length=T).double())
+    return stirred(Transformer(SIZE, H, **SIZES).double())
+
+
+@pytest.fixture
+def smeared(stirred):
+    torch.manual_seed(1)
+    return stirred(SmearedTransformer(SIZE, H, **SIZES).double())
 
 
 def inputs(*began):
@@ -63,7 +73,9 @@ def test_it_equals_pytorchs_layers(cell):
     close(y, stream)
 
 
-def test_attention_mixes_the_values_as_its_pattern_says(cell):
+@pytest.mark.parametrize("kind", ["cell", "smeared"])
+def test_attention_mixes_the_values_as_its_pattern_says(kind, request):
+    cell = request.getfixturevalue(kind)
     x, starts = inputs((3, 1))
     inside = cell.activations(x, starts)
     for depth, block in enumerate(cell.blocks):
@@ -135,12 +147,55 @@ def test_cache_is_empty_before_the_start_and_holds_the_rest(cell):
     close(carry["cache"][:, 0].flatten(2)[0], kv[:, 0])
 
 
+@pytest.mark.parametrize("name", ["transformer", "transformer_smeared"])
 @pytest.mark.parametrize("horizon", [7, 250])
-def test_all_of_an_episode_is_in_view(horizon):
+def test_all_of_an_episode_is_in_view(horizon, name):
     layout = make_episodes("metalocus/BernoulliBandit-v0", horizon=horizon).layout
-    assert TRAINABLES.find("transformer").arguments(layout)["cell_kwargs"] == {
-        "max_length": horizon
-    }
+    assert TRAINABLES.find(name).arguments(layout)["cell_kwargs"] == {"max_length": horizon}
+
+
+# Smeared keys: those of the first block see the step before, and nothing else does.
+
+
+def test_without_the_step_before_it_is_the_transformer(smeared):
+    weights = {k: v for k, v in smeared.state_dict().items() if not k.startswith("key_before")}
+    plain = Transformer(SIZE, H, **SIZES).double()
+    plain.load_state_dict(weights)
+    x, starts = inputs((3, 1))
+    found, same = smeared(x, starts, smeared.initial(N))[0], plain(x, starts, plain.initial(N))[0]
+    assert (found - same).abs().max() > 1e-3
+    torch.nn.init.zeros_(smeared.key_before.weight)
+    close(smeared(x, starts, smeared.initial(N))[0], same)
+
+
+def test_the_first_keys_see_the_step_before_of_the_same_episode(smeared):
+    x, starts = inputs((3, 1))
+    inside = smeared.activations(x, starts)
+    own = smeared.blocks[0].qkv(smeared.blocks[0].norm(inside.residual[0]))[..., H : 2 * H]
+    added = torch.zeros_like(own)
+    added[1:] = smeared.key_before(torch.tanh(smeared.embed(x[:-1])))
+    added[3, 1] = 0.0
+    close(inside.keys[0], (own + added).transpose(0, 1))
+    second = smeared.blocks[1]
+    own = second.qkv(second.norm(inside.residual[2]))[..., H : 2 * H]
+    close(inside.keys[1], own.transpose(0, 1))
+    carry = smeared(x, starts, smeared.initial(N))[1]
+    close(carry["cache"][0, :, :, 0], inside.keys[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["cell", "smeared"])
+def test_what_one_layer_can_match(kind, request):
+    """Whether attention among two steps turns on the step before either: else nothing binds."""
+    cell = request.getfixturevalue(kind)
+    x, starts = inputs()
+
+    def odds(x):
+        pattern = cell.activations(x, starts).attention[0, :, :, 6]
+        return (pattern[..., 4] / pattern[..., 2]).log()
+
+    other = x.clone()
+    other[1] += 1.0
+    assert ((odds(other) - odds(x)).abs().min() > 1e-6) == (kind == "smeared")
 
 
 # Playing: a step appends to the cache in place, and no cache that anyone holds changes.

@@ -16,6 +16,7 @@ KINDS = [(name, {"hidden_size": H}) for name in CELLS] + [
     ("window", {"hidden_size": H, "window": 1}),
     ("window", {"hidden_size": H, "window": 3}),
     ("transformer", {"hidden_size": H, "max_length": 3}),
+    ("transformer_smeared", {"hidden_size": H, "max_length": 3}),
     ("gradient_step", {"hidden_size": H, "adapts": "head"}),
     ("value_step", {"hidden_size": H, "n_actions": 1}),
 ]
