@@ -20,9 +20,9 @@ from metalocus.experiments.replications.base import (
     Quantity,
     Replication,
     Training,
-    Tried,
 )
 from metalocus.experiments.replications.later import later
+from metalocus.experiments.replications.rl2_mdps_tried import TRIED
 from metalocus.experiments.replications.totals import totals
 from metalocus.experiments.scoring.chunks import Chunks, named
 from metalocus.experiments.studies.presets import Preset
@@ -57,12 +57,14 @@ LEAST = {10: 162.5, 25: 447.2, 50: 942.3, 75: 1449.2, 100: 1973.9}
 """What a trained agent must reach: the best published row, at 10 inner episodes BEB's here."""
 AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "recurrent": ("gru", {}),
-    "attention": ("transformer", {}),
+    "attention": ("transformer_smeared", {}),
     "fast weights": ("fast_weights", {}),
     "alike pairs": ("alike_pairs", {}),
 }
-"""The last treats all pairs of state and action alike; it remembers what each paid."""
-BINDING = ("recurrent", "fast weights")
+"""Attention's keys see the step before, as those of SNAIL do by its convolutions; without, it stood
+at 111 after 3M steps (``TRIED``). The last treats all pairs of state and action alike; it remembers
+what each paid."""
+BINDING = ("recurrent", "attention", "fast weights")
 """Agents of which it is told what they bind to the state."""
 FIRST = {
     "recurrent": 24_000_000,
@@ -70,9 +72,9 @@ FIRST = {
     "fast weights": 24_000_000,
     "alike pairs": 12_000_000,
 }
-"""Steps of training on the shortest lives with the defaults, by agent. The first two get a quarter
-of an hour in all, as 39M steps brought a wider network no further than 124 of 162; fast weights
-stood at 132 after 4M and at 148 after 12M (``TRIED``)."""
+"""Steps of training on the shortest lives with the defaults, by agent. 39M steps brought a wider
+GRU no further than 124 of 162. Attention stood at 151 after 12M, and at 152 after as many of those
+that follow; fast weights at 132 after 4M and at 148 after 12M (``TRIED``)."""
 THEN = {
     "recurrent": dict.fromkeys(CELLS, 12_000_000),
     "attention": dict.fromkeys(CELLS, 6_000_000),
@@ -85,148 +87,6 @@ MINUTES = {"recurrent": 10.0, "attention": 20.0, "fast weights": 11.0, "alike pa
 """CPU minutes a seed, from the steps a second of a rollout. What all cells begin with is counted in
 each and trained once."""
 PUBLISHED_AS = {"recurrent": "Duan 2016", "attention": "Mishra 2018"}
-
-_ON_GPU = "10 inner episodes (1,024 environments, an H200)"
-_SLOW = "learning_rate=.001"
-_WIDE = "gru, hidden_size=256"
-_PAIRS = "alike_pairs with a head for the critic, net_arch=[], its GRU told of rewards alone"
-_NOW = "alike_pairs"
-_NEXT = f"{_NOW}, after 12M steps with the defaults: no discount, 1,000 environments, rate"
-_WIDER = f"{_NOW}, hidden_size=32 head_size=64"
-_BONUS = "imitates mean + 1.2 sqrt((100 - t) / 100) / sqrt(1 + n)"
-_BEFORE = " that is shown the input of the step before too"
-_DEEP = "former transformer, hidden_size=128 n_layers=3"
-TRIED = (
-    Tried("10 inner episodes", _PAIRS, 4_000_000, 900, 144.4, 161.528, 0.147, 1.082, 0.128),
-    Tried("10 inner episodes", _NOW, 12_000_000, 900, 501.0, 161.958, 0.142, 0.402, 0.107),
-    *(
-        Tried("10 inner episodes", f"{_NEXT} {rate}", steps, 900, seconds, *found)
-        for rate, steps, seconds, found in (
-            (".0003", 12_000_000, 211.4, (162.101, 0.141, 0.259, 0.098)),
-            (".0003", 24_000_000, 394.0, (162.283, 0.140, 0.077, 0.097)),
-            ("lin_3e-4", 24_000_000, 321.7, (162.010, 0.142, 0.350, 0.099)),
-            ("lin_1e-3", 24_000_000, 307.1, (162.270, 0.139, 0.090, 0.099)),
-            ("lin_2e-3", 24_000_000, 325.1, (162.296, 0.140, 0.064, 0.097)),
-            (
-                "lin_2e-3, then as long with 4,000 environments and lin_1e-3",
-                *(48_000_000, 572.0, (162.275, 0.139, 0.085, 0.104)),
-            ),
-        )
-    ),
-    *(
-        Tried("10 inner episodes", agent, steps, 900, seconds, *found)
-        for agent, steps, seconds, found in (
-            (f"{_NOW}, {_BONUS}", 6_000_000, 109.5, (162.369, 0.139, -0.008, 0.113)),
-            (f"{_WIDER}, {_BONUS}", 6_000_000, 155.2, (162.652, 0.138, -0.291, 0.115)),
-            (_WIDER, 12_000_000, 540.2, (162.031, 0.141, 0.329, 0.104)),
-            (
-                f"{_WIDER}, then as the rows above with rate lin_1e-3",
-                *(24_000_000, 447.9, (162.249, 0.141, 0.111, 0.104)),
-            ),
-            (
-                f"{_WIDER}, then all_action_coef=0 ent_coef=0, rate lin_5e-4",
-                *(12_000_000, 245.3, (162.280, 0.140, 0.080, 0.108)),
-            ),
-            (
-                f"{_WIDER}, then 2,000 environments, rate lin_2e-3",
-                *(48_000_000, 882.5, (162.337, 0.140, 0.023, 0.102)),
-            ),
-            (
-                f"{_WIDER}, after the row above: lambda 1, all_action_coef=0, rate lin_1e-3",
-                *(48_000_000, 792.9, (162.340, 0.139, 0.020, 0.101)),
-            ),
-            (
-                f"{_WIDER}, after the row that imitates, rate lin_5e-4",
-                *(12_000_000, 238.6, (162.467, 0.139, -0.107, 0.124)),
-            ),
-            (
-                f"{_WIDER}, then as the rows above with rate lin_2e-3, ent_coef=lin_1e-2",
-                *(24_000_000, 471.2, (162.102, 0.139, 0.258, 0.120)),
-            ),
-            (
-                f"{_NEXT} lin_2e-3; the regret in the known task is learned from, not rewards",
-                *(12_000_000, 158.0, (162.233, 0.141, 0.127, 0.096)),
-            ),
-        )
-    ),
-    *(
-        Tried("10 inner episodes", "fast_weights", steps, 900, seconds, *found)
-        for steps, seconds, found in (
-            (4_000_000, 73.3, (132.422, 0.186, 29.938, 0.221)),
-            (12_000_000, 203.2, (148.004, 0.178, 14.356, 0.214)),
-        )
-    ),
-    *(
-        Tried("10 inner episodes", agent, 4_000_000, 900, seconds, *found)
-        for agent, seconds, found in (
-            ("gru, after as many steps on 64 processes", 82.1, (120.628, 0.223, 41.732, 0.255)),
-            (f"gru{_BEFORE}", 52.8, (118.002, 0.222, 44.358, 0.255)),
-            (f"former transformer{_BEFORE}", 95.4, (108.353, 0.192, 54.007, 0.236)),
-            (f"former transformer{_BEFORE}, rate lin_1e-3", 87.9, (100.876, 0.081, 61.485, 0.158)),
-            (
-                f"former transformer{_BEFORE}, a linear code of the input added to its first layer",
-                *(93.4, (116.265, 0.185, 46.095, 0.225)),
-            ),
-        )
-    ),
-    *(
-        Tried("10 inner episodes", agent, 3_000_000, 900, seconds, *found)
-        for agent, seconds, found in (
-            ("transformer", 75.4, (110.930, 0.199, 51.431, 0.240)),
-            (f"transformer{_BEFORE}", 107.6, (109.005, 0.192, 53.355, 0.235)),
-            ("gru, longest=10", 72.5, (119.706, 0.219, 42.655, 0.254)),
-            (
-                "gru whose recurrent weights begin at 0",
-                *(70.2, (119.718, 0.219, 42.643, 0.252)),
-            ),
-        )
-    ),
-    *(
-        Tried(_ON_GPU, agent, steps, 900, seconds, *total, *regret)
-        for agent, steps, seconds, total, regret in (
-            (_WIDE, 39_321_600, 500.0, (123.875, 0.222), (38.735, 0.257)),
-            (f"{_WIDE} {_SLOW}", 39_014_400, 499.0, (121.917, 0.228), (40.693, 0.264)),
-            (
-                f"{_WIDE} {_SLOW} all_action_coef=1",
-                *(39_731_200, 505.0, (121.328, 0.230), (41.282, 0.265)),
-            ),
-            (
-                f"{_WIDE} {_SLOW} prediction_coef=.1",
-                *(36_966_400, 506.0, (122.390, 0.226), (40.221, 0.258)),
-            ),
-            (
-                f"{_WIDE} {_SLOW} gamma=.99 gae_lambda=.3",
-                *(39_219_200, 502.0, (121.513, 0.225), (41.098, 0.263)),
-            ),
-            (f"{_DEEP} {_SLOW}", 31_129_600, 505.0, (116.435, 0.226), (46.176, 0.262)),
-            (f"{_DEEP} learning_rate=.0003", 28_467_200, 163.0, (109.477, 0.200), (53.133, 0.241)),
-            (
-                f"{_WIDE} {_SLOW}, imitates beb",
-                16_076_800,
-                465.0,
-                (108.620, 0.090),
-                (53.991, 0.158),
-            ),
-            (f"{_DEEP} {_SLOW}, imitates beb", 14_745_600, 489.0, (154.333, 0.141), (8.277, 0.156)),
-            (
-                f"{_DEEP} learning_rate=.0003, imitates beb",
-                *(7_884_800, 186.0, (104.526, 0.069), (58.084, 0.150)),
-            ),
-        )
-    ),
-)
-"""On the H200 a core each, the first eight side by side. No setting of RL with a recurrent network
-or attention comes near 156: they end between 101 and 124, and who learns what each action pays on
-average over states and forgets the state earns 123 (``StateBlind``). Fast weights, which bind a key
-to a value by their form, pass that early. A transformer that imitates BEB passes it too: in the
-last fifth of its training it rises from 118 to 154. To choose what has paid most in the state, with
-a bonus of 1 over the root of the number of tries and without planning, returns what BEB does (a
-test has it to 1.5): next states are nearly even. So the network that remembers just that, for all
-pairs alike, learns it at once. The bonus that is imitated earns 162.77 on these episodes, .41 more
-than BEB; a network of 16 numbers a pair can follow it as far as BEB, one of 32 to .12 of it. RL
-brings both no further than BEB, and back towards it where it begins above: there the trainer is
-short. The noise of rewards is hardly what is in its way: the regret in the known task, which has
-less, is learned from no better."""
 
 
 def process(n: int) -> Setting:
@@ -437,7 +297,8 @@ REPLICATION = Replication(
     " Mishra et al. 2018, A simple neural attentive meta-learner, table 2",
     "Ten states, five actions, inner episodes of ten steps, mean rewards from N(1, 1), flat"
     " Dirichlet transitions; a GRU trained by TRPO, or SNAIL; 1,000 test instances a cell.",
-    "PPO; beside a GRU and a transformer, fast weights that are written by the delta rule, and a"
+    "PPO; beside a GRU and a transformer, whose first keys see the step before as SNAIL's do by its"
+    " convolutions, fast weights that are written by the delta rule, and a"
     " network that treats all pairs of state and action alike. All learn 10 inner episodes with the"
     " defaults of this package, and then those of the cell without discount. Three seeds, 10,000"
     " fresh episodes. The references have"

@@ -63,6 +63,7 @@ IDLE = {
     "maml_value": ["scales.0", "scales.1"],
     "neuromodulated": ["alpha", "decay", "gate.bias", "gate.weight"],
     "rnn": ["layer.weight_hh_l0"],
+    "transformer_smeared": ["key_before.weight"],
 }
 """What acts on what was carried from the trial before, or on what is carried to the next."""
 
