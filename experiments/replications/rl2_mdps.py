@@ -33,7 +33,7 @@ INNER = 10
 CELLS = (10, 25, 50, 75, 100)
 """Inner episodes."""
 BOUND = "bound-mdp10"
-"""Name of the part of class ``Bound``."""
+"""The part of class ``Bound`` by which its controls are judged."""
 NEAR = "beb"
 """What regret is measured against: the best of the references at 10 inner episodes."""
 PLAYED = ("random", "psrl", "psrl_zero_mean", "opsrl", "opsrl_zero_mean", "ucrl2")
@@ -64,8 +64,8 @@ AGENTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 """Attention's keys see the step before, as those of SNAIL do by its convolutions; without, it stood
 at 111 after 3M steps (``TRIED``). The last treats all pairs of state and action alike; it remembers
 what each paid."""
-BINDING = ("recurrent", "attention", "fast weights")
-"""Agents of which it is told what they bind to the state."""
+BINDING = {BOUND: ("recurrent", "fast weights"), "bound-attention-mdp10": ("attention",)}
+"""Agents of which it is told what they bind to the state, by part."""
 FIRST = {
     "recurrent": 24_000_000,
     "attention": 16_000_000,
@@ -178,18 +178,24 @@ class Bound(Part):
     prior, and beyond that what it pays more in its state. Who forgets where a reward was paid
     earns the first part; the little that it has of the second is due to state 0, in which every
     inner episode begins. BEB is the positive control and ``StateBlind`` the negative one.
+
+    Attributes:
+        kinds: of ``AGENTS``, beside the controls.
     """
+
+    kinds: tuple[str, ...] = ()
 
     def training(self, seed: int) -> dict[str, Training]:
         """Those of the shortest cells."""
-        return {name: each for kind in BINDING for name, each in stages(kind, min(CELLS)).items()}
+        cell = min(CELLS)
+        return {name: each for kind in self.kinds for name, each in stages(kind, cell).items()}
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
         """Means over episodes, ``NAME, action`` and ``NAME, state``."""
         setting = process(min(CELLS))
         players: dict[str, Agent] = {NEAR: make_named(NEAR, setting.family)}
         players[StateBlind.name] = StateBlind(setting.family)
-        players |= {kind: agents[kind] for kind in BINDING}
+        players |= {kind: agents[kind] for kind in self.kinds}
         found: dict[str, float | None] = {}
         for name, agent in players.items():
             for what, values in earned(agent, setting, preset.episodes, seed).items():
@@ -309,7 +315,10 @@ REPLICATION = Replication(
     " state tells what an action pays on average from what it pays more in its state.",
     (
         References("references-mdp", "references, 10 to 100 inner episodes", 42.0),
-        Bound(BOUND, "what is bound to its state, 10 inner episodes", 1.0),
+        *(
+            Bound(name, f"what {' and '.join(kinds)} bind to its state", 1.0, kinds=kinds)
+            for name, kinds in BINDING.items()
+        ),
         *(
             Trained(trained_part(kind, n), f"{kind}, {cell}", minutes, f"trained, {cell}", n, kind)
             for n, cell in ((n, f"{n} inner episodes") for n in CELLS)
