@@ -5,7 +5,11 @@ import pytest
 import torch
 
 from metalocus.agents.catalogue import make_named
+from metalocus.agents.cells.base import TRAINABLES
+from metalocus.agents.ppo.policy import SequencePolicy
+from metalocus.agents.trained.frozen import TrainedAgent
 from metalocus.envs import Setting
+from metalocus.envs.layout import action_space, observation_space
 from metalocus.experiments.instruments.attention import (
     Heads,
     duplicate_token,
@@ -18,14 +22,17 @@ from metalocus.experiments.instruments.attention import (
 CUES = Setting("metalocus/CueBinding-v0", cues="fixed", n_cues=3, n_arms=2, horizon=9)
 
 
-@pytest.fixture(scope="module")
-def heads():
+@pytest.fixture(scope="module", params=["transformer", "transformer_smeared"])
+def heads(request):
     """Random weights, which tell every mistake apart."""
-    agent = make_named("induction_head", CUES.family)
+    layout = CUES.layout
+    arguments = TRAINABLES.find(request.param).arguments(layout)
+    spaces = observation_space(layout), action_space(layout)
+    policy = SequencePolicy(*spaces, lambda _: 0.0, **arguments)
     torch.manual_seed(0)
-    for weights in agent.policy.parameters():
+    for weights in policy.parameters():
         torch.nn.init.normal_(weights, std=0.2)
-    return Heads(agent)
+    return Heads(TrainedAgent(policy, layout))
 
 
 def test_scores_are_those_of_transformer_lens():
