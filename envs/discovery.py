@@ -31,7 +31,7 @@ from metalocus.envs.outside import (
 Entry = TypeVar("Entry")
 Base = TypeVar("Base")
 
-MOST_LISTED, NEAREST = 24, 3
+MOST_LISTED, NEAREST = 20, 3
 """Names that a message lists, all of them or the nearest alone."""
 LISTER = "metalocus list"
 REGISTRIES = (

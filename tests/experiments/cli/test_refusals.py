@@ -37,7 +37,7 @@ WRONG = {
     f"{TRAIN} --colour red": "Unrecognized options: --colour of `metalocus train`",
     f"{TRAIN} --steps five": "--steps",
     "train --env Bandit --agent lstm --steps 5": "unknown environment 'Bandit'; did you mean",
-    f"train --env {BANDIT} --agent thompson --steps 5": "unknown agent 'thompson'; choose from",
+    f"train --env {BANDIT} --agent thompson --steps 5": "'thompson'; `metalocus list` shows all",
     f"train --env {BANDIT} --agent lstm --steps -5": "steps must be a whole number of at least 0",
     f"{TRAIN} --seed -1": "seed must be a whole number of at least 0, got -1",
     f"{TRAIN} --seed 99999999999": "seed must be at most",
@@ -268,7 +268,7 @@ def test_a_failure_of_several_lines_is_told_in_one(call, monkeypatch):
 def test_no_refusal_of_a_name_is_a_page_long(call, tmp_path):
     """Of every kind of name that a command takes."""
     lines = {
-        f"train --env {BANDIT} --agent foo --steps 5": "choose from alike_arms",
+        f"train --env {BANDIT} --agent foo --steps 5": "`metalocus list` shows all",
         "train --env foo --agent lstm --steps 5": "`metalocus list` shows all",
         f"{TRAIN} --train-kwargs foo=3": "choose from learning_rate",
         f"{TRAIN} --agent-kwargs foo=3": "choose from hidden_size",

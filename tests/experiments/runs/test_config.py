@@ -73,7 +73,7 @@ def test_what_is_no_config_is_a_value_error(tiny):
 def test_impossible_configs_are_refused_and_nothing_is_written(tiny, tmp_path):
     cases = (
         ({"setting": Setting("Nothing-v0")}, "unknown environment"),
-        ({"agent": "nobody"}, "unknown agent 'nobody'; choose from .*lstm"),
+        ({"agent": "nobody"}, "unknown agent 'nobody'; `metalocus list` shows all"),
         ({"agent": "thompson"}, "unknown agent"),
         ({"trainer": "imitat"}, "unknown trainer 'imitat'"),
         ({"trainer": 5}, "unknown trainer 5"),
