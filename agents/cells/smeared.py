@@ -8,8 +8,8 @@ layer is enough: smeared keys (Olsson et al. 2022, "In-context learning and indu
 "Smeared key architecture"), with a matrix in place of a share.
 
 On random processes of ten states, 2M steps of reinforcement learning bring it beyond what an agent
-earns that forgets the state; the plain transformer stays below, also where the inputs of two steps
-are shown to it as one.
+earns that forgets the state (125 for 123 of 162, one training; 121 with heads of 16). The plain
+transformer, with heads of 16, stood at 111 after 3M, at 109 shown the inputs of two steps as one.
 """
 
 from __future__ import annotations

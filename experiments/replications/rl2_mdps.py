@@ -316,7 +316,7 @@ REPLICATION = Replication(
     (
         References("references-mdp", "references, 10 to 100 inner episodes", 42.0),
         *(
-            Bound(name, f"what {' and '.join(kinds)} bind to its state", 1.0, kinds=kinds)
+            Bound(name, f"what {' and '.join(kinds)} bind to the state", 1.0, kinds=kinds)
             for name, kinds in BINDING.items()
         ),
         *(
