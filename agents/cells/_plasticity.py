@@ -17,7 +17,6 @@ under autograd. Traces are kept only every SEGMENT trials and computed again fro
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -29,8 +28,6 @@ from metalocus.agents.cells.base import Carry, Cell, init_inputs_, reset_masks, 
 SEGMENT = 10
 """Trials from one kept trace to the next: about the square root of an episode's, which keeps both
 what is stored and what is computed again small."""
-FIRST_ALPHA = 0.1
-"""Greatest alpha before training: small, so that traces do not saturate the units."""
 
 
 class Plastic(Cell):
@@ -43,20 +40,42 @@ class Plastic(Cell):
         input_size: width of the inputs.
         hidden_size: H.
         plastic_size: P.
-        decay: of the traces before training.
+        input_bound: greatest input weight before training, of up to a dozen inputs
+            (`init_inputs_`). Where a stimulus has many bits, large ones saturate the units, and
+            similar stimuli look unalike.
+        alpha: greatest alpha before training. Traces add up, and saturate the units of long
+            episodes unless it is small.
+        identity: share of the identity in the connections before training, the rest of which
+            are random. With it what is written at an answer is found again by the stimulus.
     """
 
     carried: ClassVar[Mapping[str, str]] = {"hebb": "weights", "h": "state"}
+    first_decay: ClassVar[float]
+    """Of the traces before training."""
+    gated: ClassVar[bool]
+    """Whether a tanh unit that reads g sets s; otherwise s is 1 - decay, which makes the trace a
+    running average."""
 
-    def __init__(self, input_size: int, hidden_size: int, plastic_size: int, decay: float) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 64,
+        plastic_size: int = 32,
+        input_bound: float = 4.0,
+        alpha: float = 0.1,
+        identity: float = 0.0,
+    ) -> None:
         super().__init__()
         self.input = nn.Linear(input_size, hidden_size)
-        init_inputs_(self.input.weight)
+        init_inputs_(self.input.weight, input_bound)
         self.recurrent = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.alpha = nn.Parameter(torch.empty(min(plastic_size, hidden_size)))
-        self.decay = nn.Parameter(torch.logit(torch.tensor(decay)))
-        nn.init.uniform_(self.recurrent, -(hidden_size**-0.5), hidden_size**-0.5)
-        nn.init.uniform_(self.alpha, 0.0, FIRST_ALPHA)
+        self.decay = nn.Parameter(torch.logit(torch.tensor(self.first_decay)))
+        bound = (1.0 - identity) * hidden_size**-0.5
+        nn.init.uniform_(self.recurrent, -bound, bound)
+        self.recurrent.data.diagonal().add_(identity)
+        nn.init.uniform_(self.alpha, 0.0, alpha)
+        self.gate = nn.Linear(hidden_size, 1) if self.gated else None
         self.output_size = hidden_size
 
     def initial(self, n: int) -> Carry:
@@ -64,17 +83,11 @@ class Plastic(Cell):
         size, like = len(self.alpha), self.alpha
         return {"hebb": like.new_zeros(n, size, size), "h": like.new_zeros(n, self.output_size)}
 
-    @abstractmethod
-    def modulator(self) -> Tensor | None:
-        """Weights and bias [H + 1] of the tanh unit that reads g and sets s.
-
-        None if there is no such unit; then s is 1 - decay, which makes the trace a running average.
-        """
-
     def forward(self, x: Tensor, starts: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """[T, N, I] -> [T, N, H]."""
         own = (self.recurrent, self.input.bias, self.alpha)
-        how = (torch.sigmoid(self.decay), self.modulator())
+        gate = None if self.gate is None else torch.cat([self.gate.weight[0], self.gate.bias])
+        how = (torch.sigmoid(self.decay), gate)
         y, hebb = _plastic_sequence(self.input(x), starts, *own, *how, carry["h"], carry["hebb"])
         return y, {"hebb": hebb, "h": y[-1]}
 

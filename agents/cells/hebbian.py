@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor
-
 from metalocus.agents.cells._plasticity import Plastic
 from metalocus.agents.cells.base import Trainable
 
@@ -18,13 +16,8 @@ class Hebbian(Plastic):
     """
 
     name: ClassVar[str] = "hebbian"
-
-    def __init__(self, input_size: int, hidden_size: int = 64, plastic_size: int = 32) -> None:
-        super().__init__(input_size, hidden_size, plastic_size, decay=0.9)
-
-    def modulator(self) -> Tensor | None:
-        """There is none: every trial is written alike."""
-        return None
+    first_decay: ClassVar[float] = 0.9
+    gated: ClassVar[bool] = False
 
 
 AGENTS = (Trainable("hebbian", "plastic: Hebbian traces, always written (Miconi 2018)", Hebbian),)

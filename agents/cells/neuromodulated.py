@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
-
 from metalocus.agents.cells._plasticity import Plastic
 from metalocus.agents.cells.base import Trainable
 
@@ -20,14 +17,8 @@ class Neuromodulated(Plastic):
     """
 
     name: ClassVar[str] = "neuromodulated"
-
-    def __init__(self, input_size: int, hidden_size: int = 64, plastic_size: int = 32) -> None:
-        super().__init__(input_size, hidden_size, plastic_size, decay=0.99)
-        self.gate = nn.Linear(hidden_size, 1)
-
-    def modulator(self) -> Tensor | None:
-        """Weights and bias of the gate, [H + 1]."""
-        return torch.cat([self.gate.weight[0], self.gate.bias])
+    first_decay: ClassVar[float] = 0.99
+    gated: ClassVar[bool] = True
 
 
 AGENTS = (

@@ -80,6 +80,19 @@ def test_gradients_equal_finite_differences_where_part_of_the_network_is_plastic
     assert gradcheck(run, [leaf.detach().requires_grad_() for leaf in leaves], fast_mode=True)
 
 
+@plastic
+def test_a_network_begins_as_its_arguments_say(make):
+    """The same draws, scaled and moved: 48 inputs divide the bound of a dozen by 2."""
+    torch.manual_seed(0)
+    usual = make(48, 40)
+    torch.manual_seed(0)
+    asked = make(48, 40, input_bound=1.0, alpha=0.02, identity=0.25)
+    assert 0.49 < asked.input.weight.abs().max() <= 0.5
+    torch.testing.assert_close(asked.input.weight, usual.input.weight / 4)
+    torch.testing.assert_close(asked.recurrent, 0.75 * usual.recurrent + 0.25 * torch.eye(40))
+    torch.testing.assert_close(asked.alpha, usual.alpha / 5)
+
+
 def test_trace_is_what_was_written_last_and_what_is_left_of_before():
     cell = Hebbian(SIZE, H, plastic_size=H).double()
     x, starts, carry = given(cell, 1)
