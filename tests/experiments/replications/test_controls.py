@@ -224,12 +224,12 @@ def test_who_buys_is_told_from_who_does_not():
     assert missed(kuo2025, same, 200) == {"nearer", f"{kuo2025.BOUGHT}, {tasks[0]}"}
 
 
-def test_only_gated_plasticity_is_to_find_the_target():
-    best, random = (
-        best_reference(backpropamine.TASK.family),
-        make_named("random", backpropamine.TASK.family),
-    )
+@pytest.mark.parametrize("part", [0, 1])
+def test_only_gated_plasticity_is_to_find_the_target(part):
+    family = backpropamine.target(together=part == 1).family
+    best, random = best_reference(family), make_named("random", family)
     learned = {**dict.fromkeys(backpropamine.CELLS, random), "gated": best}
-    assert missed(backpropamine, learned, 100) == set()
-    assert missed(backpropamine, dict.fromkeys(learned, best), 100) == {"plain", "ungated"}
-    assert missed(backpropamine, dict.fromkeys(learned, random), 100) == {"gated"}
+    assert missed(backpropamine, learned, 100, part) == set()
+    found = missed(backpropamine, dict.fromkeys(learned, best), 100, part)
+    assert found == {"plain", "ungated"}
+    assert missed(backpropamine, dict.fromkeys(learned, random), 100, part) == {"gated"}
