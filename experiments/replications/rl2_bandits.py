@@ -83,9 +83,6 @@ LEAST: Mapping[tuple[int, int], float] = {
 }
 """What a trained agent must reach: at or above the best published cell where noise allows."""
 ALIKE = "alike arms"
-HEAD_SIZE = 32
-"""Of attention from 100 pulls on. Its values have to hold the wins and losses of every arm; of ten
-arms these are more than a head of 16 can hold (``TRIED``)."""
 AGENTS: Mapping[str, str] = {
     "recurrent": "gru",
     "attention": "transformer",
@@ -264,8 +261,6 @@ class Trained(References):
         n = min(self.n, SHORTER)
         k = FEW if self.kind == ALIKE and n == SHORTER else self.k
         kwargs = {"longest": n} if self.kind == "recurrent" else {}
-        if self.kind == "attention" and n == SHORTER:
-            kwargs = {"head_size": HEAD_SIZE}
         first = Training(bandit(n, k), AGENTS[self.kind], FIRST[self.kind][n], kwargs)
         then = THEN[self.kind]
         stages: list[tuple[Setting, int, Changes]] = [
