@@ -40,6 +40,7 @@ class Plastic(Cell):
         input_size: width of the inputs.
         hidden_size: H.
         plastic_size: P.
+        decay: of the traces before training.
         input_bound: greatest input weight before training, of up to a dozen inputs
             (`init_inputs_`). Where a stimulus has many bits, large ones saturate the units, and
             similar stimuli look unalike.
@@ -50,8 +51,6 @@ class Plastic(Cell):
     """
 
     carried: ClassVar[Mapping[str, str]] = {"hebb": "weights", "h": "state"}
-    first_decay: ClassVar[float]
-    """Of the traces before training."""
     gated: ClassVar[bool]
     """Whether a tanh unit that reads g sets s; otherwise s is 1 - decay, which makes the trace a
     running average."""
@@ -61,6 +60,7 @@ class Plastic(Cell):
         input_size: int,
         hidden_size: int = 64,
         plastic_size: int = 32,
+        decay: float = 0.99,
         input_bound: float = 4.0,
         alpha: float = 0.1,
         identity: float = 0.0,
@@ -70,7 +70,7 @@ class Plastic(Cell):
         init_inputs_(self.input.weight, input_bound)
         self.recurrent = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.alpha = nn.Parameter(torch.empty(min(plastic_size, hidden_size)))
-        self.decay = nn.Parameter(torch.logit(torch.tensor(self.first_decay)))
+        self.decay = nn.Parameter(torch.logit(torch.tensor(decay)))
         bound = (1.0 - identity) * hidden_size**-0.5
         nn.init.uniform_(self.recurrent, -bound, bound)
         self.recurrent.data.diagonal().add_(identity)

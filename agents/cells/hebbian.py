@@ -16,8 +16,14 @@ class Hebbian(Plastic):
     """
 
     name: ClassVar[str] = "hebbian"
-    first_decay: ClassVar[float] = 0.9
     gated: ClassVar[bool] = False
 
 
-AGENTS = (Trainable("hebbian", "plastic: Hebbian traces, always written (Miconi 2018)", Hebbian),)
+AGENTS = (
+    Trainable(
+        "hebbian",
+        "plastic: Hebbian traces, always written (Miconi 2018)",
+        Hebbian,
+        cell_kwargs={"decay": 0.9},
+    ),
+)

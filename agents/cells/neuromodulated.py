@@ -17,7 +17,6 @@ class Neuromodulated(Plastic):
     """
 
     name: ClassVar[str] = "neuromodulated"
-    first_decay: ClassVar[float] = 0.99
     gated: ClassVar[bool] = True
 
 

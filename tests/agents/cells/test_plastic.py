@@ -86,15 +86,16 @@ def test_a_network_begins_as_its_arguments_say(make):
     torch.manual_seed(0)
     usual = make(48, 40)
     torch.manual_seed(0)
-    asked = make(48, 40, input_bound=1.0, alpha=0.02, identity=0.25)
+    asked = make(48, 40, decay=0.75, input_bound=1.0, alpha=0.02, identity=0.25)
     assert 0.49 < asked.input.weight.abs().max() <= 0.5
     torch.testing.assert_close(asked.input.weight, usual.input.weight / 4)
     torch.testing.assert_close(asked.recurrent, 0.75 * usual.recurrent + 0.25 * torch.eye(40))
     torch.testing.assert_close(asked.alpha, usual.alpha / 5)
+    torch.testing.assert_close(torch.sigmoid(asked.decay), torch.tensor(0.75))
 
 
 def test_trace_is_what_was_written_last_and_what_is_left_of_before():
-    cell = Hebbian(SIZE, H, plastic_size=H).double()
+    cell = Hebbian(SIZE, H, plastic_size=H, decay=0.9).double()
     x, starts, carry = given(cell, 1)
     g = torch.tanh(
         cell.input(x[0])
