@@ -8,6 +8,7 @@ from typing import Any
 
 from metalocus.agents.agent import Agent
 from metalocus.envs import Setting
+from metalocus.experiments.probes.locus import HEADLINE, Locus
 from metalocus.experiments.replications.base import Check, Part, Replication, Training, Tried
 from metalocus.experiments.scoring.curves import learning_curve
 from metalocus.experiments.studies.presets import Preset
@@ -27,6 +28,9 @@ reads as much more. A gated one whose traces begin with a decay of .9 stays at c
 TRAINED = {"learning_rate": "lin_1e-3", "gamma": 0.0}
 """Settings of training: what is answered changes nothing later."""
 SPREAD, TOGETHER = "target-discovery", "target-discovery-together"
+WEIGHTS, STATE = "gated, held by its weights", "gated, held by its state"
+PROBED = 2000
+"""Episodes in which stores are replaced."""
 STEPS = 4_000_000
 """Of training; the published code's are 180 times as many."""
 _AS_HERE = "rate lin_1e-3, gamma=0"
@@ -109,11 +113,20 @@ class Target(Part):
         }
 
     def measure(self, agents: Mapping[str, Agent], preset: Preset, seed: int) -> Measured:
-        """Choice value in the last quarter: 0 at chance, 1 always right."""
+        """Choice value in the last quarter: 0 at chance, 1 always right.
+
+        Where each trial asks, also what stores of the gated network hold at the last (`locus`).
+        """
         found: dict[str, float | None] = {}
         for name, agent in agents.items():
             curve = learning_curve(agent, target(self.together), preset.episodes, seed)
             found |= {name: curve["final"], f"{name}_se": curve["final_se"]}
+        if self.together:
+            setting = target(together=True)
+            probe = Locus([setting.family.horizon - 1], [HEADLINE.split()[0]])
+            run = probe.run(agents["gated"], setting, min(PROBED, preset.episodes), seed)
+            shares = run["shares"][HEADLINE]
+            found |= {WEIGHTS: shares["weights"][0], STATE: shares["state"][0]}
         return found
 
 
@@ -147,6 +160,11 @@ REPLICATION = Replication(
         Target(SPREAD, "four cues of 20 bits, one a step", 8.0),
         Target(TOGETHER, "four cues of 20 bits, both of a pair at once", 8.0, together=True),
     ),
-    (*_checks(SPREAD), *_checks(TOGETHER)),
+    (
+        *_checks(SPREAD),
+        *_checks(TOGETHER),
+        Check(TOGETHER, WEIGHTS, ">=", 0.8, "what it has learned is in what plasticity wrote"),
+        Check(TOGETHER, STATE, "<=", 0.1, "and not in its activity"),
+    ),
     tried=TRIED,
 )

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from metalocus.agents.agent import Stores
 from metalocus.agents.catalogue import best_reference, make_named
+from metalocus.agents.references.memory.target import TargetMemory
 from metalocus.experiments.claims.diversity import BayesOnTasks, limited, training_tasks
 from metalocus.experiments.claims.double_dissociation import HATTORI
 from metalocus.experiments.claims.inner_rate import EXACT, FIXED, VOLATILE, Matching
@@ -224,12 +226,37 @@ def test_who_buys_is_told_from_who_does_not():
     assert missed(kuo2025, same, 200) == {"nearer", f"{kuo2025.BOUGHT}, {tasks[0]}"}
 
 
+class InWeights(TargetMemory):
+    """The best memory of the cues, all of which it keeps in its weights."""
+
+    def start(self, n, rng):
+        return Stores(weights=super().start(n, rng).state)
+
+    def act(self, stimulus, stores):
+        chosen, after = super().act(stimulus, Stores(state=stores.weights))
+        return chosen, Stores(weights=after.state)
+
+    def learn(self, stores, stimulus, action, reward):
+        after = super().learn(Stores(state=stores.weights), stimulus, action, reward)
+        return Stores(weights=after.state)
+
+
 @pytest.mark.parametrize("part", [0, 1])
 def test_only_gated_plasticity_is_to_find_the_target(part):
     family = backpropamine.target(together=part == 1).family
-    best, random = best_reference(family), make_named("random", family)
+    best, random = InWeights(family), make_named("random", family)
     learned = {**dict.fromkeys(backpropamine.CELLS, random), "gated": best}
     assert missed(backpropamine, learned, 100, part) == set()
     found = missed(backpropamine, dict.fromkeys(learned, best), 100, part)
     assert found == {"plain", "ungated"}
-    assert missed(backpropamine, dict.fromkeys(learned, random), 100, part) == {"gated"}
+    nothing = {"gated", backpropamine.WEIGHTS} if part else {"gated"}
+    assert missed(backpropamine, dict.fromkeys(learned, random), 100, part) == nothing
+
+
+def test_gated_plasticity_is_to_find_the_target_by_what_it_writes():
+    """Whoever remembers by activity is as often right."""
+    family = backpropamine.target(together=True).family
+    best, random = best_reference(family), make_named("random", family)
+    learned = {**dict.fromkeys(backpropamine.CELLS, random), "gated": best}
+    found = missed(backpropamine, learned, 100, part=1)
+    assert found == {backpropamine.WEIGHTS, backpropamine.STATE}
