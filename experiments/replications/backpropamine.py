@@ -152,7 +152,8 @@ REPLICATION = Replication(
     " units in place of 200, of which 32 are plastic, with a plasticity of"
     " the neuron before and not of the connection, two steps of the network a trial, and a decay"
     " in place of clipping. Gated and ungated traces begin with a decay of .99, which is trained."
-    " The plain network is this package's. The fourth cell of the paper, retroactive modulation,"
+    " Settings were sought for the gated network; the plain one and the LSTM are this package's"
+    " with their defaults, trained alike. The fourth cell of the paper, retroactive modulation,"
     " is not run; an LSTM is, which it has not, and is not judged. Beside the paper's task stands"
     " one in which a trial is a single step that shows both cues: the same inference"
     " without the memory within a trial.",
