@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from metalocus.agents.cells.base import Carry, Cell, init_inputs_, reset_masks, views
+from metalocus.envs.checks import require, require_number, require_probability
 
 SEGMENT = 10
 """Trials from one kept trace to the next: about the square root of an episode's, which keeps both
@@ -48,6 +49,9 @@ class Plastic(Cell):
             episodes unless it is small.
         identity: share of the identity in the connections before training, the rest of which
             are random. With it what is written at an answer is found again by the stimulus.
+
+    Raises:
+        InvalidTask: a number is out of its range.
     """
 
     carried: ClassVar[Mapping[str, str]] = {"hebb": "weights", "h": "state"}
@@ -66,15 +70,20 @@ class Plastic(Cell):
         identity: float = 0.0,
     ) -> None:
         super().__init__()
+        decay, identity = (
+            require_probability("decay", decay),
+            require_probability("identity", identity),
+        )
+        require(0.0 < decay < 1.0, "decay must be above 0 and below 1, since it is trained")
         self.input = nn.Linear(input_size, hidden_size)
-        init_inputs_(self.input.weight, input_bound)
+        init_inputs_(self.input.weight, require_number("input_bound", input_bound, 0.0))
         self.recurrent = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.alpha = nn.Parameter(torch.empty(min(plastic_size, hidden_size)))
         self.decay = nn.Parameter(torch.logit(torch.tensor(decay)))
         bound = (1.0 - identity) * hidden_size**-0.5
         nn.init.uniform_(self.recurrent, -bound, bound)
         self.recurrent.data.diagonal().add_(identity)
-        nn.init.uniform_(self.alpha, 0.0, alpha)
+        nn.init.uniform_(self.alpha, 0.0, require_number("alpha", alpha, 0.0))
         self.gate = nn.Linear(hidden_size, 1) if self.gated else None
         self.output_size = hidden_size
 

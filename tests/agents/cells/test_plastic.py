@@ -9,6 +9,7 @@ from metalocus.agents.cells._plasticity import SEGMENT
 from metalocus.agents.cells.fast_weights import CHUNK, FastWeights
 from metalocus.agents.cells.hebbian import Hebbian
 from metalocus.agents.cells.neuromodulated import Neuromodulated
+from metalocus.envs import InvalidTask
 
 N, SIZE, H = 3, 2, 5
 PLASTIC = [Hebbian, Neuromodulated]
@@ -92,6 +93,23 @@ def test_a_network_begins_as_its_arguments_say(make):
     torch.testing.assert_close(asked.recurrent, 0.75 * usual.recurrent + 0.25 * torch.eye(40))
     torch.testing.assert_close(asked.alpha, usual.alpha / 5)
     torch.testing.assert_close(torch.sigmoid(asked.decay), torch.tensor(0.75))
+
+
+@plastic
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"decay": 1.0}, "decay must be above 0 and below 1"),
+        ({"decay": 0.0}, "decay must be above 0 and below 1"),
+        ({"decay": 1.5}, "decay must be a probability"),
+        ({"identity": -0.1}, "identity must be a probability"),
+        ({"alpha": -1.0}, "alpha must be a finite number of at least 0"),
+        ({"input_bound": float("inf")}, "input_bound must be a finite number of at least 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(make, given, reason):
+    with pytest.raises(InvalidTask, match=reason):
+        make(SIZE, H, **given)
 
 
 def test_trace_is_what_was_written_last_and_what_is_left_of_before():

@@ -149,6 +149,7 @@ def test_every_argument_of_an_agent_reaches_its_network():
         **{"hidden_size": 8, "n_layers": 3, "plastic_size": 4, "key_size": 4, "window": 5},
         **{"n_heads": 1, "head_size": 4, "adapts": "head", "second_order": False, "ticks": 2},
         **{"memory_size": 3, "others": False, "longest": 20.0},
+        **{"decay": 0.5, "input_bound": 1.0, "alpha": 0.2, "identity": 0.25},
         **{"critic": "separate", "action_values": False, "net_arch": [5], "ortho_init": False},
     }
     seen = set()
