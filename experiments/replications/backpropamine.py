@@ -82,6 +82,10 @@ TRIED = tuple(
             *(_IN_TURN, f"{_GATED} alpha=.02, .9 of identity beside .3 of random, {_AS_HERE}"),
             *(8_000_000, 193.8, (0.000, 0.005), (16.205, 0.010)),
         ),
+        (
+            *(_IN_TURN, f"{_GATED} alpha=.02 identity=.7, {_AS_HERE}", 16_000_000, 381.2),
+            *((0.000, 0.001), (16.205, 0.008)),
+        ),
         (_IN_TURN, "transformer_smeared", 3_000_000, 125.1, (0.001, 0.005), (16.204, 0.009)),
     )
 )
