@@ -23,7 +23,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """Of the plastic networks. With those by default the gated one stays at chance. Traces of the
 ungated one last as long; it writes 1 - decay of each trial where the gate begins at about .5, and
-reads as much more. A gated one whose traces begin with a decay of .9 stays at chance too
+reads 25 times as much. A gated one whose traces begin with a decay of .9 stays at chance too
 (``TRIED``)."""
 TRAINED = {"learning_rate": "lin_1e-3", "gamma": 0.0}
 """Settings of training: what is answered changes nothing later."""
@@ -89,9 +89,9 @@ TRIED = tuple(
         (_IN_TURN, "transformer_smeared", 3_000_000, 125.1, (0.001, 0.005), (16.204, 0.009)),
     )
 )
-"""With alpha up to .1, as by default, the sum of a hundred traces saturates the units. Shown the
-right answers, the gated network learns 40 trials with it and 120 with a fifth of it. The ungated
-network learns from right answers too, of 40 trials and in several times the updates."""
+"""With alpha up to .1, as by default, the sum of a hundred traces saturates the units. Rows with
+shares of the identity and of random weights that do not add up to 1 are of an earlier form of
+``identity``."""
 
 
 def target(together: bool) -> Setting:
@@ -157,7 +157,8 @@ REPLICATION = Replication(
     " the neuron before and not of the connection, two steps of the network a trial, and a decay"
     " in place of clipping. Gated and ungated traces begin with a decay of .99, which is trained."
     " Settings were sought for the gated network; the plain one and the LSTM are this package's"
-    " with their defaults, trained alike. The fourth cell of the paper, retroactive modulation,"
+    " with their defaults, trained alike. That these fail says little where the gated one fails"
+    " too. The fourth cell of the paper, retroactive modulation,"
     " is not run; an LSTM is, which it has not, and is not judged. Beside the paper's task stands"
     " one in which a trial is a single step that shows both cues: the same inference"
     " without the memory within a trial.",
