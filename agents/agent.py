@@ -79,7 +79,7 @@ class Stores:
         """These stores, with the named ones as they were at the episode's start."""
         return replace(self, **{name: getattr(start, name) for name in names})
 
-    def rows(self, which: Array) -> Stores:
+    def rows(self, which: Array | slice) -> Stores:
         """The stores of some of the episodes (or in another order)."""
         return self.map(lambda _store, _key, array: array[which])
 
@@ -101,9 +101,14 @@ class Agent(ABC):
     Class attributes:
         omniscient: the agent is shown the privileged value of each action [N, K] in place of the
             stimulus; True for the oracle alone.
+
+    Attributes:
+        spreads_nan: arrays of the stores, by name, of which one NaN makes the action probabilities
+            of its episode NaN. It is found there, without a search of these arrays at every trial.
     """
 
     omniscient: ClassVar[bool] = False
+    spreads_nan: frozenset[str] = frozenset()
 
     @abstractmethod
     def start(self, n: int, rng: np.random.Generator) -> Stores:

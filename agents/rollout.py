@@ -212,9 +212,13 @@ def act(agent: Agent, t: int, stimulus: Array, stores: Stores) -> tuple[Array, S
         NonFinite: a store holds NaN, or the probabilities are no distribution.
     """
     who = f"{type(agent).__name__}, trial {t}"
-    _require_numbers(who, stores)
+    _require_numbers(who, stores, agent.spreads_nan)
     probs, after = agent.act(stimulus, stores)
-    _require_distributions(who, probs)
+    try:
+        _require_distributions(who, probs)
+    except NonFinite:
+        _require_numbers(who, stores)  # the cause, if it is in what was not searched
+        raise
     return probs, after
 
 
@@ -227,12 +231,14 @@ def read_out(agent: Agent, t: int, stimulus: Array, taken_in: Stores) -> Array:
     return probs
 
 
-def _require_numbers(who: str, stores: Stores) -> None:
-    """Raise :class:`NonFinite` if a store holds NaN."""
+def _require_numbers(who: str, stores: Stores, but: frozenset[str] = frozenset()) -> None:
+    """Raise :class:`NonFinite` if a store holds NaN, in other arrays than those named."""
     for store in STORES:
         for key, array in getattr(stores, store).items():
+            if array.dtype.kind != "f" or not array.size or key in but:
+                continue
             # the least of them is NaN if any is, and takes no array of flags to find
-            if array.dtype.kind == "f" and array.size and np.isnan(array.min()):
+            if np.isnan(array.min()):
                 row = _first(np.isnan(array))
                 raise NonFinite(f"{who}, episode {row}: the {store} {key!r} is not a number")
 

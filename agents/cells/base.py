@@ -29,6 +29,8 @@ class Cell(nn.Module, ABC):
         name: of the model.
         carried: the store (``state``, ``weights`` or ``context``) each carried tensor
             belongs to, by the tensor's name.
+        spreads_nan: carried tensors of which one NaN makes all features of its episode NaN; those
+            that are as long to search as to read.
 
     Attributes:
         output_size: width of the features.
@@ -40,6 +42,7 @@ class Cell(nn.Module, ABC):
 
     name: ClassVar[str]
     carried: ClassVar[Mapping[str, str]] = {}
+    spreads_nan: ClassVar[frozenset[str]] = frozenset()
     output_size: int
     n_logits: int = 0
     n_values: int = 0

@@ -65,6 +65,7 @@ class Transformer(Cell):
 
     name: ClassVar[str] = "transformer"
     carried: ClassVar[Mapping[str, str]] = {"cache": "context", "position": "context"}
+    spreads_nan: ClassVar[frozenset[str]] = frozenset({"cache"})
     waves: Tensor
 
     def __init__(

@@ -35,7 +35,7 @@ class TrainedAgent(ObservingAgent):
     def __init__(self, policy: SequencePolicy, layout: Layout) -> None:
         require_real_and_finite(policy.state_dict())
         policy.set_training_mode(False)
-        self.policy = policy
+        self.policy, self.spreads_nan = policy, policy.cell.spreads_nan
         super().__init__(layout, policy.inputs)
 
     def start(self, n: int, rng: np.random.Generator) -> Stores:

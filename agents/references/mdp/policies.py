@@ -15,6 +15,7 @@ from metalocus.agents.references.mdp.posterior import (
 )
 from metalocus.envs import Family
 from metalocus.envs.common_random_numbers import CommonRandomNumbers
+from metalocus.envs.families.tabular_mdp import optimal_values
 
 
 class CertaintyEquivalent(PlanningPolicy):
@@ -80,17 +81,18 @@ class PosteriorSampling(PlanningPolicy):
         return replace(stores, state={**stores.state, "key": key, "plan": plan})
 
     def plan(self, stores: Stores) -> tuple[Array, Stores]:
-        """A new plan where an inner episode starts, else the one kept, [N, H, S, A]."""
-        begins = np.flatnonzero(stores.state["inner"] == 0)
-        plan = stores.state["plan"]
+        """Values at this step of a new plan where an inner episode starts, else of the one kept."""
+        inner, place = stores.state["inner"], stores.state["place"]
+        begins, plan = np.flatnonzero(inner == 0), stores.state["plan"]
         if len(begins):
             plan = plan.copy()
             plan[begins] = self.new_plan(stores.rows(begins))
-        return plan, replace(stores, state={**stores.state, "plan": plan})
+        values = plan[np.arange(len(plan)), inner, place]
+        return values, replace(stores, state={**stores.state, "plan": plan})
 
     def new_plan(self, stores: Stores) -> Array:
         """The plan for an inner episode, here the best one of a process drawn, [N, H, S, A]."""
-        return super().plan(stores)[0]
+        return optimal_values(*self.model(stores), self.inner_horizon)
 
     def model(self, stores: Stores) -> tuple[Array, Array]:
         """Rewards and transitions drawn from their posteriors."""

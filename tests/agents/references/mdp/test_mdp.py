@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from metalocus.agents.agent import NEAR
+from metalocus.agents.agent import NEAR, Stores
 from metalocus.agents.catalogue import REFERENCES, best_reference, make_named
 from metalocus.agents.references.mdp.policies import gamma_draws
 from metalocus.agents.references.mdp.posterior import mean_rewards, mean_transitions
@@ -75,6 +75,22 @@ def test_choices_are_best_in_the_mean_process(name, bonus):
         best = here >= here.max(axis=1, keepdims=True) - 1e-9
         np.testing.assert_allclose(trial.probs, best / best.sum(axis=1, keepdims=True))
     np.testing.assert_array_equal(trace.probs[0], 0.5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_episodes_at_other_inner_steps_are_planned_alike(name, monkeypatch):
+    """Beside each other as alone, also where they are planned some at a time."""
+    _, seen, agent = history(name, **SMALL)
+    one, other = seen[5], seen[11]  # the second and the last inner step
+    monkeypatch.setattr("metalocus.agents.references.mdp.posterior.BLOCK", 3)
+    stimulus = np.stack([one.stimulus, other.stimulus], axis=1).reshape(40, -1)
+    state = {
+        key: np.stack([each, other.stores.state[key]], axis=1).reshape(40, *each.shape[1:])
+        for key, each in one.stores.state.items()
+    }
+    probs, _ = agent.act(stimulus, Stores(state=state))
+    np.testing.assert_array_equal(probs[0::2], one.probs)
+    np.testing.assert_array_equal(probs[1::2], other.probs)
 
 
 def test_gamma_draws_are_gamma_numbers():
