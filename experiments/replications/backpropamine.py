@@ -87,6 +87,14 @@ TRIED = tuple(
             *((0.000, 0.001), (16.205, 0.008)),
         ),
         (_IN_TURN, "transformer_smeared", 3_000_000, 125.1, (0.001, 0.005), (16.204, 0.009)),
+        (
+            *(f"{_IN_TURN}, 30 steps", f"{_GATED} alpha=.02 identity=.7, {_AS_HERE}", 4_000_000),
+            *(56.1, (0.000, 0.002), (2.374, 0.005)),
+        ),
+        (
+            *(f"{_IN_TURN}, 30 steps", f"{_GATED} alpha=.1 identity=.9, {_AS_HERE}", 4_000_000),
+            *(49.9, (-0.001, 0.002), (2.375, 0.005)),
+        ),
     )
 )
 """With alpha up to .1, as by default, the sum of a hundred traces saturates the units. Rows with
