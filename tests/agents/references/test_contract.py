@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metalocus.agents.agent import STORES, Stores
+from metalocus.agents.agent import STORES, Agent, Stores
 from metalocus.agents.catalogue import REFERENCES, make_named
 from metalocus.agents.references.bernoulli.counts import CountingPolicy, cell, triangle
 from metalocus.agents.rollout import fresh_episodes, rollout
@@ -72,7 +72,7 @@ def frozen(stores):
     return stores.map(protect)
 
 
-class Careful:
+class Careful(Agent):
     """An agent whose stores are read-only in every call."""
 
     def __init__(self, agent):

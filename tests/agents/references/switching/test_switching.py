@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from metalocus.agents.agent import EXACT, NEAR
+from metalocus.agents.agent import EXACT, NEAR, Agent
 from metalocus.agents.catalogue import make_named
 from metalocus.agents.rollout import fresh_episodes, rollout
 from metalocus.envs import InvalidTask, Setting, make_family
@@ -184,14 +184,20 @@ def test_with_equal_hazards_the_volatile_filter_is_the_filter_of_one():
         np.testing.assert_allclose(good, its.state["belief"], atol=1e-9)
 
 
-class FixedHazard:
+class FixedHazard(Agent):
     """The filter of the reversal task at one hazard, playing the volatile one."""
-
-    omniscient = False
 
     def __init__(self, **kwargs):
         self.filter = make_named("filter", make_family(REVERSAL, **kwargs))
-        self.start, self.act, self.learn = self.filter.start, self.filter.act, self.filter.learn
+
+    def start(self, n, rng):
+        return self.filter.start(n, rng)
+
+    def act(self, stimulus, stores):
+        return self.filter.act(stimulus, stores)
+
+    def learn(self, stores, stimulus, action, reward):
+        return self.filter.learn(stores, stimulus, action, reward)
 
 
 def test_inferring_the_volatility_pays_where_it_varies():
