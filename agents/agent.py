@@ -103,8 +103,9 @@ class Agent(ABC):
             stimulus; True for the oracle alone.
 
     Attributes:
-        spreads_nan: arrays of the stores, by name, of which one NaN makes the action probabilities
-            of its episode NaN. It is found there, without a search of these arrays at every trial.
+        spreads_nan: arrays of the stores, by name, of which one NaN that is read makes the action
+            probabilities of its episode NaN. It is found there, without a search of these arrays
+            at every trial.
     """
 
     omniscient: ClassVar[bool] = False

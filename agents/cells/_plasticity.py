@@ -70,10 +70,8 @@ class Plastic(Cell):
         identity: float = 0.0,
     ) -> None:
         super().__init__()
-        decay, identity = (
-            require_probability("decay", decay),
-            require_probability("identity", identity),
-        )
+        decay = require_probability("decay", decay)
+        identity = require_probability("identity", identity)
         require(0.0 < decay < 1.0, "decay must be above 0 and below 1, since it is trained")
         self.input = nn.Linear(input_size, hidden_size)
         init_inputs_(self.input.weight, require_number("input_bound", input_bound, 0.0))

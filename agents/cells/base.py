@@ -29,8 +29,8 @@ class Cell(nn.Module, ABC):
         name: of the model.
         carried: the store (``state``, ``weights`` or ``context``) each carried tensor
             belongs to, by the tensor's name.
-        spreads_nan: carried tensors of which one NaN makes all features of its episode NaN; those
-            that are as long to search as to read.
+        spreads_nan: carried tensors of which one NaN that is read makes all features of its
+            episode NaN; those that take as long to search as to read.
 
     Attributes:
         output_size: width of the features.
